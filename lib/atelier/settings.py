@@ -1,0 +1,212 @@
+"""One configuration, three doors.
+
+An app declares one frozen dataclass of settings. Its sliders are made from it, the address fills it
+(`?network=siren`) and the command line fills it (`-- --network siren`). The bounds stand in the dataclass,
+once; a value outside of them is refused with the same sentence at every door.
+"""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from atelier.errors import UserError
+
+
+class SettingError(UserError):
+    """A setting has a value that is not allowed; the message is one sentence that says what is."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number in [low, high]; `whole` numbers are ints. `log` spaces a slider by ratio. An `optional` one
+    may be None, which stands for `auto` ("the network's own")."""
+
+    low: float
+    high: float
+    step: float | None = None
+    whole: bool = False
+    log: bool = False
+    optional: bool = False
+
+    def check(self, name: str, value: Any) -> float | int | None:
+        if value is None and self.optional:
+            return None
+        sentence = f"{name} must be {self.describe()}, and {value!r} is not."
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise SettingError(sentence)
+        if not math.isfinite(value) or not self.low <= value <= self.high:
+            raise SettingError(sentence)
+        if self.whole and value != int(value):
+            raise SettingError(sentence)
+        return int(value) if self.whole else float(value)
+
+    def read(self, name: str, word: str) -> Any:
+        if self.optional and word in ("", "auto", "none"):
+            return None
+        try:
+            return float(word)
+        except ValueError:
+            raise SettingError(f"{name} must be {self.describe()}, and {word!r} is not.") from None
+
+    def describe(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind} from {self.low:,g} to {self.high:,g}" + (" (or auto)" if self.optional else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the given words."""
+
+    options: tuple[str, ...]
+
+    def check(self, name: str, value: Any) -> str:
+        if value not in self.options:
+            near = difflib.get_close_matches(str(value), self.options, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise SettingError(f"{name} must be {self.describe()}, and {value!r} is not.{hint}")
+        return value
+
+    def read(self, name: str, word: str) -> Any:
+        return word
+
+    def describe(self) -> str:
+        return "one of " + ", ".join(self.options)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """On or off."""
+
+    def check(self, name: str, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise SettingError(f"{name} must be {self.describe()}, and {value!r} is not.")
+        return value
+
+    def read(self, name: str, word: str) -> Any:
+        known = dict.fromkeys(("", "true", "yes", "on", "1"), True) | dict.fromkeys(
+            ("false", "no", "off", "0"), False
+        )
+        return known.get(word.lower(), word)
+
+    def describe(self) -> str:
+        return "true or false"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Free text of bounded length, for instance a name or a path."""
+
+    longest: int = 500
+
+    def check(self, name: str, value: Any) -> str:
+        if not isinstance(value, str) or len(value) > self.longest:
+            raise SettingError(f"{name} must be {self.describe()}.")
+        return value
+
+    def read(self, name: str, word: str) -> Any:
+        return word
+
+    def describe(self) -> str:
+        return f"a text of at most {self.longest} characters"
+
+
+Domain = Number | Choice | Switch | Text
+
+
+def setting(default: Any, domain: Domain, about: str, *, door: str = "all") -> Any:
+    """A dataclass field with its domain and a line about it.
+
+    door: "all", or "command" for what makes no sense in an address (an output folder).
+    """
+    return field(default=default, metadata={"domain": domain, "about": about, "door": door})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of the apps' configurations; every field is declared with `setting(...)`."""
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):
+            checked = spec.metadata["domain"].check(label(spec.name), getattr(self, spec.name))
+            object.__setattr__(self, spec.name, checked)
+
+    @classmethod
+    def domain(cls, name: str) -> Domain:
+        return _field(cls, name).metadata["domain"]
+
+    @classmethod
+    def about(cls, name: str) -> str:
+        return _field(cls, name).metadata["about"]
+
+    @classmethod
+    def default(cls, name: str) -> Any:
+        return _field(cls, name).default
+
+    @classmethod
+    def read(cls, words: Mapping[str, Any], *, address: bool = False) -> Self:
+        """Settings from the words of an address or a command line.
+
+        Raises:
+            SettingError: an unknown name, a value out of bounds.
+        """
+        values = {}
+        for key, word in words.items():
+            spec = _field(cls, key.replace("-", "_"))
+            if address and spec.metadata["door"] == "command":
+                raise SettingError(f"{label(spec.name)} can be set on the command line only.")
+            domain = spec.metadata["domain"]
+            name = label(spec.name)
+            if isinstance(word, Sequence) and not isinstance(word, str):
+                raise SettingError(f"{name} is given {len(word)} times; give it once.")
+            # marimo has turned words into numbers and switches already, where they look like it
+            values[spec.name] = domain.read(name, _word(word))
+        return cls(**values)
+
+    def changed(self) -> dict[str, str]:
+        """The settings that differ from their defaults, as words for an address."""
+        return {
+            spec.name: _word(getattr(self, spec.name))
+            for spec in fields(self)
+            if spec.metadata["door"] == "all" and getattr(self, spec.name) != spec.default
+        }
+
+    def replace(self, **changes: Any) -> Self:
+        return dataclasses.replace(self, **changes)
+
+    @classmethod
+    def usage(cls, command: str) -> str:
+        """The text of `--help`."""
+        lines = [f"usage: {command} [--NAME VALUE …]", ""]
+        for spec in fields(cls):
+            flag = "--" + spec.name.replace("_", "-")
+            domain = spec.metadata["domain"].describe()
+            lines += [
+                f"  {flag}",
+                f"      {spec.metadata['about']}: {domain} (default {_word(spec.default)})",
+            ]
+        return "\n".join(lines)
+
+
+def label(name: str) -> str:
+    """A setting's name as people read it: `learning_rate` is "Learning rate"."""
+    return name.replace("_", " ").capitalize()
+
+
+def _field(cls: type, name: str) -> dataclasses.Field:
+    known = {spec.name: spec for spec in fields(cls)}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}."
+        raise SettingError(f"There is no setting {name!r}; {hint}")
+    return known[name]
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return "auto"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
