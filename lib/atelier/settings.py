@@ -86,9 +86,7 @@ class Switch:
         return value
 
     def read(self, name: str, word: str) -> Any:
-        known = dict.fromkeys(("", "true", "yes", "on", "1"), True) | dict.fromkeys(
-            ("false", "no", "off", "0"), False
-        )
+        known = dict.fromkeys(("", "true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
         return known.get(word.lower(), word)
 
     def describe(self) -> str:

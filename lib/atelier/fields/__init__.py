@@ -1,0 +1,1 @@
+"""Fields: functions from coordinates (..., D) to values (..., C)."""

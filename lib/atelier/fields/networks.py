@@ -1,0 +1,437 @@
+"""Coordinate networks: (x, y) -> colour.
+
+Every network is the same chain, coordinates -> encoding -> layers -> colour, and shows each of its stages.
+To add one, write a function that builds it and one line in `NETWORKS`.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from atelier import checkpoints
+from atelier.errors import UserError
+from atelier.fields.encodings import Encoding, GaussianFourier, HashGrid, Identity, PositionalEncoding, grid_shapes
+from atelier.settings import Choice, Number, label
+
+KIND = "coordinate network"
+FINALS: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": lambda x: x,
+    "sigmoid": torch.sigmoid,
+    "tanh": lambda x: (torch.tanh(x) + 1) / 2,  # to [0, 1], as colours are
+}
+
+
+class CoordinateNetwork(nn.Module):
+    """Coordinates (N, 2) in [-1, 1]² -> colours (N, C), nominally in [0, 1] and not clamped.
+
+    Args:
+        encoding: the first station.
+        layers: the hidden layers, each a module that maps (N, F) to (N, F').
+        head: the last, linear one.
+        final: one of FINALS.
+        allows_bfloat16: whether training may run under bfloat16 autocast (sine phases must not).
+    """
+
+    def __init__(
+        self, encoding: Encoding, layers: list[nn.Module], head: nn.Module, final: str, allows_bfloat16: bool
+    ) -> None:
+        super().__init__()
+        self.encoding = encoding
+        self.layers = nn.ModuleList(layers)
+        self.head = head
+        self.final = final
+        self.allows_bfloat16 = allows_bfloat16
+
+    def forward(self, coords: Tensor) -> Tensor:
+        return self.decode(self.encoding(coords))
+
+    def prepare(self, ys: Tensor, xs: Tensor) -> Any:
+        """What can be computed once for a grid of pixels; see `on_grid`."""
+        return self.encoding.prepare(ys.to(self.device), xs.to(self.device))
+
+    def on_grid(self, prepared: Any) -> Tensor:
+        """Colours (H·W, C) of a prepared grid."""
+        return self.decode(self.encoding.encode(prepared))
+
+    def decode(self, features: Tensor) -> Tensor:
+        for layer in self.layers:
+            features = layer(features)
+        return FINALS[self.final](self.head(features).float())
+
+    def stages(self, ys: Tensor, xs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Name and values (H·W, F) of every station on the way, for a grid of points."""
+        yield "coordinates", torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).reshape(-1, 2)
+        features = self.encoding.encode(self.prepare(ys, xs))
+        if not isinstance(self.encoding, Identity):
+            yield "encoding", features
+        for number, layer in enumerate(self.layers, 1):
+            features = layer(features)
+            shown = torch.view_as_real(features).flatten(1) if features.is_complex() else features
+            yield f"layer {number}", shown
+        yield "colour", FINALS[self.final](self.head(features).float())
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """The 2-D weights between hidden layers, which Muon may take."""
+        first = 1 if isinstance(self.encoding, Identity) else 0
+        return [p for layer in self.layers[first:] for p in layer.parameters() if p.ndim == 2]
+
+
+class Activated(nn.Module):
+    """A linear layer and a pointwise function."""
+
+    def __init__(self, linear: nn.Linear, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.linear = linear
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self.linear(x))
+
+
+class Sine(nn.Module):
+    """sin(ω₀(Wx + b)) with the initialisation of SIREN (Sitzmann et al. 2020, arXiv 2006.09661, §3.2)."""
+
+    def __init__(self, n_in: int, n_out: int, omega: float, first: bool, generator: torch.Generator) -> None:
+        super().__init__()
+        self.omega = omega
+        bound = 1 / n_in if first else math.sqrt(6 / n_in) / omega
+        self.linear = _linear(n_in, n_out, generator, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sin(self.omega * self.linear(x))
+
+
+class FinerSine(Sine):
+    """sin(ω₀(|z| + 1)z), z = Wx + b: a frequency that varies with the input, biases in ±k for the first layer
+    (FINER, Liu et al. 2024, arXiv 2312.02434, §3.2; k = 1 as in the authors' code for pictures)."""
+
+    def __init__(self, n_in: int, n_out: int, omega: float, first: bool, generator: torch.Generator) -> None:
+        super().__init__(n_in, n_out, omega, first, generator)
+        if first:
+            with torch.no_grad():
+                self.linear.bias.copy_(_uniform((n_out,), 1.0, generator))
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.linear(x)
+        return torch.sin(self.omega * (z.abs().detach() + 1) * z)
+
+
+class Gabor(nn.Module):
+    """exp(jω₀z - |s₀z|²), z = Wx + b complex (WIRE, Saragadam et al. 2023, arXiv 2301.05187, eq. 5).
+
+    Real and imaginary weights are separate matrices, so that any optimiser can take them.
+    """
+
+    def __init__(self, n_in: int, n_out: int, omega: float, scale: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.omega, self.scale = omega, scale
+        bound = 1 / math.sqrt(n_in)  # the default of a PyTorch linear layer, as the authors use
+        self.real = _linear(n_in, n_out, generator, bound)
+        self.imaginary = _linear(n_in, n_out, generator, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_complex():
+            re = self.real(x.real) - F.linear(x.imag, self.imaginary.weight)
+            im = self.imaginary(x.real) + F.linear(x.imag, self.real.weight)
+        else:
+            re, im = self.real(x), self.imaginary(x)
+        envelope = torch.exp(-self.omega * im - self.scale**2 * (re.square() + im.square()))
+        return torch.complex(envelope * torch.cos(self.omega * re), envelope * torch.sin(self.omega * re))
+
+
+class RealPart(nn.Module):
+    """The linear head of a complex network: its real part."""
+
+    def __init__(self, n_in: int, n_out: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.linear = _linear(2 * n_in, n_out, generator, 1 / math.sqrt(n_in))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(torch.cat([x.real, x.imag], dim=-1))
+
+
+class PointwiseConvolution(nn.Module):
+    """1×1 convolution, optional norm, GELU, on points (N, F)."""
+
+    def __init__(self, n_in: int, n_out: int, norm: str, generator: torch.Generator) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(n_in, n_out, 1)
+        bound = math.sqrt(6 / n_in)
+        with torch.no_grad():
+            self.convolution.weight.copy_(_uniform((n_out, n_in, 1), bound, generator))
+            self.convolution.bias.zero_()
+        self.norm = {
+            "none": nn.Identity,
+            "layer": lambda: nn.LayerNorm(n_out),
+            "batch": lambda: _Batch(n_out),
+        }[norm]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.gelu(self.norm(self.convolution(x.T).T))
+
+
+class _Batch(nn.BatchNorm1d):
+    """Batch norm that always applies its running statistics: a field may not depend on which points are asked.
+
+    The statistics are updated by training batches; gradients do not flow through them.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and torch.is_grad_enabled():
+            with torch.no_grad():
+                self.running_mean.lerp_(x.mean(0).float(), 0.1)
+                self.running_var.lerp_(x.var(0).float(), 0.1)
+        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
+        return (x - self.running_mean) * scale + self.bias
+
+
+def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
+    return (torch.rand(shape, generator=generator) * 2 - 1) * bound
+
+
+def _linear(n_in: int, n_out: int, generator: torch.Generator, bound: float | None = None) -> nn.Linear:
+    """A linear layer drawn from the given generator; by default with He's uniform bound for ReLU, zero biases."""
+    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    with torch.no_grad():
+        layer.weight.copy_(_uniform((n_out, n_in), math.sqrt(6 / n_in) if bound is None else bound, generator))
+        layer.bias.copy_(torch.zeros(n_out) if bound is None else _uniform((n_out,), bound, generator))
+    return layer
+
+
+def _chain(n_in: int, width: int, depth: int, layer: Callable[[int, int, bool], nn.Module]) -> list[nn.Module]:
+    return [layer(n_in if k == 0 else width, width, k == 0) for k in range(depth)]
+
+
+def perceptron(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int) -> CoordinateNetwork:
+    """The plain ReLU perceptron."""
+    layers = _chain(2, width, depth, lambda i, o, _: Activated(_torch_linear(i, o, g), F.relu))
+    return CoordinateNetwork(
+        Identity(), layers, _torch_linear(width, spec.channels, g), spec.final, allows_bfloat16=False
+    )
+
+
+def _torch_linear(n_in: int, n_out: int, g: torch.Generator) -> nn.Linear:
+    """PyTorch's own default initialisation, drawn from a generator: U(±1/√n_in) for weights and biases."""
+    return _linear(n_in, n_out, g, 1 / math.sqrt(n_in))
+
+
+def siren(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float) -> CoordinateNetwork:
+    """Sines all the way."""
+    layers = _chain(2, width, depth, lambda i, o, first: Sine(i, o, frequency, first, g))
+    head = _linear(width, spec.channels, g, math.sqrt(6 / width) / frequency)
+    return CoordinateNetwork(Identity(), layers, head, spec.final, allows_bfloat16=False)
+
+
+def finer(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float) -> CoordinateNetwork:
+    """Sines of variable frequency."""
+    layers = _chain(2, width, depth, lambda i, o, first: FinerSine(i, o, frequency, first, g))
+    head = _linear(width, spec.channels, g, math.sqrt(6 / width) / frequency)
+    return CoordinateNetwork(Identity(), layers, head, spec.final, allows_bfloat16=False)
+
+
+def fourier(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float) -> CoordinateNetwork:
+    """Random Fourier features, then ReLU layers."""
+    encoding = GaussianFourier(128, frequency, g)
+    layers = _chain(encoding.features, width, depth, lambda i, o, _: Activated(_linear(i, o, g), F.relu))
+    return CoordinateNetwork(encoding, layers, _torch_linear(width, spec.channels, g), spec.final, allows_bfloat16=True)
+
+
+def fourier_siren(
+    spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float
+) -> CoordinateNetwork:
+    """Random Fourier features, then sine layers (ω₀ = 30)."""
+    encoding = GaussianFourier(128, frequency, g)
+    layers = _chain(encoding.features, width, depth, lambda i, o, _: Sine(i, o, 30.0, False, g))
+    head = _linear(width, spec.channels, g, math.sqrt(6 / width) / 30)
+    return CoordinateNetwork(encoding, layers, head, spec.final, allows_bfloat16=False)
+
+
+def wire(
+    spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float, scale: float
+) -> CoordinateNetwork:
+    """Complex Gabor wavelets; `width` complex units a layer."""
+    layers = _chain(2, width, depth, lambda i, o, _: Gabor(i, o, frequency, scale, g))
+    return CoordinateNetwork(Identity(), layers, RealPart(width, spec.channels, g), spec.final, allows_bfloat16=False)
+
+
+def gauss(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, scale: float) -> CoordinateNetwork:
+    """exp(-(s₀z)²) (Ramasinghe and Lucey 2022, arXiv 2111.15135)."""
+    layers = _chain(
+        2,
+        width,
+        depth,
+        lambda i, o, _: Activated(_torch_linear(i, o, g), lambda z: torch.exp(-((scale * z) ** 2))),
+    )
+    return CoordinateNetwork(
+        Identity(), layers, _torch_linear(width, spec.channels, g), spec.final, allows_bfloat16=False
+    )
+
+
+def convolution(
+    spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, octaves: int, norm: str
+) -> CoordinateNetwork:
+    """A stack of 1×1 convolutions on a positional encoding."""
+    encoding = PositionalEncoding(octaves)
+    layers = _chain(encoding.features, width, depth, lambda i, o, _: PointwiseConvolution(i, o, norm, g))
+    return CoordinateNetwork(encoding, layers, _torch_linear(width, spec.channels, g), spec.final, allows_bfloat16=True)
+
+
+def hashgrid(
+    spec: "NetworkSpec",
+    g: torch.Generator,
+    width: int,
+    depth: int,
+    levels: int,
+    table_size: int,
+    finest: int,
+) -> CoordinateNetwork:
+    """A multiresolution grid of learned features and a small ReLU head."""
+    encoding = HashGrid(spec.aspect, finest, levels, 2**table_size, _PER_LEVEL, g)
+    layers = _chain(encoding.features, width, depth, lambda i, o, _: Activated(_linear(i, o, g), F.relu))
+    head = _linear(width, spec.channels, g)
+    with torch.no_grad():
+        head.bias.fill_(0.5)  # start at middle gray
+    return CoordinateNetwork(encoding, layers, head, spec.final, allows_bfloat16=True)
+
+
+_PER_LEVEL = 2
+
+
+def finest_for(budget: float, values: int, aspect: float, width: int, depth: int, levels: int, channels: int) -> int:
+    """Vertices of the finest grid level, along the longer side, so that a hash grid without collisions has about
+    `budget` parameters per value of the picture."""
+    n_in = levels * _PER_LEVEL
+    head = (n_in + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * channels
+
+    def parameters(finest: int) -> int:
+        return head + _PER_LEVEL * sum(rows * columns for rows, columns in grid_shapes(aspect, finest, levels))
+
+    low, high = 2, 8192
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if parameters(middle) <= budget * values else (low, middle)
+    return low
+
+
+@dataclass(frozen=True)
+class NetworkKind:
+    """A row of the registry: how a network is built, its options with their defaults, and how it likes to learn
+    (found by tests/benchmarks/tune_networks.py)."""
+
+    title: str
+    build: Callable[..., CoordinateNetwork]
+    options: dict[str, Any]
+    learning_rate: float
+    batch: int = 8192
+    final: str = "none"
+
+
+DOMAINS: dict[str, Number | Choice] = {
+    "width": Number(4, 1024, step=4, whole=True),
+    "depth": Number(1, 12, step=1, whole=True),
+    "frequency": Number(0.1, 200, step=0.1),
+    "octaves": Number(1, 12, step=1, whole=True),
+    "scale": Number(0.1, 200, step=0.1),
+    "levels": Number(1, 12, step=1, whole=True),
+    "table_size": Number(6, 22, step=1, whole=True),
+    "finest": Number(2, 8192, step=1, whole=True),
+    "norm": Choice(("none", "layer", "batch")),
+}
+"""Every option that any network has; table_size is the logarithm to base 2."""
+
+NETWORKS: dict[str, NetworkKind] = {
+    "hashgrid": NetworkKind(
+        "Hash grid",
+        hashgrid,
+        {"width": 64, "depth": 2, "levels": 5, "table_size": 20, "finest": 256},
+        1e-2,
+        4096,
+    ),
+    "relu": NetworkKind("ReLU perceptron", perceptron, {"width": 128, "depth": 4}, 1e-3, 1024),
+    "siren": NetworkKind("SIREN", siren, {"width": 256, "depth": 3, "frequency": 30.0}, 5e-4),
+    "fourier": NetworkKind("Fourier features", fourier, {"width": 256, "depth": 3, "frequency": 10.0}, 1e-3),
+    "fourier_siren": NetworkKind("Fourier → SIREN", fourier_siren, {"width": 256, "depth": 2, "frequency": 10.0}, 5e-4),
+    "finer": NetworkKind("FINER", finer, {"width": 256, "depth": 3, "frequency": 30.0}, 5e-4),
+    "wire": NetworkKind("WIRE", wire, {"width": 128, "depth": 2, "frequency": 20.0, "scale": 10.0}, 5e-3),
+    "gauss": NetworkKind("Gauss", gauss, {"width": 256, "depth": 3, "scale": 30.0}, 5e-3),
+    "conv": NetworkKind(
+        "1×1 convolutions", convolution, {"width": 128, "depth": 4, "octaves": 7, "norm": "layer"}, 2e-3
+    ),
+}
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Complete description of a coordinate network; with the same seed `build` gives the same weights.
+
+    Raises:
+        UserError: an unknown network or option, or an option out of bounds.
+    """
+
+    network: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    channels: int = 3
+    aspect: float = 1.0
+    final: str = "none"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        Choice(tuple(NETWORKS)).check("Network", self.network)
+        Choice(tuple(FINALS)).check("Final activation", self.final)
+        Number(1, 4, whole=True).check("Channels", self.channels)
+        Number(1 / 64, 64).check("Aspect", self.aspect)
+        kind = NETWORKS[self.network]
+        odd = set(self.options) - set(kind.options)
+        if odd:
+            raise UserError(f"{kind.title} has no option {min(odd)}; it has {', '.join(kind.options)}.")
+        options = {
+            key: DOMAINS[key].check(label(key), self.options.get(key, value)) for key, value in kind.options.items()
+        }
+        object.__setattr__(self, "options", options)
+
+
+def build(spec: NetworkSpec) -> CoordinateNetwork:
+    """The network of a spec, freshly initialised."""
+    generator = torch.Generator().manual_seed(spec.seed)
+    return NETWORKS[spec.network].build(spec, generator, **spec.options)
+
+
+def save(path: Path, network: CoordinateNetwork, spec: NetworkSpec, half: bool = False, **extra: Any) -> Path:
+    """Write a network with its spec; `half` stores float16 weights (for shipping)."""
+    tensors = {
+        name: tensor.half() if half and tensor.is_floating_point() else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    return checkpoints.save(path, checkpoints.Checkpoint(KIND, dataclasses.asdict(spec), tensors, extra))
+
+
+def load(path: Path) -> tuple[CoordinateNetwork, NetworkSpec, dict[str, Any]]:
+    """Rebuild a network from a file alone: network, spec, extras.
+
+    Raises:
+        UserError: not a whole checkpoint of a coordinate network, or one that does not fit its own spec.
+    """
+    found = checkpoints.load(path, KIND)
+    try:
+        spec = NetworkSpec(**found.spec)
+    except TypeError:
+        raise UserError(f"The description inside {Path(path).name} cannot be read; choose another.") from None
+    network = build(spec)
+    checkpoints.load_into(network, found.tensors, Path(path).name)
+    return network, spec, found.extra
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Learned numbers, plus the fixed random ones that must be stored to run the network (Fourier frequencies)."""
+    return sum(tensor.numel() for tensor in network.state_dict().values())
