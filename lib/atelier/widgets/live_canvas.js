@@ -1,0 +1,188 @@
+// The live canvas: transport bar, panels, curves, and the flow of small pictures below.
+
+const WORDS = {
+  new: "", queued: "Starting", running: "Running", paused: "Paused",
+  finished: "Finished", stopped: "Stopped", failed: "Ended in an error",
+};
+
+function transportBar(send) {
+  const button = (name, text, title) => element("button", { type: "button", class: name, title, "aria-label": title, text });
+  const restart = button("restart", "⟲", "Start again");
+  const play = button("play", "▶ Play", "Play");
+  const step = button("step", "+1", "Single step");
+  const slow = button("slow", "Slow", "Slow motion");
+  const counter = element("span", { class: "counter", "aria-label": "Step", text: "0" });
+  const total = element("span", { class: "total" });
+  const clock = element("span", { class: "clock" });
+  const state = element("span", { class: "state", role: "status" });
+  const node = element("div", { class: "bar" }, restart, play, step, slow, counter, total, clock, state);
+  slow.setAttribute("aria-pressed", "false");
+  let running = false;
+
+  function show(isRunning) {
+    running = isRunning;
+    play.textContent = running ? "❚❚ Pause" : "▶ Play";
+    play.title = running ? "Pause" : "Play";
+    play.setAttribute("aria-label", play.title);
+  }
+  // The bar answers before the kernel does; the kernel's word then stands.
+  restart.onclick = () => { show(true); send("restart"); };
+  play.onclick = () => { send(running ? "pause" : "play"); show(!running); };
+  step.onclick = () => { show(false); send("step"); };
+  slow.onclick = () => {
+    const on = slow.getAttribute("aria-pressed") !== "true";
+    slow.setAttribute("aria-pressed", String(on));
+    send("slow", on);
+  };
+
+  function update(header) {
+    show(header.state === "running" || header.state === "queued");
+    slow.setAttribute("aria-pressed", String(Boolean(header.slow)));
+    counter.textContent = (header.step ?? 0).toLocaleString("en");
+    total.textContent = header.total ?? "";
+    clock.textContent = header.seconds == null ? "" : `${header.seconds.toFixed(1)} s of training`;
+    state.textContent = header.place > 0 ? `Number ${header.place} in the queue` : header.note || WORDS[header.state] || "";
+  }
+  return { node, update };
+}
+
+// A curve with its own scale: the lowest and the highest value stand at its ends, the newest above it.
+function chart(spec) {
+  const value = element("span", { class: "value", text: "–" });
+  const canvas = element("canvas", { role: "img", "aria-label": `${spec.label} over steps` });
+  const head = element("div", { class: "head" }, element("span", { text: spec.label }), value);
+  const node = element("figure", {}, head, canvas);
+  let data = { x: [], y: [] };
+
+  function draw() {
+    const width = canvas.clientWidth, height = 84, ratio = window.devicePixelRatio || 1;
+    if (!width) return;
+    canvas.style.height = `${height}px`;
+    canvas.width = width * ratio;
+    canvas.height = height * ratio;
+    const c = canvas.getContext("2d");
+    const css = getComputedStyle(canvas);
+    c.scale(ratio, ratio);
+    c.font = "10px system-ui, sans-serif";
+    c.strokeStyle = css.getPropertyValue("--line");
+    c.lineWidth = 1;
+    c.beginPath(); c.moveTo(0.5, 4); c.lineTo(0.5, height - 14.5); c.lineTo(width, height - 14.5); c.stroke();
+    const pairs = data.x.map((x, i) => [x, data.y[i]]).filter(([, y]) => y != null && (!spec.log || y > 0));
+    if (!pairs.length) return;
+    const scale = spec.log ? Math.log : (y) => y;
+    const ys = pairs.map(([, y]) => y);
+    const low = Math.min(...ys), high = Math.max(...ys);
+    const last = pairs[pairs.length - 1][0], span = scale(high) - scale(low) || 1;
+    const px = (x) => 1 + (x / (last || 1)) * (width - 4);
+    const py = (y) => height - 18 - ((scale(y) - scale(low)) / span) * (height - 24);
+    c.strokeStyle = css.getPropertyValue("--accent");
+    c.lineWidth = 1.6;
+    c.lineJoin = "round";
+    c.beginPath();
+    pairs.forEach(([x, y], i) => (i ? c.lineTo(px(x), py(y)) : c.moveTo(px(x), py(y))));
+    c.stroke();
+    c.fillStyle = css.getPropertyValue("--soft");
+    const shown = (y) => (spec.log ? y.toExponential(1) : y.toFixed(spec.digits));
+    if (high > low) {
+      c.fillText(shown(spec.falls ? low : high), width - 44, spec.falls ? height - 20 : 14);
+      c.fillText(shown(spec.falls ? high : low), 5, spec.falls ? 14 : height - 20);
+    }
+    c.fillText(`step ${last.toLocaleString("en")}`, Math.max(0, width - 70), height - 3);
+    c.fillText("0", 1, height - 3);
+  }
+  function update(x, y) {
+    data = { x, y };
+    const now = y.length ? y[y.length - 1] : null;
+    value.textContent = now == null ? "–"
+      : (spec.log ? now.toExponential(2) : now.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
+    draw();
+  }
+  return { node, update, draw, canvas };
+}
+
+function picture(label) {
+  const canvas = element("canvas", { role: "img", "aria-label": label });
+  const caption = element("figcaption", { text: label });
+  const node = element("figure", {}, canvas, caption);
+  let newest = 0;
+  async function update(bytes) {
+    const mine = ++newest;
+    const bitmap = await decode(bytes);
+    if (mine !== newest) return;
+    if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
+      canvas.width = bitmap.width;
+      canvas.height = bitmap.height;
+    }
+    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    bitmap.close();
+    canvas.dataset.frames = Number(canvas.dataset.frames || 0) + 1;
+  }
+  return { node, update, caption, canvas };
+}
+
+function render({ model, el }) {
+  const send = sender(model);
+  const bar = transportBar(send);
+  const problem = element("div", { class: "problem", role: "alert", hidden: "" });
+  const panels = element("div", { class: "panels" });
+  const charts = element("div", { class: "charts" });
+  const flow = element("div", { class: "flow", tabindex: "0", "aria-label": "What flows where" });
+  const root = element("div", { class: "atelier live" }, bar.node, problem, panels, charts, flow);
+  el.replaceChildren(root);
+  let pictures = {}, curves = {};
+
+  function paint(found) {
+    for (const [name, bytes] of Object.entries(found)) pictures[name]?.update(bytes);
+  }
+  function build() {
+    const { header, pictures: still } = unpack(model.get("scene"));
+    pictures = {};
+    curves = {};
+    panels.replaceChildren();
+    charts.replaceChildren();
+    flow.replaceChildren();
+    bar.node.hidden = Boolean(header.frozen);
+    for (const { name, label, aspect } of header.panels ?? []) {
+      pictures[name] = picture(label);
+      pictures[name].canvas.style.aspectRatio = aspect;
+      pictures[name].canvas.style.maxHeight = `${header.height}px`;
+      panels.append(pictures[name].node);
+    }
+    for (const spec of header.curves ?? []) {
+      curves[spec.name] = chart(spec);
+      charts.append(curves[spec.name].node);
+    }
+    (header.flow ?? []).forEach(({ name, label }, i) => {
+      if (i) flow.append(element("span", { class: "arrow", "aria-hidden": "true", text: "→" }));
+      pictures[name] = picture(label);
+      flow.append(pictures[name].node);
+    });
+    paint(still);
+  }
+  function refresh() {
+    const { header, pictures: moving } = unpack(model.get("frame"));
+    bar.update(header);
+    problem.hidden = !header.error;
+    problem.textContent = header.error ?? "";
+    for (const [name, curve] of Object.entries(curves)) curve.update(header.x ?? [], header.curves?.[name] ?? []);
+    for (const [name, label] of Object.entries(header.labels ?? {})) {
+      if (pictures[name]) pictures[name].caption.textContent = label;
+    }
+    paint(moving);
+  }
+  const redraw = () => Object.values(curves).forEach((curve) => curve.draw());
+  const resized = new ResizeObserver(redraw);
+  resized.observe(root);
+  const scheme = window.matchMedia("(prefers-color-scheme: dark)");
+  scheme.addEventListener("change", redraw);
+  const forget = listen(model, { "change:scene": () => { build(); refresh(); }, "change:frame": refresh });
+  build();
+  refresh();
+  return () => {
+    forget();
+    resized.disconnect();
+    scheme.removeEventListener("change", redraw);
+  };
+}
+
+export default { render };

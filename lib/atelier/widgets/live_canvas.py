@@ -1,0 +1,170 @@
+"""The live canvas: newest pictures, running curves and a transport bar, the same in every app."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import anywidget
+import traitlets
+
+from atelier.jobs import Job
+from atelier.widgets.packing import module_text, pack, style_text, unpack
+
+FRAMES_PER_SECOND = 15
+SLOW_SECONDS = 0.4
+_MOST_POINTS = 240
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture on the canvas: its name in messages, its caption, its shape (width ÷ height)."""
+
+    name: str
+    label: str
+    aspect: float = 1.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A running curve; `log` draws by ratio, `falls` says that less is better."""
+
+    name: str
+    label: str
+    unit: str = ""
+    digits: int = 2
+    log: bool = False
+    falls: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What does not change while a run goes on. `flow` lists the stations from input to output, left to right;
+    `still` are encoded pictures by panel name; a `frozen` scene has no transport bar (exported pages)."""
+
+    panels: Sequence[Panel]
+    curves: Sequence[Curve] = ()
+    flow: Sequence[Panel] = ()
+    still: Mapping[str, bytes] = field(default_factory=dict)
+    height: int = 300
+    frozen: bool = False
+
+
+class LiveCanvas(anywidget.AnyWidget):
+    """Shows a `Scene` and the run of a `Job`; buttons answer in the page at once and drive the job.
+
+    Call `drive` to give it a run, `publish` from the job's thread to show a frame, `close` when done.
+    """
+
+    _esm = module_text("live_canvas")
+    _css = style_text("live_canvas")
+    scene = traitlets.Bytes(b"").tag(sync=True)
+    frame = traitlets.Bytes(b"").tag(sync=True)
+    command = traitlets.Dict().tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._make_job: Callable[[], Job] | None = None
+        self._status: dict[str, Any] = {"state": "new"}
+        self._next = 0.0
+        self._slow = False
+        self.job: Job | None = None
+        self.observe(self._obey, names="command")
+
+    def show(self, scene: Scene) -> None:
+        """Lay out panels, curves and flow, and draw what stands still."""
+        header = asdict(scene)
+        still = header.pop("still")
+        self.scene = pack(header, still)
+
+    def drive(self, make_job: Callable[[], Job]) -> None:
+        """From now on the buttons start jobs made by `make_job`; a job that was running is stopped."""
+        self.halt()
+        self._make_job = make_job
+        self.job = None
+
+    def halt(self) -> None:
+        """Stop the current job, if any."""
+        if self.job is not None:
+            self.job.stop()
+
+    def due(self) -> bool:
+        """Whether it is time for another frame; true each time in slow motion and for single steps."""
+        return time.monotonic() >= self._next or self.job is None or self.job.delay > 0 or self.job.state == "paused"
+
+    def publish(self, pictures: Mapping[str, bytes] | None = None, **status: Any) -> None:
+        """Send a frame. `status` may hold step, total (text), seconds, note, x and curves (name -> values), labels
+        (panel -> caption); what is not given stays. Pictures that are not given stay on the page too."""
+        with self._lock:
+            self._next = time.monotonic() + 1 / FRAMES_PER_SECOND
+            job = self.job
+            self._status |= thinned(status)
+            self._status |= {
+                "state": job.state if job else "new",
+                "place": job.place if job else 0,
+                "error": job.message if job else None,
+                "slow": self._slow,
+            }
+            # The newest of every picture travels in each message: a page that opens late misses none.
+            _, known = unpack(self.frame)
+            self.frame = pack(self._status, {**known, **(pictures or {})})
+
+    def forget(self) -> None:
+        """Remove pictures, curves and counters from the next message on."""
+        with self._lock:
+            self._status = {"state": "new"}
+            self.frame = b""
+
+    def play(self) -> None:
+        self._current().start()
+
+    def restart(self) -> None:
+        self.halt()
+        self.job = None
+        self.play()
+
+    def close(self) -> None:
+        """Stop the job and leave the registry of widgets; safe to call twice."""
+        self.halt()
+        self.unobserve_all()
+        self._make_job = None
+        super().close()
+
+    def _current(self) -> Job:
+        """The job that the buttons mean: a fresh one when there is none or it is over."""
+        if self.job is None or self.job.state in ("finished", "stopped", "failed"):
+            if self._make_job is None:
+                raise RuntimeError("the canvas has nothing to drive")
+            self.job = self._make_job()
+            self.job.delay = SLOW_SECONDS if self._slow else 0.0
+        return self.job
+
+    def _obey(self, change: Mapping[str, Any]) -> None:
+        name, value = change["new"].get("name"), change["new"].get("value")
+        if self._make_job is None:
+            return
+        match name:
+            case "play":
+                self.play()
+            case "restart":
+                self.restart()
+            case "pause" if self.job is not None:
+                self.job.pause()
+            case "step":
+                self._current().single_step()
+            case "slow":
+                self._slow = bool(value)
+                if self.job is not None:
+                    self.job.delay = SLOW_SECONDS if self._slow else 0.0
+
+
+def thinned(status: dict[str, Any]) -> dict[str, Any]:
+    """Curves of at most a few hundred points, first and last kept, however long the run."""
+    x = status.get("x")
+    if x is None or len(x) <= _MOST_POINTS:
+        return status
+    keep = [round(i * (len(x) - 1) / (_MOST_POINTS - 1)) for i in range(_MOST_POINTS)]
+    curves = {name: [values[i] for i in keep] for name, values in status.get("curves", {}).items()}
+    return {**status, "x": [x[i] for i in keep], "curves": curves}
