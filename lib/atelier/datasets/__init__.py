@@ -1,0 +1,1 @@
+"""Data: found locally, downloaded with checks, or made here."""

@@ -1,0 +1,79 @@
+"""Every figure that stands still: data in, matplotlib Figure out. No pyplot, whose state is shared by all visitors."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+INK = {"light": "#1f2328", "dark": "#e8e6e3"}
+LINE = {"light": "#d8dce1", "dark": "#4a4d52"}
+COLOURS = ("#2a83b0", "#d9822b", "#3f9a5a", "#b5508f")
+
+
+def figure(width: float, height: float, columns: int = 1, theme: str = "light") -> tuple[Figure, list]:
+    """A transparent figure of the given size in inches with a row of axes, drawn in the ink of the theme."""
+    made = Figure(figsize=(width, height), layout="constrained", facecolor="none")
+    axes = made.subplots(1, columns, squeeze=False)[0]
+    for ax in axes:
+        ax.set_facecolor("none")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.spines[["left", "bottom"]].set_color(LINE[theme])
+        ax.tick_params(colors=INK[theme], labelsize=9)
+        for text in (ax.xaxis.label, ax.yaxis.label, ax.title):
+            text.set_color(INK[theme])
+            text.set_fontsize(10)
+    return made, list(axes)
+
+
+def png(made: Figure, dpi: int = 110, background: str | None = None) -> bytes:
+    """A figure as PNG bytes, transparent unless a background is named."""
+    buffer = io.BytesIO()
+    made.savefig(buffer, format="png", dpi=dpi, facecolor=background or "none")
+    return buffer.getvalue()
+
+
+def learning_curves(history: Mapping[str, Sequence[float]], theme: str = "light") -> Figure:
+    """Loss (by ratio), PSNR and SSIM over steps; history has `step`, `loss`, `psnr`, `ssim` of equal length."""
+    made, axes = figure(9, 2.4, 3, theme)
+    for ax, (name, title) in zip(axes, (("loss", "loss"), ("psnr", "PSNR, dB"), ("ssim", "SSIM")), strict=True):
+        ax.plot(history["step"], history[name], color=COLOURS[0], linewidth=1.6)
+        ax.set_title(title, loc="left")
+        ax.set_xlabel("step")
+    if all(value > 0 for value in history["loss"]):  # 1 - SSIM may touch zero
+        axes[0].set_yscale("log")
+    return made
+
+
+def spectra(curves: Mapping[str, tuple[Tensor, Tensor]], theme: str = "light") -> Figure:
+    """Mean power over spatial frequency, one line a picture; curves hold what `radial_spectrum` gives."""
+    made, (ax,) = figure(6.4, 3.2, theme=theme)
+    for colour, (name, (frequency, power)) in zip((INK[theme], *COLOURS), curves.items(), strict=False):
+        ax.loglog(frequency.numpy(), power.numpy(), color=colour, linewidth=1.6, label=name)
+    ax.set_xlabel("waves across the picture")
+    ax.set_ylabel("power")
+    ax.legend(frameon=False, fontsize=9, labelcolor=INK[theme])
+    return made
+
+
+def race_curves(laps: Mapping[str, Sequence[tuple[float, float]]], theme: str = "light") -> Figure:
+    """PSNR over processor seconds; laps: runner -> [(seconds, dB), …]."""
+    made, (ax,) = figure(6.4, 3.2, theme=theme)
+    for colour, (name, points) in zip(COLOURS, laps.items(), strict=False):
+        ax.plot(*zip(*points, strict=True), color=colour, linewidth=1.8, label=name)
+    ax.set_xlabel("processor seconds")
+    ax.set_ylabel("PSNR, dB")
+    ax.legend(frameon=False, fontsize=9, labelcolor=INK[theme])
+    return made
+
+
+def error_map(picture: np.ndarray, other: np.ndarray, full: float = 0.2) -> np.ndarray:
+    """Mean absolute difference of two (H, W, C) pictures in [0, 1] as colours, (H, W, 3) uint8.
+
+    Black is no difference; `full` and more is the brightest: a fixed scale, so that maps can be compared.
+    """
+    import matplotlib
+
+    error = np.abs(picture - other).mean(-1) / full
+    return (matplotlib.colormaps["inferno"](error.clip(0, 1))[..., :3] * 255).round().astype(np.uint8)
