@@ -7,24 +7,36 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-INK = {"light": "#1f2328", "dark": "#e8e6e3"}
-LINE = {"light": "#d8dce1", "dark": "#4a4d52"}
+INK = "#1f2328"
+LINE = "#d8dce1"
 COLOURS = ("#2a83b0", "#d9822b", "#3f9a5a", "#b5508f")
 
 
-def figure(width: float, height: float, columns: int = 1, theme: str = "light") -> tuple[Figure, list]:
-    """A transparent figure of the given size in inches with a row of axes, drawn in the ink of the theme."""
+def figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list]:
+    """A transparent figure of the given size in inches with a row of axes."""
     made = Figure(figsize=(width, height), layout="constrained", facecolor="none")
     axes = made.subplots(1, columns, squeeze=False)[0]
     for ax in axes:
         ax.set_facecolor("none")
         ax.spines[["top", "right"]].set_visible(False)
-        ax.spines[["left", "bottom"]].set_color(LINE[theme])
-        ax.tick_params(colors=INK[theme], labelsize=9)
+        ax.spines[["left", "bottom"]].set_color(LINE)
+        ax.tick_params(colors=INK, labelsize=9)
         for text in (ax.xaxis.label, ax.yaxis.label, ax.title):
-            text.set_color(INK[theme])
+            text.set_color(INK)
             text.set_fontsize(10)
     return made, list(axes)
+
+
+def svg(made: Figure) -> str:
+    """A figure as an SVG element that follows the page: its ink is the colour of the text around it."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "atelier"}):
+        made.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor").replace(LINE, "rgb(128 128 128 / 50%)")
+    return text.replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
 
 
 def png(made: Figure, dpi: int = 110, background: str | None = None) -> bytes:
@@ -34,9 +46,9 @@ def png(made: Figure, dpi: int = 110, background: str | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def learning_curves(history: Mapping[str, Sequence[float]], theme: str = "light") -> Figure:
+def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     """Loss (by ratio), PSNR and SSIM over steps; history has `step`, `loss`, `psnr`, `ssim` of equal length."""
-    made, axes = figure(9, 2.4, 3, theme)
+    made, axes = figure(9, 2.4, 3)
     for ax, (name, title) in zip(axes, (("loss", "loss"), ("psnr", "PSNR, dB"), ("ssim", "SSIM")), strict=True):
         ax.plot(history["step"], history[name], color=COLOURS[0], linewidth=1.6)
         ax.set_title(title, loc="left")
@@ -46,25 +58,25 @@ def learning_curves(history: Mapping[str, Sequence[float]], theme: str = "light"
     return made
 
 
-def spectra(curves: Mapping[str, tuple[Tensor, Tensor]], theme: str = "light") -> Figure:
+def spectra(curves: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     """Mean power over spatial frequency, one line a picture; curves hold what `radial_spectrum` gives."""
-    made, (ax,) = figure(6.4, 3.2, theme=theme)
-    for colour, (name, (frequency, power)) in zip((INK[theme], *COLOURS), curves.items(), strict=False):
+    made, (ax,) = figure(6.4, 3.2)
+    for colour, (name, (frequency, power)) in zip((INK, *COLOURS), curves.items(), strict=False):
         ax.loglog(frequency.numpy(), power.numpy(), color=colour, linewidth=1.6, label=name)
     ax.set_xlabel("waves across the picture")
     ax.set_ylabel("power")
-    ax.legend(frameon=False, fontsize=9, labelcolor=INK[theme])
+    ax.legend(frameon=False, fontsize=9, labelcolor=INK)
     return made
 
 
-def race_curves(laps: Mapping[str, Sequence[tuple[float, float]]], theme: str = "light") -> Figure:
+def race_curves(laps: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
     """PSNR over processor seconds; laps: runner -> [(seconds, dB), …]."""
-    made, (ax,) = figure(6.4, 3.2, theme=theme)
+    made, (ax,) = figure(6.4, 3.2)
     for colour, (name, points) in zip(COLOURS, laps.items(), strict=False):
         ax.plot(*zip(*points, strict=True), color=colour, linewidth=1.8, label=name)
     ax.set_xlabel("processor seconds")
     ax.set_ylabel("PSNR, dB")
-    ax.legend(frameon=False, fontsize=9, labelcolor=INK[theme])
+    ax.legend(frameon=False, fontsize=9, labelcolor=INK)
     return made
 
 

@@ -71,9 +71,8 @@ LONGEST_SECONDS = float(os.environ.get("ATELIER_JOB_SECONDS", 3600))
 
 
 def threads_for_a_job(holders: int) -> int:
-    """Torch threads for one of `holders` running jobs: one processor is left to the interface, and never more
-    threads than free processors, since two threads on one processor are many times slower than one."""
-    return max(1, (cores() - 1) // max(1, holders))
+    """Torch threads for one of `holders` running jobs: the processors are shared out, never given twice."""
+    return max(1, cores() // max(1, holders))
 
 
 class Job(Generic[Step]):
@@ -117,6 +116,11 @@ class Job(Generic[Step]):
     @property
     def active(self) -> bool:
         return self.state in ACTIVE
+
+    @property
+    def holding(self) -> bool:
+        """Whether it will hold after the current step."""
+        return self._pause
 
     @property
     def place(self) -> int:

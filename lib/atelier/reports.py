@@ -18,8 +18,8 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .25rem; } h2 { font-size: 
 .lead { color: var(--soft); font-size: 1.1rem; margin: 0 0 1.5rem; max-width: 46rem; } p { max-width: 46rem; }
 figure { margin: 1rem 0; } figcaption { color: var(--soft); font-size: .875rem; margin-top: .25rem; }
 .row { display: flex; gap: 1rem; } .row figure { flex: 1 1 0; min-width: 0; } img { max-width: 100%; display: block; }
-.plot { background: #fff; border-radius: 6px; padding: .5rem; }
-.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .5rem 1.5rem; margin: 1rem 0; }
+.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .5rem 1.5rem;
+  margin: 1rem 0; }
 .numbers dt { color: var(--soft); font-size: .875rem; } .numbers dd { margin: 0; font-size: 1.25rem; font-weight: 600;
   font-variant-numeric: tabular-nums; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; }
@@ -53,10 +53,14 @@ class Report:
         body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
         return self._add(f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>")
 
-    def pictures(self, images: Mapping[str, bytes], plot: bool = False) -> Self:
-        """A row of encoded pictures (PNG, JPEG, GIF) by caption; a `plot` gets paper behind its dark ink."""
-        cells = "".join(_figure(caption, data, plot) for caption, data in images.items())
+    def pictures(self, images: Mapping[str, bytes]) -> Self:
+        """A row of encoded pictures (PNG, JPEG, GIF) by caption."""
+        cells = "".join(_figure(caption, data) for caption, data in images.items())
         return self._add(f'<div class="row">{cells}</div>')
+
+    def drawing(self, svg: str, caption: str) -> Self:
+        """A figure as SVG, as `figures.svg` makes it: it takes the colour of the text."""
+        return self._add(f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>")
 
     def page(self) -> str:
         title = html.escape(self.title)
@@ -77,8 +81,8 @@ class Report:
         return self
 
 
-def _figure(caption: str, data: bytes, plot: bool) -> str:
+def _figure(caption: str, data: bytes) -> str:
     kind = {b"\xff\xd8": "jpeg", b"GI": "gif"}.get(data[:2], "png")
     text = html.escape(caption)
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return f'<figure><img{" class=plot" if plot else ""} alt="{text}" src="{source}"><figcaption>{text}</figcaption></figure>'
+    return f'<figure><img alt="{text}" src="{source}"><figcaption>{text}</figcaption></figure>'

@@ -86,7 +86,8 @@ class Measure:
 class FitStep:
     """One step: loss of its batch, seconds of training so far (drawing and measuring excluded), rate used.
 
-    `measure()` renders and compares the field as it is now: call it before the iterator goes on.
+    `render()` draws the field as it is now, (H, W, C) in [0, 1], and `measure()` compares it with the picture: call
+    them before the iterator goes on.
     """
 
     step: int
@@ -94,6 +95,7 @@ class FitStep:
     seconds: float
     learning_rate: float
     progress: float
+    render: Callable[[], Tensor]
     measure: Callable[[], Measure]
 
 
@@ -120,7 +122,6 @@ def fit(
     loss_of = _loss(network, picture, seen, options, generator)
     optimisers = _optimisers(network, options.optimiser)
     autocast = _autocast(network, options)
-    measure = functools.partial(measured, network, picture, seen)
 
     seconds, step, progress = 0.0, 0, 0.0
     while progress < 1:
@@ -139,14 +140,20 @@ def fit(
                 "much here; start again with a tenth of it."
             )
         progress = max(step / (options.steps or math.inf), seconds / (options.seconds or math.inf))
-        yield FitStep(step, value, seconds, rate, min(progress, 1.0), functools.cache(measure))
+        render = functools.cache(functools.partial(rendered, network, picture))
+        measure = functools.cache(lambda draw=render: compared(draw(), picture, seen))
+        yield FitStep(step, value, seconds, rate, min(progress, 1.0), render, measure)
 
 
-def measured(network: CoordinateNetwork, picture: Tensor, seen: Tensor | None = None) -> Measure:
-    """Render `network` at the size of `picture` (H, W, C) and compare; `seen` (H, W) marks the pixels learned."""
+def rendered(network: CoordinateNetwork, picture: Tensor) -> Tensor:
+    """The field at the size of `picture` (H, W, C), in [0, 1] on the CPU."""
     height, width, _ = picture.shape
     network.eval()
-    now = evaluate(network, *Window(aspect=width / height).axes(height, width))
+    return evaluate(network, *Window(aspect=width / height).axes(height, width))
+
+
+def compared(now: Tensor, picture: Tensor, seen: Tensor | None = None) -> Measure:
+    """A rendered field against its picture, both (H, W, C); `seen` (H, W) marks the pixels that were learned."""
     picture = picture.cpu()
     error = (now - picture).square().mean(-1)  # (H, W)
     held_out = None if seen is None else psnr_of(error[~seen.cpu()].mean().item())

@@ -46,58 +46,72 @@ function transportBar(send) {
   return { node, update };
 }
 
-// A curve with its own scale: the lowest and the highest value stand at its ends, the newest above it.
+// Curves on a scale of their own: the ends of the scale stand beside it, the newest value above it.
+// A chart shows one curve, or several by name: lines = [{label, x, y}, …].
 function chart(spec) {
   const value = element("span", { class: "value", text: "–" });
-  const canvas = element("canvas", { role: "img", "aria-label": `${spec.label} over steps` });
+  const canvas = element("canvas", { role: "img", "aria-label": `${spec.label} over ${spec.over}` });
   const head = element("div", { class: "head" }, element("span", { text: spec.label }), value);
-  const node = element("figure", {}, head, canvas);
-  let data = { x: [], y: [] };
+  const legend = element("div", { class: "legend" });
+  const node = element("figure", {}, head, canvas, legend);
+  const number = (y) => (spec.log ? y.toExponential(1) : y.toFixed(spec.digits));
+  let lines = [];
 
   function draw() {
-    const width = canvas.clientWidth, height = 84, ratio = window.devicePixelRatio || 1;
+    const width = canvas.clientWidth, height = spec.height, ratio = window.devicePixelRatio || 1;
     if (!width) return;
     canvas.style.height = `${height}px`;
     canvas.width = width * ratio;
     canvas.height = height * ratio;
-    const c = canvas.getContext("2d");
-    const css = getComputedStyle(canvas);
+    const c = canvas.getContext("2d"), css = getComputedStyle(canvas);
+    const colour = (name) => resolve(canvas, css.getPropertyValue(name));
+    const left = 40, right = width - 2, top = 8, bottom = height - 16;
     c.scale(ratio, ratio);
     c.font = "10px system-ui, sans-serif";
-    c.strokeStyle = css.getPropertyValue("--line");
-    c.lineWidth = 1;
-    c.beginPath(); c.moveTo(0.5, 4); c.lineTo(0.5, height - 14.5); c.lineTo(width, height - 14.5); c.stroke();
-    const pairs = data.x.map((x, i) => [x, data.y[i]]).filter(([, y]) => y != null && (!spec.log || y > 0));
-    if (!pairs.length) return;
+    c.strokeStyle = colour("--line");
+    c.beginPath(); c.moveTo(left + 0.5, top); c.lineTo(left + 0.5, bottom + 0.5); c.lineTo(right, bottom + 0.5); c.stroke();
+    const drawn = lines.map(({ x, y }) => x.map((v, i) => [v, y[i]]).filter(([, v]) => v != null && (!spec.log || v > 0)));
+    const all = drawn.flat();
+    if (!all.length) return;
     const scale = spec.log ? Math.log : (y) => y;
-    const ys = pairs.map(([, y]) => y);
-    const low = Math.min(...ys), high = Math.max(...ys);
-    const last = pairs[pairs.length - 1][0], span = scale(high) - scale(low) || 1;
-    const px = (x) => 1 + (x / (last || 1)) * (width - 4);
-    const py = (y) => height - 18 - ((scale(y) - scale(low)) / span) * (height - 24);
-    c.strokeStyle = css.getPropertyValue("--accent");
-    c.lineWidth = 1.6;
+    const ys = all.map(([, y]) => y), low = Math.min(...ys), high = Math.max(...ys);
+    const last = Math.max(...all.map(([x]) => x)), span = scale(high) - scale(low) || 1;
+    const px = (x) => left + (x / (last || 1)) * (right - left);
+    const py = (y) => bottom - 3 - ((scale(y) - scale(low)) / span) * (bottom - top - 6);
+    c.lineWidth = 1.8;
     c.lineJoin = "round";
-    c.beginPath();
-    pairs.forEach(([x, y], i) => (i ? c.lineTo(px(x), py(y)) : c.moveTo(px(x), py(y))));
-    c.stroke();
-    c.fillStyle = css.getPropertyValue("--soft");
-    const shown = (y) => (spec.log ? y.toExponential(1) : y.toFixed(spec.digits));
-    if (high > low) {
-      c.fillText(shown(spec.falls ? low : high), width - 44, spec.falls ? height - 20 : 14);
-      c.fillText(shown(spec.falls ? high : low), 5, spec.falls ? 14 : height - 20);
-    }
-    c.fillText(`step ${last.toLocaleString("en")}`, Math.max(0, width - 70), height - 3);
-    c.fillText("0", 1, height - 3);
+    drawn.forEach((pairs, i) => {
+      c.strokeStyle = colour(`--series-${i % 4}`);
+      c.beginPath();
+      pairs.forEach(([x, y], k) => (k ? c.lineTo(px(x), py(y)) : c.moveTo(px(x), py(y))));
+      c.stroke();
+    });
+    c.fillStyle = colour("--soft");
+    c.textAlign = "right";
+    if (high > low) c.fillText(number(high), left - 4, top + 8);
+    c.fillText(number(low), left - 4, bottom);
+    c.fillText(`${last.toLocaleString("en", { maximumFractionDigits: 1 })} ${spec.over}`, right, height - 3);
   }
-  function update(x, y) {
-    data = { x, y };
-    const now = y.length ? y[y.length - 1] : null;
-    value.textContent = now == null ? "–"
+  function update(next) {
+    lines = next;
+    const now = lines.length === 1 ? lines[0].y[lines[0].y.length - 1] : null;
+    value.textContent = now == null ? (lines.length > 1 ? "" : "–")
       : (spec.log ? now.toExponential(2) : now.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
+    if (lines.length > 1) {
+      legend.replaceChildren(...lines.map(({ label }, i) =>
+        element("span", { style: `--mark: var(--series-${i % 4})`, text: label })));
+    }
     draw();
   }
-  return { node, update, draw, canvas };
+  return { node, update, draw };
+}
+
+// A colour as a canvas understands it: light-dark() and variables are resolved by the element.
+function resolve(node, colour) {
+  node.style.color = colour;
+  const found = getComputedStyle(node).color;
+  node.style.color = "";
+  return found;
 }
 
 function picture(label) {
@@ -164,7 +178,7 @@ function render({ model, el }) {
     bar.update(header);
     problem.hidden = !header.error;
     problem.textContent = header.error ?? "";
-    for (const [name, curve] of Object.entries(curves)) curve.update(header.x ?? [], header.curves?.[name] ?? []);
+    for (const [name, curve] of Object.entries(curves)) curve.update(header.curves?.[name] ?? []);
     for (const [name, label] of Object.entries(header.labels ?? {})) {
       if (pictures[name]) pictures[name].caption.textContent = label;
     }

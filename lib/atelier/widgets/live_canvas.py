@@ -1,5 +1,6 @@
 """The live canvas: newest pictures, running curves and a transport bar, the same in every app."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,14 +29,33 @@ class Panel:
 
 @dataclass(frozen=True)
 class Curve:
-    """A running curve; `log` draws by ratio, `falls` says that less is better."""
+    """A chart of running curves; `log` draws by ratio, `over` names what runs along the bottom."""
 
     name: str
     label: str
     unit: str = ""
     digits: int = 2
     log: bool = False
-    falls: bool = False
+    over: str = "steps"
+    height: int = 84
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve of a chart: its name where there are several, and its points."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    label: str = ""
+
+    def thinned(self) -> dict[str, Any]:
+        """At most a few hundred points, first and last kept, however long the run; plain numbers for JSON."""
+        count = len(self.x)
+        keep = range(count)
+        if count > _MOST_POINTS:
+            keep = [round(i * (count - 1) / (_MOST_POINTS - 1)) for i in range(_MOST_POINTS)]
+        finite = [self.y[i] if math.isfinite(self.y[i]) else None for i in keep]
+        return {"label": self.label, "x": [self.x[i] for i in keep], "y": finite}
 
 
 @dataclass(frozen=True)
@@ -91,16 +111,22 @@ class LiveCanvas(anywidget.AnyWidget):
             self.job.stop()
 
     def due(self) -> bool:
-        """Whether it is time for another frame; true each time in slow motion and for single steps."""
-        return time.monotonic() >= self._next or self.job is None or self.job.delay > 0 or self.job.state == "paused"
+        """Whether it is time for another frame."""
+        return time.monotonic() >= self._next
+
+    def rest(self, cost: float) -> None:
+        """After a frame that took `cost` seconds to draw: the next one comes so that drawing takes a third at most."""
+        self._next = max(self._next, time.monotonic() + 2 * cost)
 
     def publish(self, pictures: Mapping[str, bytes] | None = None, **status: Any) -> None:
-        """Send a frame. `status` may hold step, total (text), seconds, note, x and curves (name -> values), labels
+        """Send a frame. `status` may hold step, total (text), seconds, note, curves (chart -> list of `Line`), labels
         (panel -> caption); what is not given stays. Pictures that are not given stay on the page too."""
+        if "curves" in status:
+            status["curves"] = {name: [line.thinned() for line in lines] for name, lines in status["curves"].items()}
         with self._lock:
             self._next = time.monotonic() + 1 / FRAMES_PER_SECOND
             job = self.job
-            self._status |= thinned(status)
+            self._status |= status
             self._status |= {
                 "state": job.state if job else "new",
                 "place": job.place if job else 0,
@@ -158,13 +184,3 @@ class LiveCanvas(anywidget.AnyWidget):
                 self._slow = bool(value)
                 if self.job is not None:
                     self.job.delay = SLOW_SECONDS if self._slow else 0.0
-
-
-def thinned(status: dict[str, Any]) -> dict[str, Any]:
-    """Curves of at most a few hundred points, first and last kept, however long the run."""
-    x = status.get("x")
-    if x is None or len(x) <= _MOST_POINTS:
-        return status
-    keep = [round(i * (len(x) - 1) / (_MOST_POINTS - 1)) for i in range(_MOST_POINTS)]
-    curves = {name: [values[i] for i in keep] for name, values in status.get("curves", {}).items()}
-    return {**status, "x": [x[i] for i in keep], "curves": curves}
