@@ -29,6 +29,8 @@ th { color: var(--soft); font-weight: 500; }
 @media print { :root { color-scheme: light; } body { padding: 0; } figure, .numbers, table { break-inside: avoid; } }
 """
 
+_FRAGMENT = "--soft: light-dark(#656d76, #9aa0a6); --line: light-dark(#d8dce1, #3a3d42)"
+
 
 @dataclass
 class Report:
@@ -62,13 +64,22 @@ class Report:
         """A figure as SVG, as `figures.svg` makes it: it takes the colour of the text."""
         return self._add(f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>")
 
-    def page(self) -> str:
-        title = html.escape(self.title)
+    def body(self) -> str:
+        """The report as a fragment, for a page that already has a style of its own."""
+        style = _STYLE[_STYLE.index(".lead") :]
+        return f'<style>{style}</style><div style="{_FRAGMENT}">{self._content()}</div>'
+
+    def _content(self) -> str:
         lead = f'<p class="lead">{html.escape(self.lead)}</p>' if self.lead else ""
+        return f"<h1>{html.escape(self.title)}</h1>{lead}{''.join(self._parts)}"
+
+    def page(self) -> str:
+        """The report as a whole page."""
+        title = html.escape(self.title)
         return (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
             f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
-            f"<body><h1>{title}</h1>{lead}{''.join(self._parts)}</body></html>\n"
+            f"<body>{self._content()}</body></html>\n"
         )
 
     def write(self, path: Path) -> Path:

@@ -22,9 +22,8 @@ from atelier.reports import Report
 def run_command(settings: PaintingSettings, words: TextIO | None = None) -> dict[str, Any]:
     """Fit, write GIF, comparison and checkpoint into `settings.out`, and give the summary that is printed last."""
     words = words or sys.stderr
-    picture = fetch(settings, words)
-    run = Run.from_settings(settings, picture)
-    train(run, tell=_Bar(words))
+    run = finished_run(settings, words)
+    picture = run.picture
     out = Path(settings.out)
     name = Path(settings.picture).stem
     gif = _write(out / f"{name}.gif", drawn_gif(run))
@@ -44,6 +43,12 @@ def run_command(settings: PaintingSettings, words: TextIO | None = None) -> dict
         "checkpoint_bytes": checkpoint.stat().st_size,
         "files": [str(path) for path in files],
     }
+
+
+def finished_run(settings: PaintingSettings, words: TextIO | None = None) -> Run:
+    """The run of the settings, exhausted, with a progress bar on the terminal."""
+    words = words or sys.stderr
+    return train(Run.from_settings(settings, fetch(settings, words)), tell=_Bar(words))
 
 
 def print_summary(summary: dict[str, Any]) -> None:

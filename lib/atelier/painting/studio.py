@@ -30,6 +30,7 @@ _MEASURE_SECONDS = 0.25
 """Between two measurements (PSNR, SSIM, error, inside views); the picture itself is drawn more often."""
 _FLOW_SIDE = 40
 _PANEL_HEIGHT = 330
+_LOOK_SIDE = 480
 _CURVES = (
     Curve("loss", "Loss", digits=4, log=True),
     Curve("psnr", "PSNR", "dB", 2),
@@ -128,6 +129,21 @@ class Studio:
     def moments(self) -> list[Moment]:
         """The moments that can be gone back to, oldest first."""
         return list(self.run.recording.moments) if self.run is not None else []
+
+    def window_for(self, window: Window) -> Window:
+        """The same window if it fits the shape of the picture, else the whole picture."""
+        return window if window.aspect == self.picture.aspect else Window(aspect=self.picture.aspect)
+
+    def look(self, window: Window) -> dict[str, bytes]:
+        """A window on the network's field and on the original's pixels, enlarged by bicubic interpolation:
+        caption -> PNG."""
+        height, width = fitted_size(window.aspect, 1.0, _LOOK_SIDE)
+        views = {}
+        if moments := self.moments():
+            field = rendering.render(self.run.network_at(moments[-1]), window, height, width)
+            views["the network"] = encode_picture(rendering.to_uint8(field))
+        original = rendering.to_uint8(bicubic(self.picture.pixels, window, height, width))
+        return views | {"the pixels it learned from, bicubic": encode_picture(original)}
 
     # Exports, each an iterator of ExportStep for an Exporter.
 
@@ -244,15 +260,6 @@ def flow_sheets(network: CoordinateNetwork, spec: networks.NetworkSpec) -> dict[
         else:
             sheets[name] = unit_sheet(maps, columns=3, rows=2)
     return sheets
-
-
-def zoom_views(run: Run, moment: Moment | None, window: Window, longer: int = 480) -> dict[str, bytes]:
-    """The fitted field in a window, and the original's pixels there, enlarged by bicubic interpolation."""
-    network = run.network_at(moment) if moment is not None else run.network
-    height, width = fitted_size(window.aspect, 1.0, longer)
-    field = rendering.to_uint8(rendering.render(network, window, height, width))
-    original = rendering.to_uint8(bicubic(run.picture.pixels, window, height, width))
-    return {"the network's field": encode_picture(field), "the original, bicubic": encode_picture(original)}
 
 
 def bicubic(picture: Tensor, window: Window, height: int, width: int) -> Tensor:

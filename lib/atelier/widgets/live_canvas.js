@@ -143,7 +143,8 @@ function render({ model, el }) {
   const flow = element("div", { class: "flow", tabindex: "0", "aria-label": "What flows where" });
   const root = element("div", { class: "atelier live" }, bar.node, problem, panels, charts, flow);
   el.replaceChildren(root);
-  let pictures = {}, curves = {};
+  let pictures = {}, curves = {}, state = null;
+  const resting = (word) => word !== "running" && word !== "queued";
 
   function paint(found) {
     for (const [name, bytes] of Object.entries(found)) pictures[name]?.update(bytes);
@@ -176,6 +177,11 @@ function render({ model, el }) {
   function refresh() {
     const { header, pictures: moving } = unpack(model.get("frame"));
     bar.update(header);
+    if (state !== null && header.state !== state && resting(header.state)) {
+      model.set("settled", model.get("settled") + 1);
+      model.save_changes();
+    }
+    state = header.state;
     problem.hidden = !header.error;
     problem.textContent = header.error ?? "";
     for (const [name, curve] of Object.entries(curves)) curve.update(header.curves?.[name] ?? []);

@@ -82,6 +82,8 @@ class LiveCanvas(anywidget.AnyWidget):
     scene = traitlets.Bytes(b"").tag(sync=True)
     frame = traitlets.Bytes(b"").tag(sync=True)
     command = traitlets.Dict().tag(sync=True)
+    settled = traitlets.Int(0).tag(sync=True)
+    """Counted up by the page when a run comes to rest, so that cells that look at the widget run again."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,42 @@
+"""Controls made from settings, so that bounds and texts stand once, in the settings' dataclass."""
+
+import math
+from typing import Any
+
+import marimo as mo
+
+from atelier.settings import Choice, Number, Settings, Switch, label
+
+
+def control(cls: type[Settings], name: str, value: Any = None, text: str | None = None, words: dict | None = None):
+    """The control of a setting: a slider, a list or a switch, with the bounds of its domain.
+
+    value: where it stands at first; the setting's default if None. words: option -> how people read it.
+    """
+    domain = cls.domain(name)
+    value = cls.default(name) if value is None else value
+    text = text or label(name)
+    match domain:
+        case Choice():
+            shown = {(words or {}).get(option, option): option for option in domain.options}
+            first = next(key for key, option in shown.items() if option == value)
+            return mo.ui.dropdown(shown, value=first, label=text, full_width=True)
+        case Switch():
+            return mo.ui.switch(value=value, label=text)
+        case Number(log=True):
+            return mo.ui.slider(
+                steps=ratio_steps(domain, value), value=value, label=text, show_value=True, full_width=True
+            )
+        case Number():
+            return mo.ui.slider(
+                domain.low, domain.high, step=domain.step, value=value, label=text, show_value=True, full_width=True
+            )
+    raise TypeError(f"there is no control for {domain!r}")
+
+
+def ratio_steps(domain: Number, value: float) -> list[float]:
+    """Round values spaced by ratio (1, 2, 5, …) through the domain, and `value` among them."""
+    steps = {value, domain.low, domain.high}
+    for exponent in range(math.floor(math.log10(domain.low)), math.ceil(math.log10(domain.high)) + 1):
+        steps |= {digit * 10.0**exponent for digit in (1, 2, 3, 5, 7)}
+    return sorted(float(f"{s:.6g}") for s in steps if domain.low <= s <= domain.high)
