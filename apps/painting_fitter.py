@@ -10,7 +10,6 @@ def _():
     import sys
 
     import marimo as mo
-
     from atelier.errors import UserError
     from atelier.painting.settings import PaintingSettings
 
@@ -39,16 +38,11 @@ def _(PaintingSettings, UserError, live, mo, sys):
 
 @app.cell(hide_code=True)
 def _(mo, problem):
-    mo.vstack(
-        [
-            mo.md(
-                "## Painting fitter\nA small network learns the colour of every place in a painting, while you watch. "
-                "Then look closer than its pixels go."
-            ),
-            mo.callout(problem, kind="warn") if problem else None,
-        ],
-        gap=0.3,
+    _promise = mo.md(
+        "<h1 style='font-size: 1.6rem; margin: 0'>Painting fitter</h1> A small network learns the colour of every place in a "
+        "painting, while you watch. Then look closer than its pixels go."
     )
+    mo.vstack([_promise, *([mo.callout(problem, kind="warn")] if problem else [])], gap=0.3)
     return
 
 
@@ -69,8 +63,8 @@ def _(live, mo):
         from atelier.fields.window import Window
         from atelier.jobs import until_session_ends
         from atelier.painting import page
-        from atelier.painting.settings import OPTIONS
         from atelier.painting.race_studio import RaceStudio
+        from atelier.painting.settings import OPTIONS
         from atelier.painting.studio import Studio
         from atelier.widgets import Exporter, Viewer
     return (
@@ -228,7 +222,7 @@ def _(RaceStudio, Studio, contextlib, given, live, load_picture, until_session_e
         closing.callback(studio.close)
         closing.callback(race_studio.close)
         guard = until_session_ends(closing)
-    return closing, race_studio, studio
+    return closing, guard, race_studio, studio
 
 
 @app.cell(hide_code=True)
@@ -305,7 +299,7 @@ def _(canvas_view, configured, live, mo, page, studio):
 
 @app.cell(hide_code=True)
 def _(live, mo):
-    view = mo.ui.tabs({name: "" for name in ("Look closer", "Replay", "Race", "Spectrum", "Take home", "How it works")})
+    view = mo.ui.tabs(dict.fromkeys(("Look closer", "Replay", "Race", "Spectrum", "Take home", "How it works"), ""))
     view if live else None
     return (view,)
 
@@ -466,9 +460,9 @@ def _(
             [
                 mo.md("The same painting, the same processor time for each: press Play."),
                 mo.hstack([runners, race_seconds], widths=[2, 1], align="end"),
-                mo.callout(race_problem, kind="danger") if race_problem else None,
+                *([mo.callout(race_problem, kind="danger")] if race_problem else []),
                 race_view,
-                mo.ui.table(_table, selection=None, pagination=False) if _table else None,
+                *([mo.ui.table(_table, selection=None, pagination=False)] if _table else []),
             ]
         )
 
@@ -504,7 +498,7 @@ def _(
                     for name, what, widget in _rows
                 ),
                 load_file,
-                loaded_note,
+                *([loaded_note] if loaded_note else []),
             ]
         )
 
