@@ -30,9 +30,10 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     line = torch.exp(-(torch.arange(size, device=a.device) - size // 2).square() / (2 * _SIGMA**2))
     line = line / line.sum()
     x, y = a.movedim(-1, 0), b.movedim(-1, 0)  # (C, H, W)
-    maps = torch.cat([x, y, x * x, y * y, x * y])[:, None]  # (5C, 1, H, W)
-    means = F.conv2d(F.conv2d(maps, line.view(1, 1, -1, 1)), line.view(1, 1, 1, -1))
-    mu_x, mu_y, xx, yy, xy = means.chunk(5)
+    maps = torch.cat([x, y, x * x, y * y, x * y])[None]  # (1, 5C, H, W)
+    down = line.view(1, 1, -1, 1).expand(maps.shape[1], 1, size, 1)
+    means = F.conv2d(F.conv2d(maps, down, groups=len(down)), down.transpose(2, 3), groups=len(down))
+    mu_x, mu_y, xx, yy, xy = means[0].chunk(5)
     var_x, var_y, cov = xx - mu_x**2, yy - mu_y**2, xy - mu_x * mu_y
     luminance = (2 * mu_x * mu_y + _K1**2) / (mu_x**2 + mu_y**2 + _K1**2)
     structure = (2 * cov + _K2**2) / (var_x + var_y + _K2**2)

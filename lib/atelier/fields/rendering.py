@@ -11,7 +11,7 @@ from torch import Tensor
 from atelier.errors import UserError
 from atelier.fields.window import Window
 
-TILE_POINTS = 1 << 15
+TILE_POINTS = 1 << 14
 """Points evaluated at a time: large enough to keep the processor busy, small enough to stay in its cache."""
 MOST_PIXELS = 8192
 """Longest side of a rendered picture."""
@@ -61,7 +61,7 @@ def render_steps(field: GridField, window: Window, height: int, width: int) -> I
     if not (1 <= height <= MOST_PIXELS and 1 <= width <= MOST_PIXELS):
         raise UserError(f"A picture's sides must be from 1 to {MOST_PIXELS} pixels, and {width}×{height} is not.")
     ys, xs = window.axes(height, width)
-    rows = max(1, 8 * TILE_POINTS // width)
+    rows = max(1, 16 * TILE_POINTS // width)
     pixels: np.ndarray | None = None
     for top in range(0, height, rows):
         band = to_uint8(evaluate(field, ys[top : top + rows], xs))

@@ -126,7 +126,7 @@ def check_fits(spec: NetworkSpec, settings: PaintingSettings, picture: Picture) 
         raise UserError("The checkpoint was fitted to a picture of another shape; choose the picture it belongs to.")
 
 
-def train(run: Run, every: float = 0.1, tell: Callable[[FitStep], None] | None = None) -> Run:
+def train(run: Run, every: float = 0.25, tell: Callable[[FitStep], None] | None = None) -> Run:
     """Exhaust a run, noting it every `every` seconds of training and at its end."""
     due = 0.0
     for step in run.steps():

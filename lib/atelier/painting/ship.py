@@ -10,7 +10,7 @@ from atelier.painting.command import finished_run
 from atelier.painting.run import shipped_run
 from atelier.painting.settings import PaintingSettings
 
-STEPS = 15_000
+STEPS = 10_000
 
 
 def main() -> None:
