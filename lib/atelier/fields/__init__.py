@@ -1,0 +1,1 @@
+"""Fields: functions from coordinates to colours, fitted or random."""
