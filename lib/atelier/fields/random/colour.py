@@ -142,6 +142,9 @@ class Colouring:
         self._turn = draws.number(spec.seed, "hue")
         if spec.colour == "palette":
             self._table = torch.from_numpy(table(palette_colours(spec))).T.contiguous()  # (3, _TABLE)
+            luma = self._table.T @ torch.tensor(_LUMA)
+            self._lightest = self._table[:, luma.argmax()][:, None]  # (3, 1)
+            self._darkest = self._table[:, luma.argmin()][:, None]
             self._steps = torch.diff(self._table, append=self._table[:, -1:])
 
     def __call__(self, z: Tensor) -> Tensor:
@@ -156,6 +159,11 @@ class Colouring:
         """The fixed tone mapping: nearly the normal distribution function, which spreads normal outputs
         evenly over [0, 1] (Bowling et al., "A logistic approximation to the cumulative normal", 2009)."""
         return z.mul(1.702 * self.spec.contrast).add_(self.spec.brightness * 1.702).sigmoid_()
+
+    def _folded(self, z: Tensor) -> Tensor:
+        """The tone, run `cycles` times to and fro over [0, 1]."""
+        t = self.tone(z).mul_(self.spec.cycles)
+        return (t - 2 * torch.round(t / 2)).abs_() if self.spec.cycles > 1 else t
 
     def gray(self, z: Tensor) -> Tensor:
         return self.tone(z[0]).expand(3, -1).clone()
@@ -176,29 +184,26 @@ class Colouring:
 
     def oklab(self, z: Tensor) -> Tensor:
         """Lightness from the first channel; hue and chroma from the others, around a drawn hue."""
-        light = self.tone(z[0]).mul_(0.84).add_(0.12)
+        light = self._folded(z[0]).mul_(0.84).add_(0.12)
         room = light.mul(1 - light).mul_(4)  # black and white have no chroma
         turn = 2 * math.pi * self._turn
-        a = torch.tanh(z[1] * 0.8).mul_(0.15).add_(0.07 * math.cos(turn)).mul_(room)
-        b = torch.tanh(z[2] * 0.8).mul_(0.15).add_(0.07 * math.sin(turn)).mul_(room)
+        a = torch.tanh(z[1] * 0.8).mul_(0.12).add_(0.07 * math.cos(turn)).mul_(room)
+        b = torch.tanh(z[2] * 0.8).mul_(0.12).add_(0.07 * math.sin(turn)).mul_(room)
         lab = torch.stack([light, a, b])  # (3, n)
         lms = (torch.from_numpy(_LAB_INVERSE).float() @ lab).pow_(3)
         return encoded((torch.from_numpy(_LMS_INVERSE).float() @ lms).clamp_(0, 1))
 
     def palette(self, z: Tensor) -> Tensor:
         """The palette by the first channel, to and fro where it is run through more than once; light and
-        shade by the second."""
-        t = self.tone(z[0]).mul_(self.spec.cycles)
-        if self.spec.cycles > 1:
-            t = (t - 2 * torch.round(t / 2)).abs()
-        t = t.mul_(_TABLE - 1)
+        shade by the second, towards the palette's own lightest and darkest, so that no mud is mixed."""
+        t = self._folded(z[0]).mul_(_TABLE - 1)
         index = t.long()
         rgb = torch.addcmul(
             self._table.index_select(1, index), self._steps.index_select(1, index), t.sub_(index)
         )  # (3, n)
         if self.spec.relief:
-            shade = torch.tanh(z[1]).mul_(self.spec.relief)
-            rgb += torch.where(shade > 0, (1 - rgb) * shade * 0.6, rgb * shade)
+            shade = z[1].tanh_().mul_(self.spec.relief)
+            rgb = torch.lerp(rgb, torch.where(shade > 0, self._lightest, self._darkest), shade.abs_())
         return rgb
 
 

@@ -118,7 +118,9 @@ class FieldSpec(Settings):
     neighbours: int = setting(4, Number(2, 8, 2, whole=True), "neighbours of a node in the ring (k)")
     rewiring: float = setting(0.75, Number(0, 1), "chance that an edge is rewired (p)")
     activations: tuple[str, ...] = setting(
-        ("tanh",), Words(("random", *ACTIVATIONS), 32), "activation of each layer or node, repeated in turn"
+        ("bump", "tanh", "sin", "tanh"),
+        Words(("random", *ACTIVATIONS), 32),
+        "activation of each layer or node, repeated in turn",
     )
     operations: tuple[str, ...] = setting(
         ("random",), Words(("random", *OPERATION_NAMES), 32), "operation of each node of a random graph"
@@ -131,12 +133,12 @@ class FieldSpec(Settings):
     std: float = setting(1.6, Number(0.01, 8), "spread of normal weights, times 1/sqrt(fan-in)")
     low: float = setting(-2.5, Number(-8, 8), "least uniform weight, times 1/sqrt(fan-in)")
     high: float = setting(2.5, Number(-8, 8), "greatest uniform weight, times 1/sqrt(fan-in)")
-    bias: float = setting(0.4, Number(0, 4), "spread of the biases")
+    bias: float = setting(1.0, Number(0, 4), "spread of the biases")
     omega: float = setting(6.0, Number(0.5, 60), "frequency of a SIREN's first layer")
     inputs: tuple[str, ...] = setting(
         ("x", "y", "r"), Words(INPUT_NAMES, 7), "what the network sees of a point"
     )
-    scale: float = setting(1.5, Number(0.01, 50, log=True), "scale of the coordinates: more is busier")
+    scale: float = setting(1.8, Number(0.01, 50, log=True), "scale of the coordinates: more is busier")
     frequency: float = setting(1.0, Number(0.1, 16), "periods of the periodic inputs over the picture")
     symmetry: str = setting("none", Choice(SYMMETRY_NAMES), "symmetry by folding the plane")
     order: int = setting(5, Number(1, 24, whole=True), "order of a rotation, tiles across for a tiling")
@@ -150,7 +152,7 @@ class FieldSpec(Settings):
         Words(("the name of a palette", "#rrggbb"), 16, r"[a-z_]{1,24}|#[0-9a-f]{6}"),
         "a palette's name, or its colours",
     )
-    cycles: float = setting(1.0, Number(0.1, 12), "times that the palette is run through")
+    cycles: float = setting(1.5, Number(0.1, 12), "times that the palette is run through")
     relief: float = setting(0.35, Number(0, 1), "light and shade over the palette")
     contrast: float = setting(1.0, Number(0.05, 8), "contrast of the tone mapping")
     brightness: float = setting(0.0, Number(-2, 2), "brightness of the tone mapping")

@@ -47,9 +47,8 @@ def residual(spec: FieldSpec) -> list[Node]:
 
 
 def siren(spec: FieldSpec) -> list[Node]:
-    """Sines throughout, the first at frequency omega (Sitzmann et al., 2020, section 3.2). Activations other
-    than the default tanh are kept: a click on a layer may change its sine."""
-    names = ["sin" if name == "tanh" else name for name in activation_names(spec, spec.depth)]
+    """Sines by convention (Sitzmann et al., 2020, section 3.2); the first layer runs at frequency omega."""
+    names = activation_names(spec, spec.depth)
     sources = [(INPUT,)] + [(f"layer {i}",) for i in range(1, spec.depth)]
     gains = [spec.omega] + [1.0] * (spec.depth - 1)
     return [
