@@ -6,7 +6,7 @@ distance to the nearest neighbours (Lehman & Stanley, "Abandoning objectives", 2
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def mutate(parent: FieldSpec, seed: int, mutation: Mutation | None = None) -> Fi
 
 
 def crossover(first: FieldSpec, second: FieldSpec, seed: int) -> FieldSpec:
-    """A child of two: its wiring and its colours each from one parent, its weights on the arc between them."""
+    """A child of two: wiring, inputs and colours each from one parent, weights on the arc between them."""
     wiring = draws.choice(seed, "wiring", (first, second))
     colours = draws.choice(seed, "colours", (first, second))
     inputs = draws.choice(seed, "inputs", (first, second))
@@ -204,7 +204,7 @@ class Member:
     """One picture of a family: what it is, through which window it was chosen, and whose child it is."""
 
     spec: FieldSpec
-    window: Window = Window()
+    window: Window = field(default_factory=Window)
     parents: tuple[int, ...] = ()
     name: str = ""
 

@@ -9,13 +9,14 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from atelier.errors import UserError
+from atelier.fields.random import png
 from atelier.fields.random.colour import palette_colours
 from atelier.fields.random.rendering import Tile, render_tiles
 from atelier.fields.random.spec import FieldSpec
@@ -25,7 +26,6 @@ from atelier.paths import atomic_write
 KEYWORD = "atelier-field"
 _LONGEST = 200_000  # characters of JSON; a recipe has a few hundred
 _PREFIX = "f1."
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # Part of format 1: it may never change, or old addresses could not be read.
 _DICTIONARY = (
@@ -45,7 +45,7 @@ class Recipe:
     """A field and the window it was seen through."""
 
     spec: FieldSpec
-    window: Window = Window()
+    window: Window = field(default_factory=Window)
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": KEYWORD, "spec": self.spec.to_json(), "window": self.window.to_json()}
@@ -87,7 +87,8 @@ def from_token(token: str) -> Recipe:
         )
         raise UserError(f"This address {what}.")
     try:
-        packed = base64.b64decode(token[len(_PREFIX) :] + "==", altchars=b"-_", validate=True)
+        word = token[len(_PREFIX) :]
+        packed = base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_", validate=True)
         unpacker = zlib.decompressobj(wbits=-15, zdict=_DICTIONARY)
         text = unpacker.decompress(packed[4:], _LONGEST)
         if not unpacker.eof or packed[:4] != struct.pack(">I", zlib.crc32(text)):
@@ -121,7 +122,7 @@ def read(path: Path) -> Recipe:
 
 def read_bytes(data: bytes, name: str = "The file") -> Recipe:
     """As `read`, for a file that was dropped into a page."""
-    if data.startswith(_SIGNATURE):
+    if data.startswith(png.SIGNATURE):
         text = _text_chunk(data, name)
     else:
         if len(data) > _LONGEST:
@@ -140,8 +141,8 @@ def png_bytes(pixels: np.ndarray, recipe: Recipe) -> bytes:
     """A PNG of pixels (H, W, 3) uint8 that carries its recipe."""
     height, width = pixels.shape[:2]
     packer = zlib.compressobj(6)
-    body = packer.compress(_filtered(pixels)) + packer.flush()
-    return b"".join((_head(width, height, recipe), _chunk(b"IDAT", body), _chunk(b"IEND", b"")))
+    body = packer.compress(png.filtered(pixels)) + packer.flush()
+    return b"".join((_head(width, height, recipe), png.chunk(b"IDAT", body), png.chunk(b"IEND", b"")))
 
 
 def write_png(
@@ -161,37 +162,22 @@ def write_png(
         packer = zlib.compressobj(6)
         tiles = render_tiles(recipe.spec, recipe.window, size, tile=(width, band), supersample=supersample)
         for tile in tiles:
-            packed = packer.compress(_filtered(tile.pixels))
+            packed = packer.compress(png.filtered(tile.pixels))
             if packed:
-                file.write(_chunk(b"IDAT", packed))
+                file.write(png.chunk(b"IDAT", packed))
             yield tile
-        file.write(_chunk(b"IDAT", packer.flush()) + _chunk(b"IEND", b""))
+        file.write(png.chunk(b"IDAT", packer.flush()) + png.chunk(b"IEND", b""))
 
 
 def _head(width: int, height: int, recipe: Recipe) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
     text = KEYWORD.encode() + b"\0\0\0\0\0" + _dumps(recipe.to_json()).encode()
-    srgb = _chunk(b"sRGB", b"\0")
-    return _SIGNATURE + _chunk(b"IHDR", header) + srgb + _chunk(b"iTXt", text)
-
-
-def _filtered(pixels: np.ndarray) -> bytes:
-    """Rows under PNG's filter 1, the difference to the pixel on the left: smooth fields pack well."""
-    h, w, _ = pixels.shape
-    rows = np.empty((h, 1 + 3 * w), np.uint8)
-    rows[:, 0] = 1
-    rows[:, 1:4] = pixels[:, 0]
-    np.subtract(pixels[:, 1:], pixels[:, :-1], out=rows[:, 4:].reshape(h, w - 1, 3))
-    return rows.tobytes()
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    srgb = png.chunk(b"sRGB", b"\0")
+    return png.header(width, height) + srgb + png.chunk(b"iTXt", text)
 
 
 def _text_chunk(data: bytes, name: str) -> str:
     """The recipe in a PNG's text: iTXt as Atelier writes it, or tEXt, as programs make of it."""
-    at = len(_SIGNATURE)
+    at = len(png.SIGNATURE)
     while at + 12 <= len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
         kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
