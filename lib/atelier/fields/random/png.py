@@ -1,4 +1,4 @@
-"""The pieces of a PNG that are written by hand, so that a picture of any size streams (PNG, third edition)."""
+"""The pieces of a PNG that are written by hand, so that a picture of any size streams (PNG, 3rd edition)."""
 
 import struct
 import zlib
