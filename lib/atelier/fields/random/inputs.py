@@ -36,7 +36,7 @@ def tiling(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
 
 
 def _triangle(x: Tensor, tiles: int) -> Tensor:
-    t = x * (tiles / 2) + 0.5
+    t = (x + 1) * (tiles / 2)
     return (t - 2 * torch.round(t / 2)).abs().mul(2).sub(1)
 
 
