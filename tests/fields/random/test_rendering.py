@@ -204,3 +204,19 @@ def test_surprises_are_repeatable_and_styles_are_valid():
     specs = [surprise(3, style) for style in STYLES]
     assert specs == [surprise(3, style) for style in STYLES]
     assert len(list(pictures(specs, (16, 16)))) == len(STYLES)
+
+
+def test_features_and_output_agree_with_a_plain_evaluation():
+    field = build(FieldSpec(width=6, depth=3, activations=("tanh", "bump", "tanh")))
+    x = torch.linspace(-1, 1, 9, dtype=torch.float64)
+    coords = torch.stack(torch.meshgrid(x, x, indexing="xy"), -1)
+    h = torch.cat([coords, coords.norm(dim=-1, keepdim=True)], -1).float() * field.spec.scale
+    w, found = field.weights, field.features(coords)
+    first = torch.cat([w[f"layer 1/{name}"] for name in ("x", "y", "r")], 1)
+    h = torch.tanh(h @ first.T + w["layer 1/bias"].T)
+    assert torch.allclose(found["layer 1"], h, atol=1e-5)
+    h = 2 * torch.exp(-((h @ w["layer 2/layer 1"].T + w["layer 2/bias"].T) ** 2)) - 1
+    assert torch.allclose(found["layer 2"], h, atol=1e-5)
+    h = torch.tanh(h @ w["layer 3/layer 2"].T + w["layer 3/bias"].T)
+    h = h @ w["output/layer 3"].T + w["output/bias"].T
+    assert torch.allclose(found["output"], h, atol=1e-4)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from atelier import checkpoints
 from atelier.fields.random import draws
-from atelier.fields.random.activations import ACTIVATIONS
+from atelier.fields.random.activations import ACTIVATIONS, AFFINE, Affine
 from atelier.fields.random.colour import CHANNELS, Colouring
 from atelier.fields.random.inputs import encode, groups
 from atelier.fields.random.spec import FieldSpec
@@ -48,6 +48,7 @@ class Field(nn.Module):
     @torch.inference_mode()
     def _prepare(self) -> None:
         self._slots = _assign_slots(self.nodes)
+        self._absorbed = {} if self.spec.norm == "layer" else _absorbed(self.nodes)
         self._joined = {node.name: self._join(node) for node in self.nodes}
         self.colouring = Colouring(self.spec, *self._calibrate())
 
@@ -64,7 +65,21 @@ class Field(nn.Module):
                     bias += (self.weights[f"{node.name}/latent"].double() @ latent).float()[:, None]
             else:
                 matrices.append((source, self.weights[f"{node.name}/{source}"]))
-        return [(source, matrix * node.gain) for source, matrix in matrices], bias
+        return self._absorb(node, matrices, bias)
+
+    def _absorb(
+        self, node: Node, matrices: list[tuple[str, Tensor]], bias: Tensor
+    ) -> tuple[list[tuple[str, Tensor]], Tensor]:
+        """The matrices and bias of a node with the affine parts of the activations on both sides in them."""
+        gain = self._absorbed[node.name].gain if node.name in self._absorbed else 1.0
+        joined = []
+        for source, matrix in matrices:
+            scale = 1.0
+            if source in self._absorbed:
+                scale = self._absorbed[source].scale
+                bias = bias + matrix.sum(1, keepdim=True) * self._absorbed[source].shift  # (out, 1)
+            joined.append((source, matrix * (node.gain * scale * gain)))
+        return joined, bias * gain
 
     def _calibrate(self) -> tuple[Tensor, Tensor]:
         """Mean and spread (C, 1) of the outputs over a lattice of [-1, 1]^2."""
@@ -90,8 +105,12 @@ class Field(nn.Module):
                 target = scratch[self._slots[node.name]]
             values[node.name] = self._evaluate(node, values, target)
             if keep is not None:
-                keep[node.name] = values[node.name].clone()
+                keep[node.name] = self._restored(node, values[node.name])
         return values["output"]
+
+    def _restored(self, node: Node, h: Tensor) -> Tensor:
+        form = self._absorbed.get(node.name)
+        return h * form.scale + form.shift if form else h.clone()
 
     def _evaluate(self, node: Node, values: dict[str, Tensor], h: Tensor) -> Tensor:
         matrices, bias = self._joined[node.name]
@@ -99,7 +118,8 @@ class Field(nn.Module):
             torch.addmm(bias if i == 0 else h, matrix, values[source], out=h)  # (width, BLOCK)
         if self.spec.norm == "layer" and node.name != "output":
             h.sub_(h.mean(0)).div_(h.square().mean(0).add_(1e-5).sqrt_())
-        h = ACTIVATIONS[node.activation](h)
+        form = self._absorbed.get(node.name)
+        h = form.inner(h) if form else ACTIVATIONS[node.activation](h)
         if node.operation == "linear":
             return h
         return _combine(node.operation, h, [values[source] for source in node.sources if source != INPUT])
@@ -233,6 +253,16 @@ def _combine(operation: str, h: Tensor, sources: list[Tensor]) -> Tensor:
     if operation == "gate":
         return h.mul_(mean)
     return torch.maximum(h, mean, out=h)
+
+
+def _absorbed(nodes: list[Node]) -> dict[str, Affine]:
+    """The nodes whose activation is evaluated without its affine part: all that read them are linear."""
+    exposed = {source for node in nodes if node.operation != "linear" for source in node.sources}
+    return {
+        node.name: AFFINE[node.activation]
+        for node in nodes
+        if node.activation in AFFINE and node.operation == "linear" and node.name not in exposed
+    }
 
 
 def _assign_slots(nodes: list[Node]) -> dict[str, int]:

@@ -152,13 +152,19 @@ class _Shot:
     size: tuple[int, int]
     supersample: int
 
+    @torch.inference_mode()
     def bytes(self, box: tuple[int, int, int, int]) -> np.ndarray:
         """(h, w, 3) uint8."""
-        return (self.tile(box) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        planes = self._planes(box).mul_(255).add_(0.5).to(torch.uint8)
+        return planes.permute(1, 2, 0).contiguous().numpy()
 
-    @torch.inference_mode()
     def tile(self, box: tuple[int, int, int, int]) -> np.ndarray:
         """(h, w, 3) float32."""
+        return self._planes(box).permute(1, 2, 0).numpy()
+
+    @torch.inference_mode()
+    def _planes(self, box: tuple[int, int, int, int]) -> Tensor:
+        """(3, h, w) float32."""
         x, y, w, h = (n * self.supersample for n in box)
         size = (self.size[0] * self.supersample, self.size[1] * self.supersample)
         half = self.window.half_pixel(size)
@@ -166,8 +172,8 @@ class _Shot:
         ys = axis(self.window.pan_y, half, size[1], y, h)  # (h,)
         colours = self._colours(xs, ys)[:, : w * h].reshape(3, h, w)
         if self.supersample > 1:
-            colours = _average(colours, self.supersample)
-        return colours.permute(1, 2, 0).numpy()
+            return _average(colours, self.supersample)
+        return colours
 
     def _colours(self, xs: Tensor, ys: Tensor) -> Tensor:
         """(3, n) of the points row by row, n rounded up to whole blocks."""

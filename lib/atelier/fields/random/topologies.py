@@ -19,7 +19,7 @@ class Node:
     """One layer or graph node: h = combine(s, act(norm(sum of W_k h_k + b))), over *all* its sources k.
 
     s is the mean of the sources' own values (for the operations that keep them), `gain` multiplies the
-    pre-activation, `branches` gives each input a branch with a fan-in of its own.
+    matrices, `branches` gives each input a branch with a fan-in of its own.
     """
 
     name: str
