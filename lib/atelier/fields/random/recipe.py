@@ -18,7 +18,7 @@ import numpy as np
 from atelier.errors import UserError
 from atelier.fields.random import png
 from atelier.fields.random.colour import palette_colours
-from atelier.fields.random.rendering import Tile, render_tiles
+from atelier.fields.random.rendering import BAND, TILE, Tile, render_tiles
 from atelier.fields.random.spec import FieldSpec
 from atelier.fields.random.window import Window, check_size
 from atelier.paths import atomic_write
@@ -146,9 +146,9 @@ def png_bytes(pixels: np.ndarray, recipe: Recipe) -> bytes:
 
 
 def write_png(
-    path: Path, recipe: Recipe, size: tuple[int, int], *, supersample: int = 1, band: int = 64
+    path: Path, recipe: Recipe, size: tuple[int, int], *, supersample: int = 1, band: int = BAND
 ) -> Iterator[Tile]:
-    """Render a picture of any size straight into a PNG with its recipe, band by band; yields each band.
+    """Render a picture of any size straight into a PNG with its recipe, band by band; yields each tile.
 
     Memory is that of a few bands, whatever the size. The file appears when the last band is written; closing
     the iterator before leaves nothing behind.
@@ -160,12 +160,14 @@ def write_png(
     with atomic_write(path) as part, part.open("wb") as file:
         file.write(_head(width, height, recipe))
         packer = zlib.compressobj(6)
-        tiles = render_tiles(recipe.spec, recipe.window, size, tile=(width, band), supersample=supersample)
-        for tile in tiles:
-            packed = packer.compress(png.filtered(tile.pixels))
-            if packed:
-                file.write(png.chunk(b"IDAT", packed))
-            yield tile
+        tile = (max(TILE**2 // (band * supersample**2), 16), band)
+        rows = []
+        for part in render_tiles(recipe.spec, recipe.window, size, tile=tile, supersample=supersample):
+            rows.append(part.pixels)
+            if part.x + part.pixels.shape[1] == width:
+                file.write(png.chunk(b"IDAT", packer.compress(png.filtered(np.concatenate(rows, axis=1)))))
+                rows = []
+            yield part
         file.write(png.chunk(b"IDAT", packer.flush()) + png.chunk(b"IEND", b""))
 
 

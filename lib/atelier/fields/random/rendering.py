@@ -16,7 +16,9 @@ from atelier.fields.random.threads import in_order, on_one_core, workers
 from atelier.fields.random.window import Window, axis, check_size
 from atelier.settings import Number
 
-TILE = 256
+TILE = 256  # points along the side of a tile: one for each pixel, or supersampled
+BAND = 64  # rows of pixels that are compressed together
+SPARE = 16 * 2**20  # what allocators keep for themselves
 SUPERSAMPLE = Number(1, 8, whole=True)
 
 
@@ -62,7 +64,7 @@ def render(
     width, height = check_size(size)
     shot = _Shot(as_field(spec), window, (width, height), SUPERSAMPLE.check("Supersampling", supersample))
     out = np.empty((height, width, 3), np.float32)
-    boxes = _boxes((width, height), (TILE, TILE))
+    boxes = _boxes((width, height), (TILE // shot.supersample,) * 2)
     for (x, y, w, h), pixels in in_order(shot.tile, boxes):
         out[y : y + h, x : x + w] = pixels
     return out
@@ -73,19 +75,21 @@ def render_tiles(
     window: Window,
     size: tuple[int, int],
     *,
-    tile: int | tuple[int, int] = TILE,
+    tile: int | tuple[int, int] | None = None,
     supersample: int = 1,
 ) -> Iterator[Tile]:
     """The tiles of a picture, row by row, as they are finished; memory depends on `tile`, not on `size`.
 
-    tile: side in pixels, or (width, height). supersample: n x n points a pixel, averaged in linear light.
+    tile: side in pixels, or (width, height); by default 256 x 256 points. supersample: n x n points a
+    pixel, averaged in linear light.
 
     Raises:
         SettingError: a size, a tile or a supersampling out of bounds.
     """
-    size = check_size(size)
+    size, supersample = check_size(size), SUPERSAMPLE.check("Supersampling", supersample)
+    tile = TILE // supersample if tile is None else tile
     tile = check_size(tile if isinstance(tile, tuple) else (tile, tile))
-    shot = _Shot(as_field(spec), window, size, SUPERSAMPLE.check("Supersampling", supersample))
+    shot = _Shot(as_field(spec), window, size, supersample)
     boxes = _boxes(size, tile)
     for done, ((x, y, _, _), pixels) in enumerate(in_order(shot.bytes, boxes), start=1):
         yield Tile(x, y, pixels, done, len(boxes))
@@ -135,8 +139,9 @@ def estimate(spec: FieldSpec | Field, size: tuple[int, int], *, supersample: int
     seconds = (time.perf_counter() - started) / TILE**2 * width * height * supersample**2 / workers()
     seconds += width * height * 3 / 60e6  # PNG compression, bytes per second
     inner = shot.field.scratch().numel() * 4
-    tile = 110 * (TILE * supersample) ** 2  # coordinates, rows, colours and pixels of one tile
-    return Estimate(workers() * (inner + tile) + 12 * width * TILE, seconds)
+    tile = 110 * TILE**2  # coordinates, rows, colours and pixels of one tile
+    bands = 12 * width * BAND  # the band being joined, its filtered rows, what they pack into
+    return Estimate(workers() * (inner + tile) + bands + SPARE, seconds)
 
 
 def as_field(spec: FieldSpec | Field) -> Field:
