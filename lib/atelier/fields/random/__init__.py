@@ -1,0 +1,1 @@
+"""Random fields: pictures nobody planned, from networks nobody trained."""

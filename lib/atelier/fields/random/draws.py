@@ -1,0 +1,95 @@
+"""The documented generator of every random number in a field: integer arithmetic only, so every machine and
+every version draws the same weights.
+
+A *stream* is a 64-bit key made from a seed and a label (FNV-1a over the label's UTF-8 bytes, started at the
+mixed seed). Word i of a stream is `mix(key + (i + 1) * GAMMA)`, SplitMix64 read as a counter-based generator
+(Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014). Uniforms are the top 53
+bits. Normals are Irwin-Hall sums of twelve 32-bit uniforms: exact in integers, where a logarithm or a cosine
+would differ in the last bit from one C library to the next; mean 0, variance 1 - 2^-64, range (-6, 6).
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+GAMMA = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+_CACHED = 4096  # larger matrices are drawn again: the cache stays below about 64 MB
+
+
+def stream(seed: int, label: str) -> int:
+    """The 64-bit key of the stream `label` under `seed`."""
+    key = _mix_int((seed + GAMMA) & _MASK)
+    for byte in label.encode():
+        key = ((key ^ byte) * 0x100000001B3) & _MASK
+    return _mix_int(key)
+
+
+def words(key: int, count: int) -> np.ndarray:
+    """The first `count` words of a stream, (count,) uint64."""
+    with np.errstate(over="ignore"):
+        z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(GAMMA) + np.uint64(key)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def uniform(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Uniform numbers in [0, 1), float64, multiples of 2^-53."""
+    return _cached(_uniform, seed, label, shape)
+
+
+def normal(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Standard normal numbers (Irwin-Hall of order twelve), float64, read-only."""
+    return _cached(_normal, seed, label, shape)
+
+
+def integer(seed: int, label: str, low: int, high: int) -> int:
+    """A whole number in [low, high), by the high half of a 64 by 64-bit product (Lemire 2019)."""
+    return low + ((int(words(stream(seed, label), 1)[0]) * (high - low)) >> 64)
+
+
+def choice(seed: int, label: str, options: Sequence[T]) -> T:
+    """One of `options`."""
+    return options[integer(seed, label, 0, len(options))]
+
+
+def number(seed: int, label: str, low: float = 0.0, high: float = 1.0) -> float:
+    """A number in [low, high)."""
+    return low + (high - low) * float(_uniform(seed, label, (1,))[0])
+
+
+def _uniform(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
+    count = int(np.prod(shape))
+    return ((words(stream(seed, label), count) >> np.uint64(11)) * 2.0**-53).reshape(shape)
+
+
+def _normal(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
+    count = int(np.prod(shape))
+    drawn = words(stream(seed, label), 6 * count).reshape(count, 6)
+    low, high = drawn & np.uint64(0xFFFFFFFF), drawn >> np.uint64(32)
+    total = (low.sum(1) + high.sum(1)).astype(np.int64)  # (count,) sums of twelve, below 2^36
+    return ((total + 6 - 6 * 2**32) * 2.0**-32).reshape(shape)
+
+
+def _cached(draw, seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
+    if np.prod(shape) > _CACHED:
+        return draw(seed, label, shape)
+    return _remember(draw, seed, label, shape)
+
+
+@lru_cache(maxsize=2048)
+def _remember(draw, seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
+    drawn = draw(seed, label, shape)
+    drawn.setflags(write=False)  # shared between callers
+    return drawn
+
+
+def _mix_int(z: int) -> int:
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)

@@ -1,0 +1,68 @@
+"""The threads that render: torch works on one core in each of them.
+
+The operations of a field are small: they lose more to waking other cores than they gain, and far more on a
+busy machine. And a result that never depends on how work was split is the same bit for bit on any number of
+cores.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_here = threading.local()
+
+
+def workers() -> int:
+    """Threads that render: the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def on_one_core(task: Callable[[], R]) -> R:
+    """The result of `task`, run in a rendering thread (at once, if this is one)."""
+    return task() if getattr(_here, "renders", False) else _pool().submit(task).result()
+
+
+def in_order(task: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R]]:
+    """(item, task(item)) in order, a few ahead at a time; closing the iterator drops what has not begun."""
+    waiting: deque[tuple[T, Future]] = deque()
+    try:
+        for item in items:
+            waiting.append((item, _pool().submit(task, item)))
+            if len(waiting) > 2 * workers():
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        for _, future in waiting:
+            future.cancel()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """The limit of one core belongs to a thread, but setting it also changes what later threads start with:
+    so the caller's own is set again afterwards."""
+    before, started = torch.get_num_threads(), threading.Barrier(workers() + 1)
+
+    def limit() -> None:
+        torch.get_num_threads()  # torch gives a thread its default on the first question, not before
+        torch.set_num_threads(1)
+        _here.renders = True
+        started.wait()
+
+    pool = ThreadPoolExecutor(workers(), thread_name_prefix="field", initializer=limit)
+    for _ in range(workers()):
+        pool.submit(int)
+    started.wait()
+    torch.set_num_threads(before)
+    return pool
