@@ -1,5 +1,1 @@
-<<<<<<< HEAD
-"""Fields: functions from coordinates (..., D) to values (..., C)."""
-=======
-"""Fields: functions from coordinates to colours, fitted or random."""
->>>>>>> cppn
+"""Fields: functions from coordinates (..., D) to values (..., C), fitted or random."""
