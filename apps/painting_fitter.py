@@ -287,13 +287,12 @@ def _(
 @app.cell(hide_code=True)
 def _(canvas_view, configured, live, mo, page, studio):
     canvas_view, configured  # this strip follows the run
-    mo.output.replace(
-        mo.hstack(
+    _strip = None
+    if live and studio.run is not None and studio.run.last is not None:
+        _strip = mo.hstack(
             [mo.stat(value, label=name) for name, value in page.honest_numbers(studio.run).items()], widths="equal"
         )
-        if live and studio.run is not None and studio.run.last is not None
-        else None
-    )
+    _strip
     return
 
 

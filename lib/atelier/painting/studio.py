@@ -26,7 +26,7 @@ from atelier.painting.run import Run, check_fits, shipped_run
 from atelier.painting.settings import PaintingSettings
 from atelier.widgets import Curve, Line, LiveCanvas, Panel, Scene, encode_picture
 
-_MEASURE_SECONDS = 0.25
+_MEASURE_SECONDS = 0.35
 """Between two measurements (PSNR, SSIM, error, inside views); the picture itself is drawn more often."""
 _FLOW_SIDE = 40
 _PANEL_HEIGHT = 330

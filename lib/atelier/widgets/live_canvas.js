@@ -198,6 +198,7 @@ function render({ model, el }) {
   const forget = listen(model, { "change:scene": () => { build(); refresh(); }, "change:frame": refresh });
   build();
   refresh();
+  send("hello");
   return () => {
     forget();
     resized.disconnect();

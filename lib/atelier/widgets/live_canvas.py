@@ -11,7 +11,7 @@ import anywidget
 import traitlets
 
 from atelier.jobs import Job
-from atelier.widgets.packing import module_text, pack, style_text, unpack
+from atelier.widgets.packing import module_text, pack, style_text
 
 FRAMES_PER_SECOND = 15
 SLOW_SECONDS = 0.4
@@ -90,6 +90,7 @@ class LiveCanvas(anywidget.AnyWidget):
         self._lock = threading.Lock()
         self._make_job: Callable[[], Job] | None = None
         self._status: dict[str, Any] = {"state": "new"}
+        self._pictures: dict[str, bytes] = {}
         self._next = 0.0
         self._slow = False
         self.job: Job | None = None
@@ -117,8 +118,8 @@ class LiveCanvas(anywidget.AnyWidget):
         return time.monotonic() >= self._next
 
     def rest(self, cost: float) -> None:
-        """After a frame that took `cost` seconds to draw: the next one comes so that drawing takes a third at most."""
-        self._next = max(self._next, time.monotonic() + 2 * cost)
+        """After a frame that took `cost` seconds to draw: the next one comes so that training keeps its share."""
+        self._next = max(self._next, time.monotonic() + cost)
 
     def publish(self, pictures: Mapping[str, bytes] | None = None, **status: Any) -> None:
         """Send a frame. `status` may hold step, total (text), seconds, note, curves (chart -> list of `Line`), labels
@@ -135,14 +136,14 @@ class LiveCanvas(anywidget.AnyWidget):
                 "error": job.message if job else None,
                 "slow": self._slow,
             }
-            # The newest of every picture travels in each message: a page that opens late misses none.
-            _, known = unpack(self.frame)
-            self.frame = pack(self._status, {**known, **(pictures or {})})
+            self._pictures |= pictures or {}
+            self.frame = pack(self._status, pictures or {})
 
     def forget(self) -> None:
         """Remove pictures, curves and counters from the next message on."""
         with self._lock:
             self._status = {"state": "new"}
+            self._pictures = {}
             self.frame = b""
 
     def play(self) -> None:
@@ -171,6 +172,8 @@ class LiveCanvas(anywidget.AnyWidget):
 
     def _obey(self, change: Mapping[str, Any]) -> None:
         name, value = change["new"].get("name"), change["new"].get("value")
+        if name == "hello":  # a page has opened, perhaps late: it gets the newest of every picture
+            self.publish(self._pictures)
         if self._make_job is None:
             return
         match name:
