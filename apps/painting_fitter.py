@@ -487,7 +487,11 @@ def _(
         _rows = [
             ("Animation", "original, network and curves, from the first step to the last", export_views["Animation"]),
             ("Comparison", "original, network and error side by side", export_views["Comparison"]),
-            ("Large picture", "the network drawn at any size", mo.hstack([large_size, export_views["Large picture"]])),
+            (
+                "Large picture",
+                "the network drawn at any size",
+                mo.hstack([large_size, export_views["Large picture"]], justify="start", gap=1),
+            ),
             ("Checkpoint", "the network itself; load it again to go on", export_views["Checkpoint"]),
         ]
         return mo.vstack(

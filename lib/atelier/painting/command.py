@@ -87,7 +87,7 @@ def report(settings: PaintingSettings, run: Run) -> Report:
         "parameters": f"{run.parameters:,}",
         "parameters ÷ values": f"{run.parameters / run.values:.2f}",
         "float32 weights": f"{run.bytes / 1e3:,.0f} kB",
-        "JPEG of that size": f"{jpeg.psnr:.2f} dB" if jpeg.size <= run.bytes else "none so small",
+        "best JPEG no larger": f"{jpeg.psnr:.2f} dB, {jpeg.size / 1e3:,.0f} kB" if jpeg.size <= run.bytes else "none",
     }
     if last.held_out_psnr is not None:
         numbers["held-out pixels"] = f"{last.held_out_psnr:.2f} dB"

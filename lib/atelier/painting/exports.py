@@ -89,7 +89,7 @@ def checkpoint_bytes(network: CoordinateNetwork, spec: NetworkSpec, folder: Path
 
 @dataclass(frozen=True)
 class JpegRival:
-    """The JPEG of a picture whose size comes nearest to that of the network."""
+    """A JPEG of a picture: its quality setting, its size in bytes, its PSNR in dB."""
 
     quality: int
     size: int
@@ -100,7 +100,7 @@ def jpeg_of_size(picture: Tensor, size: int) -> JpegRival:
     """The best JPEG of `picture` (H, W, C) of at most `size` bytes, or the smallest there is."""
     pixels = rendering.to_uint8(picture)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    low, high = 1, 96  # quality 1 is always allowed, 96 is over Pillow's useful scale
+    low, high = 1, 101
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if len(_jpeg(image, middle)) <= size else (low, middle)
@@ -111,7 +111,7 @@ def jpeg_of_size(picture: Tensor, size: int) -> JpegRival:
 
 def _jpeg(image: Image.Image, quality: int) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality, optimize=True)
+    image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
     return buffer.getvalue()
 
 

@@ -16,7 +16,7 @@ def honest_numbers(run: Run) -> dict[str, str]:
     rival = f"{jpeg.psnr:.1f} dB at {jpeg.size / 1e3:,.0f} kB" if jpeg.size <= run.bytes else "none is so small"
     return {
         "Network": f"{run.last.psnr:.1f} dB at {run.bytes / 1e3:,.0f} kB",
-        "JPEG of that size": rival,
+        "Best JPEG no larger": rival,
         "Parameters": f"{run.parameters:,}",
         "Parameters ÷ picture values": f"{run.parameters / run.values:.2f}",
     }
@@ -29,14 +29,14 @@ def spectrum_svg(run: Run) -> str:
 
 
 def neuron_sheets(run: Run, moment: Moment, columns: int = 12, rows: int = 3, longer: int = 64) -> dict[str, bytes]:
-    """Every stage of the network at a moment of its training: caption -> PNG."""
+    """The inner stages of the network at a moment of its training: caption -> PNG."""
     sheets = {}
     for name, maps in stage_maps(run.network_at(moment), run.spec.aspect, longer).items():
-        if name == "colour":
+        if name in ("coordinates", "colour"):
             continue
-        wide, high = min(columns, len(maps)), min(rows, -(-len(maps) // columns))
-        caption = f"{name}: {min(len(maps), wide * high)} of {len(maps)} units"
-        sheets[caption] = encode_picture(unit_sheet(maps, wide, high, gap=2))
+        high = min(rows, -(-len(maps) // columns))
+        caption = f"{name}: {min(len(maps), columns * high)} of {len(maps)} units"
+        sheets[caption] = encode_picture(unit_sheet(maps, columns, high, gap=2))
     return sheets
 
 

@@ -101,6 +101,7 @@ def shipped_run(picture: Picture, weights: Path) -> Run:
     """A finished run as it ships: the network from its file, measured against the picture at hand."""
     network, spec, extra = networks.load(weights)
     run = Run(picture, spec, FitOptions(), network, Knobs(0.0))
+    run.history = {name: list(extra.get("history", {}).get(name, ())) for name in run.history}
     run.last = compared(rendered(network, picture.pixels), picture.pixels)
     run.step, run.seconds = int(extra.get("steps", 0)), float(extra.get("seconds", 0.0))
     weights_then = {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -11,6 +11,7 @@ from atelier.painting.run import shipped_run
 from atelier.painting.settings import PaintingSettings
 
 STEPS = 10_000
+_EVERY = 3
 
 
 def main() -> None:
@@ -19,7 +20,8 @@ def main() -> None:
             raise UserError(f"{name} is not on this machine; open it once in the painting fitter, online.")
         run = finished_run(PaintingSettings(picture=name, steps=STEPS))
         path = weights_file(name)
-        networks.save(path, run.network, run.spec, half=True, steps=run.step, seconds=round(run.seconds, 1))
+        history = {key: [float(f"{v:.5g}") for v in values[::_EVERY]] for key, values in run.history.items()}
+        networks.save(path, run.network, run.spec, True, steps=run.step, seconds=round(run.seconds, 1), history=history)
         shipped = shipped_run(run.picture, path)
         print(
             f"{path.name}: {shipped.last.psnr:.2f} dB, SSIM {shipped.last.ssim:.4f}, {shipped.parameters:,} parameters "

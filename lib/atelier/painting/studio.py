@@ -48,6 +48,7 @@ class Studio:
         self.loaded: bytes | None = None
         self._files = tempfile.TemporaryDirectory(prefix="atelier-")
         self._measured = 0.0
+        self._configured = False
         self.open()
 
     def close(self) -> None:
@@ -64,30 +65,31 @@ class Studio:
         if other_picture:
             self.canvas.halt()
             self.open()
-        elif changed and self.run is not None:
+        elif changed and self._configured:
             if self.canvas.job is not None and self.canvas.job.active:
-                self.canvas.publish(note="Changed settings apply when you start again")
+                self.canvas.publish(note="New settings: start again to use them")
             else:
                 self.canvas.drive(self._job)
-                self.canvas.publish(note="Play trains a network with these settings")
+                self.canvas.publish(note="Play uses the new settings")
+        self._configured = True
 
     def open(self) -> None:
         """Show the picture beside the finished network that ships with it, where there is one."""
         self.canvas.forget()
         self.canvas.drive(self._job)
         self.loaded = None
-        self.canvas.show(self._scene())
-        self.run = None
         weights = weights_file(self.settings.picture)
-        if self.settings.picture in PAINTINGS and not self.settings.gray and weights.is_file():
-            self.run = shipped_run(self.picture, weights)
+        shipped = self.settings.picture in PAINTINGS and not self.settings.gray and weights.is_file()
+        self.run = shipped_run(self.picture, weights) if shipped else None
+        self.canvas.show(self._scene(self.run))
+        if shipped:
             self._publish_measure(self.run, self.run.last)
             self.canvas.publish(
                 step=self.run.step,
-                total="steps, done before you came",
+                total="steps, done beforehand",
                 seconds=self.run.seconds,
                 labels={"now": f"finished network · {self.run.last.psnr:.1f} dB"},
-                note="Opened on a finished result. Play starts afresh",
+                note="A finished result; Play starts afresh",
             )
         else:
             blank = encode_picture(np.full(self.picture.pixels.shape[:2], 128, np.uint8))
@@ -107,6 +109,7 @@ class Studio:
         self.canvas.drive(self._job)
         self.loaded = data
         self.run = shipped_run(self.picture, path)
+        self.canvas.show(self._scene(self.run))
         self._publish_measure(self.run, self.run.last)
         self.canvas.publish(step=int(extra.get("steps", 0)), total="steps, loaded", note="Play goes on from here")
         return f"Loaded: {self.run.last.psnr:.2f} dB on this picture."
@@ -180,6 +183,7 @@ class Studio:
         run = Run.from_settings(settings, self.picture)
         self.run = run
         self._measured = 0.0
+        self.canvas.show(self._scene(run))
         self.canvas.publish(step=0, seconds=0.0, total=_total(run), note="", curves={}, labels={"now": "network"})
         job: Job[FitStep] = Job(
             run.steps, on_step=lambda step: self._draw(job, run, step), on_change=lambda: self._settle(job, run)
@@ -229,14 +233,14 @@ class Studio:
             pictures, curves={c.name: [Line(x, run.history[c.name])] for c in _CURVES}, labels={"now": label}, **status
         )
 
-    def _scene(self) -> Scene:
+    def _scene(self, run: Run | None) -> Scene:
         aspect = self.picture.aspect
         panels = (
             Panel("original", "original" if not self.picture.note else "to learn from", aspect),
             Panel("now", "network", aspect),
             Panel("error", "error: black none, yellow 0.2 and more", aspect),
         )
-        network = Run.from_settings(self.settings, self.picture).network
+        network = (run or Run.from_settings(self.settings, self.picture)).network
         flow = tuple(Panel(f"flow {name}", label) for name, label in flow_labels(network).items())
         still = {"original": encode_picture(rendering.to_uint8(self.picture.pixels))}
         return Scene(panels, _CURVES, flow, still, _PANEL_HEIGHT)
