@@ -1,8 +1,10 @@
 """The live pieces of the page: anywidgets that know pictures and numbers, and neither paintings nor digits."""
 
+from atelier.widgets.diagram import Diagram
 from atelier.widgets.exporter import Exporter
+from atelier.widgets.gallery import Gallery
 from atelier.widgets.live_canvas import Curve, Line, LiveCanvas, Panel, Scene
 from atelier.widgets.packing import encode_picture
 from atelier.widgets.viewer import Viewer
 
-__all__ = ["Curve", "Exporter", "Line", "LiveCanvas", "Panel", "Scene", "Viewer", "encode_picture"]
+__all__ = ["Curve", "Diagram", "Exporter", "Gallery", "Line", "LiveCanvas", "Panel", "Scene", "Viewer", "encode_picture"]

@@ -1,10 +1,9 @@
 // A window on the plane, shown in one or several views: drag moves it, the wheel magnifies at the pointer.
 // The last picture follows the hand at once, stretched; the exact one replaces it when the kernel has drawn it.
 
-const LEAST = 0.25, MOST = 4096;
-
 function render({ model, el }) {
   const send = sender(model);
+  const [LEAST, MOST] = model.get("reach");
   const views = element("div", { class: "views" });
   const button = (title, text) => element("button", { type: "button", title, "aria-label": title, text });
   const nearer = button("Zoom in", "+"), farther = button("Zoom out", "−"), reset = button("Reset the view", "Reset");
@@ -26,7 +25,7 @@ function render({ model, el }) {
       const top = ((shown.y - half(shown.zoom)[1] - (aim.y - hy)) / (2 * hy)) * canvas.height;
       c.drawImage(bitmap, left, top, canvas.width * ratio, canvas.height * ratio);
     });
-    zoomed.textContent = `zoom ${aim.zoom < 10 ? aim.zoom.toFixed(1) : Math.round(aim.zoom)}×`;
+    zoomed.textContent = `zoom ${aim.zoom < 10 ? +aim.zoom.toPrecision(2) : aim.zoom < 1e6 ? Math.round(aim.zoom).toLocaleString("en") : aim.zoom.toExponential(1)}×`;
   }
   function move(next) {
     aim = next;

@@ -1,0 +1,1 @@
+"""The random-field explorer: what one visitor does with random fields."""

@@ -1,0 +1,86 @@
+// A grid of thumbnails. Click or Enter chooses; the tick in the corner, or a click with Shift or Ctrl, picks several.
+
+function render({ model, el }) {
+  const send = sender(model);
+  const grid = element("div", { class: "grid" });
+  const bar = element("div", { class: "bar" });
+  el.replaceChildren(element("div", { class: "atelier gallery" }, grid, bar));
+  const picks = new Set();
+  let cells = [], newest = 0;
+  const severally = model.get("buttons").some((label) => label.endsWith("…"));
+
+  const buttons = model.get("buttons").map((label) => {
+    const node = element("button", { type: "button" });
+    node.onclick = () => { send(label, [...picks].sort((a, b) => a - b)); picks.clear(); show(); };
+    bar.append(node);
+    return { label, node };
+  });
+  bar.hidden = !buttons.length;
+
+  function show() {
+    cells.forEach(({ node, tick }, i) => {
+      node.classList.toggle("picked", picks.has(i));
+      tick.setAttribute("aria-checked", String(picks.has(i)));
+    });
+    for (const { label, node } of buttons) {
+      const several = label.endsWith("…");
+      const word = several ? label.slice(0, -1) : label;
+      node.disabled = several && picks.size < 2;
+      node.textContent = several ? (picks.size > 1 ? `${word} ${picks.size}` : `${word} (tick two or more)`) : word;
+    }
+  }
+  function pick(i) {
+    if (!picks.delete(i)) picks.add(i);
+    show();
+  }
+  function cell(i) {
+    const canvas = element("canvas", { role: "img" });
+    const open = element("button", { type: "button", class: "open" }, canvas);
+    const tick = element("button", { type: "button", class: "tick", role: "checkbox", "aria-checked": "false", title: "Pick this one, to cross it" });
+    tick.hidden = !severally;
+    const caption = element("figcaption");
+    const node = element("figure", {}, open, tick, caption);
+    open.onclick = (event) => {
+      if (node.classList.contains("waiting")) return;
+      if (severally && (event.shiftKey || event.ctrlKey || event.metaKey)) return pick(i);
+      picks.clear();
+      node.classList.add("chosen");
+      send("choose", i);
+    };
+    tick.onclick = () => { if (!node.classList.contains("waiting")) pick(i); };
+    return { node, canvas, open, tick, caption };
+  }
+  async function refresh() {
+    const { header, pictures } = unpack(model.get("frame"));
+    if (!header.names) return;
+    const mine = ++newest;
+    const bitmaps = await Promise.all(header.names.map((name) => decode(pictures[name])));
+    if (mine !== newest) return bitmaps.forEach((bitmap) => bitmap.close());
+    if (header.fresh) picks.clear();
+    grid.style.setProperty("--columns", model.get("columns"));
+    while (cells.length < header.total) { cells.push(cell(cells.length)); grid.append(cells[cells.length - 1].node); }
+    while (cells.length > header.total) cells.pop().node.remove();
+    cells.forEach(({ node, canvas, open, caption }, i) => {
+      const bitmap = bitmaps[i];
+      node.classList.remove("chosen");
+      node.classList.toggle("waiting", !bitmap);
+      caption.hidden = !header.captions;
+      if (!bitmap) return;
+      canvas.width = bitmap.width;
+      canvas.height = bitmap.height;
+      canvas.getContext("2d").drawImage(bitmap, 0, 0);
+      bitmap.close();
+      canvas.dataset.drawn = Number(canvas.dataset.drawn || 0) + 1;
+      canvas.setAttribute("aria-label", header.labels[i]);
+      open.setAttribute("aria-label", header.labels[i]);
+      caption.textContent = header.labels[i];
+    });
+    show();
+  }
+  const forget = listen(model, { "change:frame": refresh });
+  show();
+  refresh();
+  return forget;
+}
+
+export default { render };
