@@ -4,13 +4,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from atelier.errors import UserError
 from atelier.fields.random import draws, recipe
+from atelier.fields.random.colour import palette_colours
 from atelier.fields.random.recipe import Recipe
 from atelier.fields.random.spec import FieldSpec, Numbers
 from atelier.fields.random.starters import STARTERS, starter
 from atelier.fields.random.surprise import STYLES, surprise
-from atelier.fields.random.window import LARGEST_SIDE, Window, read_size
+from atelier.fields.random.window import LARGEST_SIDE, Window
 from atelier.settings import Choice, Domain, Number, SettingError, Settings, Text, setting
 
 DEFAULT_SEED = FieldSpec.default("seed")
@@ -52,7 +52,7 @@ class Sides:
         return int(parts[0]), int(parts[-1])
 
     def describe(self) -> str:
-        return f"two whole numbers from 1 to {self.most:,} like 4x4"
+        return f"two whole numbers from 1 to {self.most:,} like 4x3"
 
 
 def _knob(name: str) -> Any:
@@ -157,7 +157,7 @@ class ExplorerSettings(Settings):
             name = ""
         pan_x, pan_y = self.pan or (found.window.pan_x, found.window.pan_y)
         window = Window(pan_x, pan_y, found.window.zoom if self.zoom is None else self.zoom)
-        recipe.palette_colours(spec)
+        palette_colours(spec)
         return Recipe(spec, window), name
 
 
@@ -167,14 +167,3 @@ def _surprise(seed: int, style: str | None, topology: str | None) -> FieldSpec:
         return surprise(seed, style)
     fitting = [name for name in STYLES if surprise(seed, name).topology == topology]
     return surprise(seed, draws.choice(seed, "fitting style", fitting) if fitting else None)
-
-
-def read_print_size(word: str) -> tuple[int, int]:
-    """A print size, written like 4096x4096.
-
-    Raises:
-        UserError: not such a text, or a side that is not from 1 to 16384.
-    """
-    if not word.strip():
-        raise UserError("Write the size in pixels, like 4096x4096.")
-    return read_size(word)

@@ -7,4 +7,15 @@ from atelier.widgets.live_canvas import Curve, Line, LiveCanvas, Panel, Scene
 from atelier.widgets.packing import encode_picture
 from atelier.widgets.viewer import Viewer
 
-__all__ = ["Curve", "Diagram", "Exporter", "Gallery", "Line", "LiveCanvas", "Panel", "Scene", "Viewer", "encode_picture"]
+__all__ = [
+    "Curve",
+    "Diagram",
+    "Exporter",
+    "Gallery",
+    "Line",
+    "LiveCanvas",
+    "Panel",
+    "Scene",
+    "Viewer",
+    "encode_picture",
+]
