@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,8 @@ from atelier.fields.random.window import Window
 from atelier.settings import Number
 
 LITTER = 16
-THUMB = 160
+THUMB = 128
+"""Thumbnails in a litter, and the side of one in pixels."""
 LATENT_SIZE = Number(0, 64, whole=True)
 _NOUNS = {
     "mlp": "silk",
@@ -67,6 +69,7 @@ class Explorer:
         self.draft: FieldSpec | None = None
         self.litter = Litter((0,), begin.window)
         self._draws = 0
+        self._changing = threading.Lock()
         self._thumbs: dict[tuple[FieldSpec, Window], bytes] = {}
 
     @property
@@ -160,23 +163,18 @@ class Explorer:
     def breed(self) -> Iterator[tuple[FieldSpec, bytes]]:
         """Draw the litter: each sibling and its thumbnail (JPEG) when it is found; `litter` grows meanwhile."""
         litter, seed = self.litter, new_seed(self.spec.seed, f"litter {self._draws} {self.token}")
-        if self.draft:
-            parents = [self.draft]
-        else:
-            parents = [self.family.members[number].spec for number in litter.parents]
-        found: list[FieldSpec] = []
+        parents = [self.draft] if self.draft else [self.family.members[number].spec for number in litter.parents]
         for spec in siblings(parents, LITTER, seed, self.mutation):
             thumb = self.thumb(spec, litter.window)
-            if self.litter.parents != litter.parents or self.litter.specs != tuple(found):
-                return  # another litter is wanted by now
-            found.append(spec)
-            self.litter = dataclasses.replace(litter, specs=tuple(found))
+            with self._changing:
+                if self.litter is not litter:
+                    return  # another litter is wanted by now
+                litter = self.litter = dataclasses.replace(litter, specs=(*litter.specs, spec))
             yield spec, thumb
 
     def more(self) -> None:
         """Ask for another litter of the same parents."""
-        self._draws += 1
-        self.litter = dataclasses.replace(self.litter, window=self.window, specs=())
+        self._want(self.litter.parents)
 
     def set_mutation(self, mutation: Mutation) -> bool:
         """How far siblings may fall; False if it was so already."""
@@ -214,8 +212,7 @@ class Explorer:
             self.family = self.family.born(spec, parents, litter.window, name_of(spec))
             numbers.append(self.family.current)
         self.family = dataclasses.replace(self.family, path=path)
-        self._draws += 1
-        self.litter = Litter(tuple(numbers), litter.window)
+        self._want(numbers)
 
     # The way back.
 
@@ -299,8 +296,13 @@ class Explorer:
 
     def _renew(self) -> None:
         """Ask for siblings of the picture that is shown."""
+        self._want([self.family.current])
+
+    def _want(self, parents: Sequence[int]) -> None:
+        """From now on another litter is wanted."""
         self._draws += 1
-        self.litter = Litter((self.family.current,), self.window)
+        with self._changing:
+            self.litter = Litter(tuple(parents), self.window)
 
     def _seed(self, label: str) -> int:
         self._draws += 1
