@@ -84,9 +84,10 @@ def family_tree(explorer: Explorer) -> str:
                 x0, y0 = place[parent][0] * _STEP_X + _SIDE, place[parent][1] * _STEP_Y + _SIDE / 2 + 4
                 x1, y1 = column * _STEP_X + 4, row * _STEP_Y + _SIDE / 2 + 4
                 own = number in lineage and parent in lineage
+                opacity, breadth = (0.9, 2.4) if own else (0.3, 1.3)
                 parts.append(
                     f'<path d="M{x0} {y0}C{(x0 + x1) / 2} {y0} {(x0 + x1) / 2} {y1} {x1} {y1}" fill="none" '
-                    f'stroke="currentColor" stroke-opacity="{0.9 if own else 0.3}" stroke-width="{2.4 if own else 1.3}"/>'
+                    f'stroke="currentColor" stroke-opacity="{opacity}" stroke-width="{breadth}"/>'
                 )
     for number, (column, row) in place.items():
         member = family.members[number]
