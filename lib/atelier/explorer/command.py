@@ -23,6 +23,7 @@ from atelier.fields.random.spec import FieldSpec
 from atelier.fields.random.window import Window
 from atelier.paths import atomic_write
 from atelier.reports import Report
+from atelier.widgets.packing import encode_picture
 
 _THUMB = 256
 _GAP = 6
@@ -95,7 +96,7 @@ def report(settings: ExplorerSettings) -> Report:
         "the explorer a click makes one of them the parent of the next sixteen."
     )
     columns, rows = settings.grid or (4, 4)
-    page.pictures({"Siblings": recipes.png_bytes(grid(found, columns, rows, settings.strength), found)})
+    page.pictures({"Siblings": encode_picture(grid(found, columns, rows, settings.strength))})
     page.heading("Its network").text(
         "A place (x, y) of the plane goes in on the left, its colour comes out on the right. Each node mixes what "
         "it is given with random weights and bends the result by the curve that is drawn in it."
@@ -127,7 +128,7 @@ def grid(found: Recipe, columns: int, rows: int, strength: float, side: int = _T
 
 def _write_grid(path: Path, found: Recipe, settings: ExplorerSettings) -> Path:
     with atomic_write(path) as part:
-        part.write_bytes(recipes.png_bytes(grid(found, *settings.grid, settings.strength), found))
+        part.write_bytes(encode_picture(grid(found, *settings.grid, settings.strength)))
     return path
 
 

@@ -1,0 +1,572 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="full", app_title="Random-field explorer")
+
+
+@app.cell(hide_code=True)
+def _():
+    import contextlib
+    import sys
+
+    import marimo as mo
+    from atelier.errors import UserError
+    from atelier.explorer.settings import ExplorerSettings
+
+    live = mo.app_meta().request is not None  # a browser looks on; else a script, a test or an export
+    return ExplorerSettings, UserError, contextlib, live, mo, sys
+
+
+@app.cell(hide_code=True)
+def _(ExplorerSettings, UserError, live, mo, sys):
+    problem = None
+    try:
+        if live:
+            _words = {key: word for key, word in mo.query_params().to_dict().items() if key != "file"}
+            given = ExplorerSettings.read(_words, address=True)
+            given.begin()
+        elif "help" in mo.cli_args():
+            print(ExplorerSettings.usage("python apps/cppn_explorer.py"))
+            sys.exit(0)
+        else:
+            given = ExplorerSettings.read(mo.cli_args().to_dict())
+    except UserError as _error:
+        if not live:
+            sys.exit(f"random-field explorer: {_error}")
+        given, problem = ExplorerSettings(), f"{_error} A chosen picture is shown instead."
+    return given, problem
+
+
+@app.cell(hide_code=True)
+def _(mo, problem):
+    _promise = mo.md(
+        "<span style='font-size: 1.35rem; font-weight: 700'>Random-field explorer</span> &ensp; Networks that nobody trained draw "
+        "pictures that nobody planned. Choose the one you like, and it has children."
+    )
+    mo.vstack([_promise, *([mo.callout(problem, kind="warn")] if problem else [])], gap=0.2)
+    return
+
+
+@app.cell(hide_code=True)
+def _(live, mo):
+    with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
+        from atelier.explorer import drawings, knobs
+        from atelier.explorer.exports import WALKS
+        from atelier.explorer.stage import Loop, Stage
+        from atelier.fields.random.activations import ACTIVATIONS
+        from atelier.fields.random.rendering import estimate
+        from atelier.fields.random.window import read_size
+        from atelier.jobs import until_session_ends
+    return ACTIVATIONS, Loop, Stage, WALKS, drawings, estimate, knobs, read_size, until_session_ends
+
+
+@app.cell(hide_code=True)
+def _(Stage, contextlib, given, live, until_session_ends):
+    # One stage a session. Everything that runs or is held ends with the session.
+    closing = contextlib.ExitStack()
+    stage = guard = None
+    if live:
+        stage = Stage(given)
+        closing.callback(stage.close)
+        guard = until_session_ends(closing)
+    return closing, guard, stage
+
+
+@app.cell(hide_code=True)
+def _(live, mo, stage):
+    viewer_view = mo.ui.anywidget(stage.viewer) if live else None
+    gallery_view = mo.ui.anywidget(stage.gallery) if live else None
+    graph_view = mo.ui.anywidget(stage.graph) if live else None
+    tree_view = mo.ui.anywidget(stage.tree) if live else None
+    kept_view = mo.ui.anywidget(stage.kept) if live else None
+    canvas_view = mo.ui.anywidget(stage.canvas) if live else None
+    export_views = {name: mo.ui.anywidget(made) for name, made in stage.exporters.items()} if live else {}
+    return canvas_view, export_views, gallery_view, graph_view, kept_view, tree_view, viewer_view
+
+
+@app.cell(hide_code=True)
+def _(mo, stage):
+    surprise_button = mo.ui.button(label="Surprise me", kind="success", on_click=lambda _: stage.surprise())
+    colours_button = mo.ui.button(label="Other colours", on_click=lambda _: stage.recolour())
+    undo_button = mo.ui.button(label="Undo", on_click=lambda _: stage.undo())
+    keep_button = mo.ui.button(label="Keep", tooltip="Keep it among the favourites", on_click=lambda _: stage.keep())
+    return colours_button, keep_button, surprise_button, undo_button
+
+
+@app.cell(hide_code=True)
+def _(given, mo):
+    strength_slider = mo.ui.slider(
+        0.02, 1, step=0.02, value=max(0.02, round(given.strength * 50) / 50), debounce=True, full_width=True
+    )
+    return (strength_slider,)
+
+
+@app.cell(hide_code=True)
+def _(live, stage, strength_slider):
+    if live:
+        stage.set_strength(strength_slider.value)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    load_file = mo.ui.file(
+        filetypes=[".png", ".json"], kind="area", max_size=60 << 20, label="Drop a PNG or JSON that Atelier saved"
+    )
+    return (load_file,)
+
+
+@app.cell(hide_code=True)
+def _(live, load_file, stage):
+    if live and load_file.value:
+        stage.load(load_file.contents(), load_file.name())
+    loaded = load_file.value
+    return (loaded,)
+
+
+@app.cell(hide_code=True)
+def _(
+    colours_button,
+    gallery_view,
+    kept_view,
+    live,
+    loaded,
+    node_choice_made,
+    latent_given,
+    stage,
+    surprise_button,
+    tree_view,
+    undo_button,
+):
+    # What shows another picture; the cells that look at `shown` run again after it.
+    colours_button, gallery_view, kept_view, loaded, node_choice_made, latent_given, surprise_button, tree_view, undo_button
+    shown = (stage.explorer.spec, stage.explorer.name) if live else None
+    return (shown,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    get_node_choice, set_node_choice = mo.state(None)
+    get_latent, set_latent = mo.state(None)
+    return get_latent, get_node_choice, set_latent, set_node_choice
+
+
+@app.cell(hide_code=True)
+def _(get_node_choice):
+    node_choice_made = get_node_choice()
+    return (node_choice_made,)
+
+
+@app.cell(hide_code=True)
+def _(get_latent):
+    latent_given = get_latent()
+    return (latent_given,)
+
+
+@app.cell(hide_code=True)
+def _(
+    colours_button,
+    gallery_view,
+    keep_button,
+    live,
+    mo,
+    strength_slider,
+    surprise_button,
+    undo_button,
+    viewer_view,
+):
+    _buttons = mo.hstack([surprise_button, colours_button, undo_button, keep_button], justify="start", gap=0.4, wrap=True)
+    _strength = mo.Html(
+        "<div style='display: flex; gap: .6rem; align-items: center; font-size: .875rem'><span>tweak</span>"
+        f"<div style='flex: 1'>{strength_slider}</div><span>overhaul</span></div>"
+    )
+    _side = "flex: 0 1 min(100%, max(17rem, calc(100vh - 17.5rem))); min-width: 0"
+    (
+        mo.Html(
+            "<div style='display: flex; flex-wrap: wrap; gap: 1.25rem 2rem; align-items: flex-start'>"
+            f"<div style='{_side}'>{viewer_view}<div style='margin-top: .4rem'>{_buttons}</div></div>"
+            f"<div style='{_side}'>{gallery_view}<div style='margin-top: .2rem'>{_strength}</div></div></div>"
+        )
+        if live
+        else None
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(keep_button, knobs_turned, live, mo, shown, stage):
+    keep_button, knobs_turned, shown
+    _notes = [(stage.problem, "danger"), (stage.note, "success")] if live else []
+    mo.vstack([mo.callout(text, kind=kind) for text, kind in _notes if text]) if any(text for text, _ in _notes) else None
+    return
+
+
+@app.cell(hide_code=True)
+def _(live, mo):
+    view = mo.ui.tabs(
+        dict.fromkeys(
+            ("Knobs", "Look inside", "Family", "Animate", "Print", "Favourites & recipes", "How it works"), ""
+        )
+    )
+    view if live else None
+    return (view,)
+
+
+@app.cell(hide_code=True)
+def _(knobs, live, mo, shown, stage):
+    shown  # another picture brings its own knobs
+    base = stage.explorer.spec if live else None
+    knob_controls = mo.ui.dictionary(
+        {
+            group: mo.ui.dictionary(knobs.knobs(base, tuple(name for name in names if name != "latent_size")))
+            for group, names in knobs.GROUPS.items()
+        }
+        if live
+        else {}
+    )
+    latent_controls = mo.ui.array(knobs.latent_sliders(base) if live else [])
+    first = {}  # where these knobs stood at first, noted before anyone turns them
+    return base, first, knob_controls, latent_controls
+
+
+@app.cell(hide_code=True)
+def _(live, mo, set_latent, shown, stage):
+    shown
+
+    def _give(value):
+        stage.give_latent(int(value or 0))
+        set_latent((value, stage.explorer.token))
+
+    latent_size = (
+        mo.ui.number(
+            0, 64, step=1, value=len(stage.explorer.spec.latent), label="Length of the latent vector", on_change=_give
+        )
+        if live
+        else None
+    )
+    return (latent_size,)
+
+
+@app.cell(hide_code=True)
+def _(UserError, base, first, knob_controls, knobs, latent_controls, live, stage):
+    knobs_turned = None
+    if live:
+        first.setdefault("knobs", knob_controls.value)
+        first.setdefault("latent", latent_controls.value)
+        try:
+            _changes = {}
+            for _group, _values in knob_controls.value.items():
+                _changes |= knobs.changes(first["knobs"][_group], _values)
+            if latent_controls.value != first["latent"]:
+                _changes["latent"] = tuple(float(v) for v in latent_controls.value)
+            stage.tune(base, _changes)
+        except UserError as _error:
+            stage.problem = str(_error)
+        knobs_turned = stage.explorer.spec
+    return (knobs_turned,)
+
+
+@app.cell(hide_code=True)
+def _(Loop, WALKS, mo):
+    _own = Loop()
+    loop_form = mo.ui.dictionary(
+        {
+            "kind": mo.ui.dropdown({text: name for name, text in WALKS.items()}, value=WALKS[_own.kind], label="Walk"),
+            "path": mo.ui.dropdown(
+                {
+                    "closed spline": "spline",
+                    "straight lines": "lerp",
+                    "great circles": "slerp",
+                    "figure of eight": "eight",
+                },
+                value="closed spline",
+                label="Path",
+            ),
+            "reach": mo.ui.slider(
+                steps=[0.1, 0.5, 2, 4, 8, 16, 32, 64, 256, 1024], value=16, label="Zoom", show_value=True
+            ),
+            "frames": mo.ui.slider(12, 480, step=12, value=_own.frames, label="Frames", show_value=True),
+            "fps": mo.ui.slider(5, 60, step=1, value=_own.fps, label="A second", show_value=True),
+            "side": mo.ui.dropdown(
+                {f"{side} pixels": side for side in (256, 384, 512, 768, 1080)}, value="512 pixels", label="Size"
+            ),
+            "ending": mo.ui.dropdown(
+                {"WebP": ".webp", "GIF": ".gif", "APNG": ".png", "MP4": ".mp4"}, value="WebP", label="Format"
+            ),
+        }
+    )
+    return (loop_form,)
+
+
+@app.cell(hide_code=True)
+def _(Loop, live, loop_form, stage):
+    if live:
+        stage.set_loop(Loop(**loop_form.value))
+    chosen_loop = stage.loop if live else None
+    return (chosen_loop,)
+
+
+@app.cell(hide_code=True)
+def _(chosen_loop, live, mo, stage):
+    frame_slider = (
+        mo.ui.slider(
+            1, chosen_loop.frames, value=1, label="Frame", full_width=True, on_change=lambda n: stage.seek(int(n) - 1)
+        )
+        if live
+        else None
+    )
+    return (frame_slider,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    print_choice = mo.ui.dropdown(
+        ["1024x1024", "2048x2048", "4096x4096", "8192x8192", "16384x16384", "1920x1080", "3840x2160", "2480x3508", "other"],
+        value="4096x4096",
+        label="Pixels",
+    )
+    print_text = mo.ui.text("3000x2000", label="Other size")
+    print_samples = mo.ui.dropdown(
+        {"one sample a pixel": 1, "2 × 2 samples": 2, "3 × 3 samples": 3, "4 × 4 samples": 4},
+        value="2 × 2 samples",
+        label="Smooth edges",
+    )
+    return print_choice, print_samples, print_text
+
+
+@app.cell(hide_code=True)
+def _(mo, stage):
+    favourite_name = mo.ui.text(placeholder="Name", label="Keep what you see as")
+    keep_named = mo.ui.button(label="Keep", on_click=lambda _: stage.keep(favourite_name.value or ""))
+    return favourite_name, keep_named
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    get_forgotten, set_forgotten = mo.state(0)
+    return get_forgotten, set_forgotten
+
+
+@app.cell(hide_code=True)
+def _(
+    ACTIVATIONS,
+    UserError,
+    canvas_view,
+    drawings,
+    estimate,
+    export_views,
+    favourite_name,
+    frame_slider,
+    get_forgotten,
+    graph_view,
+    keep_button,
+    keep_named,
+    kept_view,
+    knob_controls,
+    latent_controls,
+    latent_size,
+    live,
+    load_file,
+    loop_form,
+    mo,
+    print_choice,
+    print_samples,
+    print_text,
+    read_size,
+    set_forgotten,
+    set_node_choice,
+    shown,
+    stage,
+    tree_view,
+    view,
+):
+    shown
+
+    def _knobs():
+        def column(names):
+            return mo.vstack(names, gap=0.4)
+
+        _latent = [
+            latent_size,
+            *knob_controls["Latent"].elements.values(),
+            *(latent_controls.elements or [mo.md("<small>Give the field some latent numbers, and turn them.</small>")]),
+        ]
+        _groups = {
+            group: column(list(controls.elements.values()))
+            for group, controls in knob_controls.elements.items()
+            if group != "Latent"
+        } | {"Latent": column(_latent)}
+        _cards = "".join(
+            f"<details {'open' if group in ('Colour', 'Inputs', 'Structure') else ''} style='flex: 1 1 15rem; min-width: 0'>"
+            f"<summary style='cursor: pointer; font-weight: 600; margin-bottom: .5rem'>{group}</summary>{body}</details>"
+            for group, body in _groups.items()
+        )
+        return mo.Html(f"<div style='display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start'>{_cards}</div>")
+
+    def _inside():
+        graph_view  # the node that was clicked
+        stage.show_graph()
+        _nodes = {node.name: node for node in drawings.nodes(stage.explorer.spec)}
+        _node = _nodes[stage.node]
+
+        def _set(activation):
+            stage.set_activation(activation)
+            set_node_choice((stage.node, activation, stage.explorer.token))
+
+        _choice = mo.ui.dropdown(
+            list(ACTIVATIONS), value=_node.activation, label=f"Activation of {stage.node}", on_change=_set
+        )
+        return mo.vstack(
+            [
+                mo.md("Click a node to see what its neurons see, and to give it another curve."),
+                graph_view,
+                _choice,
+                mo.image(drawings.node_sheet(stage.recipe, stage.node), width="min(100%, 800px)"),
+                mo.md("**Every layer**, ten of its neurons each, from black to white on their own scale:"),
+                mo.Html(drawings.strips_html(stage.explorer.spec, drawings.node_strips(stage.recipe))),
+            ],
+            gap=0.7,
+        )
+
+    def _family():
+        stage.show_tree()
+        return mo.vstack(
+            [
+                mo.md("Nobody is forgotten: click any picture to go back to it. The thick line is how you came here."),
+                tree_view,
+            ]
+        )
+
+    def _animate():
+        stage.show_loop()
+        return mo.Html(
+            "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem'>"
+            f"<div style='flex: 1 1 27rem; max-width: 34rem; min-width: 0'>{canvas_view}{frame_slider}</div>"
+            f"<div style='flex: 1 1 18rem; min-width: 0'>"
+            f"{mo.vstack([*loop_form.elements.values(), export_views['animation']], gap=0.5)}"
+            "<p style='font-size: .875rem; opacity: .8; max-width: 30rem'>Every walk ends where it began, so the loop has no seam. "
+            "A field whose only inputs are <i>spiral</i> and <i>theta</i> can be zoomed into for ever.</p></div></div>"
+        )
+
+    def _print():
+        _text = print_text.value if print_choice.value == "other" else print_choice.value
+        try:
+            stage.set_print(read_size(_text or ""), print_samples.value)
+            _cost = estimate(stage.explorer.spec, stage.print_size, supersample=print_samples.value)
+            _words = mo.md(
+                f"About **{_cost.seconds:,.0f} seconds** and **{_cost.bytes / 1e6:,.0f} MB** of memory on this machine; "
+                f"{stage.print_size[0] / 300 * 2.54:.0f} × {stage.print_size[1] / 300 * 2.54:.0f} cm at 300 dpi."
+            )
+            _button = export_views["print"]
+        except UserError as _error:
+            _words, _button = mo.callout(str(_error), kind="danger"), mo.md("")
+        return mo.vstack(
+            [
+                mo.md("The picture is *drawn* at this size, not enlarged: more pixels show more of the same function."),
+                mo.hstack(
+                    [print_choice, *([print_text] if print_choice.value == "other" else []), print_samples],
+                    justify="start",
+                    gap=1.5,
+                    wrap=True,
+                ),
+                _words,
+                _button,
+            ]
+        )
+
+    def _favourites():
+        keep_button, keep_named, kept_view, get_forgotten()
+        _names = stage.show_favourites()
+
+        def _forget(name):
+            if name:
+                stage.forget(name)
+                set_forgotten(lambda n: n + 1)
+
+        return mo.vstack(
+            [
+                mo.hstack(
+                    [favourite_name, keep_named, mo.ui.dropdown(_names, label="Remove", on_change=_forget)],
+                    justify="start",
+                    gap=1,
+                    wrap=True,
+                    align="end",
+                ),
+                kept_view if _names else mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window."),
+                mo.md("A picture carries its recipe. Take it home, and drop the file here to go on from it, years later."),
+                mo.hstack([export_views[name] for name in ("picture", "recipe", "favourites")], justify="start", wrap=True),
+                load_file,
+            ]
+        )
+
+    def _words():
+        return mo.md(
+            """
+            A **compositional pattern-producing network** (CPPN, Stanley 2007) is a function from a place to a colour. Ask it at
+            $(x, y)$, and it answers red, green and blue. A picture is what comes of asking at every pixel. Here nobody teaches
+            the network: its weights are *drawn at random*, and you choose.
+
+            - **Why there are shapes at all.** Each layer mixes smooth waves and bends them by a curve (sine, bump, tanh). Neighbouring
+              places get nearly equal numbers all the way through, so the result is smooth; where the bending folds, edges appear.
+            - **What the inputs do.** Given $r$, the distance from the centre, a network can draw rings. Given a sine of $x$, it repeats.
+              Folding the plane before the network sees it makes mirrors, rosettes and tiles.
+            - **Why zooming in never ends in pixels.** There are none. Zooming asks the same function at places closer together, and
+              what you see is computed there, not enlarged.
+            - **What it does not promise.** A smooth function looked at closely enough is nearly flat: zoom a thousand times into most
+              fields, and one soft gradient is left. Only fields made of *spiral* and *theta* look the same at every
+              power of two, and repeat for ever. Coordinates are 64-bit numbers, which hold out to a zoom of about a million
+              million at the centre.
+            - **Breeding.** A child has its parent's weights, turned by a small angle towards other random ones, and sometimes another
+              curve, input or palette. Crossing takes wiring, inputs and colours each from one parent, and weights from between
+              them. You are the judge, as in *Picbreeder* (Secretan et al., 2008).
+            """
+        )
+
+    _views = {
+        "Knobs": _knobs,
+        "Look inside": _inside,
+        "Family": _family,
+        "Animate": _animate,
+        "Print": _print,
+        "Favourites & recipes": _favourites,
+        "How it works": _words,
+    }
+    _views[view.value or "Knobs"]() if live else None
+    return
+
+
+@app.cell(hide_code=True)
+def _(knobs_turned, live, mo, shown, stage, viewer_view):
+    # The address follows what is seen, so that it can be shared.
+    knobs_turned, shown, viewer_view
+    if live:
+        stage.follow()
+        _params = mo.query_params()
+        for _key in list(_params.to_dict()):
+            if _key not in ("file", "field"):
+                _params.remove(_key)
+        if _params.get("field") != stage.explorer.token:
+            _params.set("field", stage.explorer.token)
+    return
+
+
+@app.cell(hide_code=True)
+def _(UserError, given, live, mo):
+    # Without a browser: a script writes files, an exported page shows the finished picture.
+    finished = None
+    if not live:
+        from atelier.explorer import command
+
+        try:
+            if mo.app_meta().mode == "script":
+                command.print_summary(command.run_command(given))
+            else:
+                finished = command.report(given)
+        except UserError as _error:
+            raise SystemExit(f"random-field explorer: {_error}") from None
+    mo.Html(finished.body()) if finished else None
+    return
+
+
+if __name__ == "__main__":
+    app.run()
