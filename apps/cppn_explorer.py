@@ -180,10 +180,10 @@ def _(
         "<div style='display: flex; gap: .6rem; align-items: center; font-size: .875rem'><span>tweak</span>"
         f"<div style='flex: 1'>{strength_slider}</div><span>overhaul</span></div>"
     )
-    _side = "flex: 0 1 min(100%, max(17rem, calc(100vh - 17.5rem))); min-width: 0"
+    _side = "flex: 0 1 min(100%, max(18rem, 60vh)); min-width: 0"
     (
         mo.Html(
-            "<div style='display: flex; flex-wrap: wrap; gap: 1.25rem 2rem; align-items: flex-start'>"
+            "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
             f"<div style='{_side}'>{viewer_view}<div style='margin-top: .4rem'>{_buttons}</div></div>"
             f"<div style='{_side}'>{gallery_view}<div style='margin-top: .2rem'>{_strength}</div></div></div>"
         )
@@ -348,18 +348,49 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
+def _(get_forgotten, keep_button, keep_named, kept_view, live, loaded, mo, set_forgotten, stage):
+    keep_button, keep_named, kept_view, loaded, get_forgotten()
+    favourite_names = stage.favourites() if live else []
+
+    def _forget(name):
+        if name:
+            stage.forget(name)
+            set_forgotten(lambda n: n + 1)
+
+    forget_choice = mo.ui.dropdown(favourite_names, label="Remove", on_change=_forget)
+    return favourite_names, forget_choice
+
+
+@app.cell(hide_code=True)
+def _(ACTIVATIONS, graph_view, live, mo, set_node_choice, shown, stage):
+    graph_view, shown  # the node that was clicked
+
+    def _set(activation):
+        stage.set_activation(activation)
+        set_node_choice((stage.node, activation, stage.explorer.token))
+
+    node_choice = (
+        mo.ui.dropdown(
+            list(ACTIVATIONS), value=stage.activation(), label=f"Activation of {stage.node}", on_change=_set
+        )
+        if live
+        else None
+    )
+    return (node_choice,)
+
+
+@app.cell(hide_code=True)
 def _(
-    ACTIVATIONS,
     UserError,
     canvas_view,
     drawings,
     estimate,
     export_views,
     favourite_name,
+    favourite_names,
+    forget_choice,
     frame_slider,
-    get_forgotten,
     graph_view,
-    keep_button,
     keep_named,
     kept_view,
     knob_controls,
@@ -369,12 +400,11 @@ def _(
     load_file,
     loop_form,
     mo,
+    node_choice,
     print_choice,
     print_samples,
     print_text,
     read_size,
-    set_forgotten,
-    set_node_choice,
     shown,
     stage,
     tree_view,
@@ -396,32 +426,27 @@ def _(
             for group, controls in knob_controls.elements.items()
             if group != "Latent"
         } | {"Latent": column(_latent)}
+
+        def card(group):
+            return (
+                f"<details {'' if group == 'Weights' else 'open'} style='margin-bottom: 1rem'><summary style='cursor: pointer; "
+                f"font-weight: 600; margin-bottom: .5rem'>{group}</summary>{_groups[group]}</details>"
+            )
+
+        _columns = (("Structure",), ("Inputs",), ("Colour",), ("Latent", "Weights"))
         _cards = "".join(
-            f"<details {'open' if group in ('Colour', 'Inputs', 'Structure') else ''} style='flex: 1 1 15rem; min-width: 0'>"
-            f"<summary style='cursor: pointer; font-weight: 600; margin-bottom: .5rem'>{group}</summary>{body}</details>"
-            for group, body in _groups.items()
+            f"<div style='flex: 1 1 15rem; min-width: 0'>{''.join(map(card, column))}</div>" for column in _columns
         )
-        return mo.Html(f"<div style='display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start'>{_cards}</div>")
+        return mo.Html(f"<div style='display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: flex-start'>{_cards}</div>")
 
     def _inside():
-        graph_view  # the node that was clicked
         stage.show_graph()
-        _nodes = {node.name: node for node in drawings.nodes(stage.explorer.spec)}
-        _node = _nodes[stage.node]
-
-        def _set(activation):
-            stage.set_activation(activation)
-            set_node_choice((stage.node, activation, stage.explorer.token))
-
-        _choice = mo.ui.dropdown(
-            list(ACTIVATIONS), value=_node.activation, label=f"Activation of {stage.node}", on_change=_set
-        )
         return mo.vstack(
             [
                 mo.md("Click a node to see what its neurons see, and to give it another curve."),
                 graph_view,
-                _choice,
-                mo.image(drawings.node_sheet(stage.recipe, stage.node), width="min(100%, 800px)"),
+                node_choice,
+                mo.image(drawings.node_sheet(stage.recipe, stage.node), width="min(100%, 640px)"),
                 mo.md("**Every layer**, ten of its neurons each, from black to white on their own scale:"),
                 mo.Html(drawings.strips_html(stage.explorer.spec, drawings.node_strips(stage.recipe))),
             ],
@@ -475,24 +500,17 @@ def _(
         )
 
     def _favourites():
-        keep_button, keep_named, kept_view, get_forgotten()
-        _names = stage.show_favourites()
-
-        def _forget(name):
-            if name:
-                stage.forget(name)
-                set_forgotten(lambda n: n + 1)
-
+        stage.show_favourites()
         return mo.vstack(
             [
                 mo.hstack(
-                    [favourite_name, keep_named, mo.ui.dropdown(_names, label="Remove", on_change=_forget)],
+                    [favourite_name, keep_named, forget_choice],
                     justify="start",
                     gap=1,
                     wrap=True,
                     align="end",
                 ),
-                kept_view if _names else mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window."),
+                kept_view if favourite_names else mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window."),
                 mo.md("A picture carries its recipe. Take it home, and drop the file here to go on from it, years later."),
                 mo.hstack([export_views[name] for name in ("picture", "recipe", "favourites")], justify="start", wrap=True),
                 load_file,

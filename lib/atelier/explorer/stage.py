@@ -81,7 +81,7 @@ class Stage:
         self.viewer = Viewer(self._look, Look.at(begin.window), least=1e-3, most=Window.domain("zoom").high)
         self.gallery = Gallery(self.choose, {"Cross…": self.cross, "More siblings": lambda _: self.more()})
         self.graph = Diagram(self.select)
-        self.tree = Diagram(lambda number: self.back_to(int(number)))
+        self.tree = Diagram(self.back_to)
         self.kept = Gallery(self.open_favourite, columns=6)
         self.canvas = LiveCanvas()
         self.canvas.drive(self._job)
@@ -132,8 +132,8 @@ class Stage:
     def undo(self) -> None:
         self._do(self.explorer.undo)
 
-    def back_to(self, number: int) -> None:
-        self._do(lambda: self.explorer.back_to(number))
+    def back_to(self, number: str | int) -> None:
+        self._do(lambda: self.explorer.back_to(int(number)))
 
     def set_strength(self, strength: float) -> None:
         if strength != self.explorer.mutation.strength:
@@ -186,28 +186,37 @@ class Stage:
 
     def select(self, node: str) -> None:
         """Look into a node of the network."""
+        if node not in [known.name for known in drawings.nodes(self.explorer.spec)]:
+            return  # not from our drawing
         self.node = node
         self.graph.svg = drawings.network(self.explorer.spec, node)
 
     # What is drawn when its tab is open.
 
+    def activation(self) -> str:
+        """The activation of the selected node; the first one is selected where the network has no such node."""
+        known = {node.name: node.activation for node in drawings.nodes(self.explorer.spec)}
+        if self.node not in known:
+            self.node = next(iter(known))
+        return known[self.node]
+
     def show_graph(self) -> None:
-        names = [node.name for node in drawings.nodes(self.explorer.spec)]
-        if self.node not in names:
-            self.node = names[0]
+        """Draw the network, with the selected node in bold."""
+        self.activation()
         self.graph.svg = drawings.network(self.explorer.spec, self.node)
 
     def show_tree(self) -> None:
+        """Draw the family."""
         self.tree.svg = drawings.family_tree(self.explorer)
 
-    def show_favourites(self) -> list[str]:
-        """Fill the gallery of favourites; their names."""
-        try:
-            found = favourites.load()
-        except UserError as error:
-            self.problem, found = str(error), {}
+    def favourites(self) -> list[str]:
+        """Names of the favourites."""
+        return list(self._favourites())
+
+    def show_favourites(self) -> None:
+        """Fill the gallery of favourites."""
+        found = self._favourites()
         self.kept.show([self.explorer.thumb(kept.spec, kept.window) for kept in found.values()], list(found))
-        return list(found)
 
     def set_loop(self, loop: Loop) -> None:
         """Choose the animation; a preview that runs begins anew."""
@@ -233,6 +242,13 @@ class Stage:
             self.canvas.publish(note=str(error))
 
     # Inside.
+
+    def _favourites(self) -> dict[str, Recipe]:
+        try:
+            return favourites.load()
+        except UserError as error:
+            self.problem = str(error)
+            return {}
 
     def breed(self) -> None:
         """Draw siblings in a thread; only the newest litter that was asked for is."""
@@ -265,7 +281,7 @@ class Stage:
         try:
             done = action()
             self.note, self.problem = done if isinstance(done, str) else None, None
-        except (UserError, OSError, IndexError) as error:
+        except (UserError, OSError, IndexError, ValueError) as error:
             self.problem = _sentence(error)
             return
         self._show()
@@ -341,6 +357,6 @@ def _favourites_file() -> Iterator[ExportStep]:
 def _sentence(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, IndexError):
+    if isinstance(error, (IndexError, ValueError)):
         return "This picture is no longer there; choose another."
     return f"The favourites cannot be written ({error.strerror})."
