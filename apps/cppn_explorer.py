@@ -139,7 +139,17 @@ def _(
     undo_button,
 ):
     # What shows another picture; the cells that look at `shown` run again after it.
-    colours_button, gallery_view, kept_view, loaded, node_choice_made, latent_given, surprise_button, tree_view, undo_button
+    (
+        colours_button,
+        gallery_view,
+        kept_view,
+        loaded,
+        node_choice_made,
+        latent_given,
+        surprise_button,
+        tree_view,
+        undo_button,
+    )
     shown = (stage.explorer.spec, stage.explorer.name) if live else None
     return (shown,)
 
@@ -175,7 +185,9 @@ def _(
     undo_button,
     viewer_view,
 ):
-    _buttons = mo.hstack([surprise_button, colours_button, undo_button, keep_button], justify="start", gap=0.4, wrap=True)
+    _buttons = mo.hstack(
+        [surprise_button, colours_button, undo_button, keep_button], justify="start", gap=0.4, wrap=True
+    )
     _strength = mo.Html(
         "<div style='display: flex; gap: .6rem; align-items: center; font-size: .875rem'><span>tweak</span>"
         f"<div style='flex: 1'>{strength_slider}</div><span>overhaul</span></div>"
@@ -197,7 +209,9 @@ def _(
 def _(keep_button, knobs_turned, live, mo, shown, stage):
     keep_button, knobs_turned, shown
     _notes = [(stage.problem, "danger"), (stage.note, "success")] if live else []
-    mo.vstack([mo.callout(text, kind=kind) for text, kind in _notes if text]) if any(text for text, _ in _notes) else None
+    mo.vstack([mo.callout(text, kind=kind) for text, kind in _notes if text]) if any(
+        text for text, _ in _notes
+    ) else None
     return
 
 
@@ -321,7 +335,17 @@ def _(chosen_loop, live, mo, stage):
 @app.cell(hide_code=True)
 def _(mo):
     print_choice = mo.ui.dropdown(
-        ["1024x1024", "2048x2048", "4096x4096", "8192x8192", "16384x16384", "1920x1080", "3840x2160", "2480x3508", "other"],
+        [
+            "1024x1024",
+            "2048x2048",
+            "4096x4096",
+            "8192x8192",
+            "16384x16384",
+            "1920x1080",
+            "3840x2160",
+            "2480x3508",
+            "other",
+        ],
         value="4096x4096",
         label="Pixels",
     )
@@ -370,9 +394,7 @@ def _(ACTIVATIONS, graph_view, live, mo, set_node_choice, shown, stage):
         set_node_choice((stage.node, activation, stage.explorer.token))
 
     node_choice = (
-        mo.ui.dropdown(
-            list(ACTIVATIONS), value=stage.activation(), label=f"Activation of {stage.node}", on_change=_set
-        )
+        mo.ui.dropdown(list(ACTIVATIONS), value=stage.activation(), label=f"Activation of {stage.node}", on_change=_set)
         if live
         else None
     )
@@ -437,7 +459,9 @@ def _(
         _cards = "".join(
             f"<div style='flex: 1 1 15rem; min-width: 0'>{''.join(map(card, column))}</div>" for column in _columns
         )
-        return mo.Html(f"<div style='display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: flex-start'>{_cards}</div>")
+        return mo.Html(
+            f"<div style='display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: flex-start'>{_cards}</div>"
+        )
 
     def _inside():
         stage.show_graph()
@@ -446,7 +470,7 @@ def _(
                 mo.md("Click a node to see what its neurons see, and to give it another curve."),
                 graph_view,
                 node_choice,
-                mo.image(drawings.node_sheet(stage.recipe, stage.node), width="min(100%, 640px)"),
+                mo.Html(drawings.sheet_html(stage.recipe, stage.node)),
                 mo.md("**Every layer**, ten of its neurons each, from black to white on their own scale:"),
                 mo.Html(drawings.strips_html(stage.explorer.spec, drawings.node_strips(stage.recipe))),
             ],
@@ -464,11 +488,13 @@ def _(
 
     def _animate():
         stage.show_loop()
+        _hidden = {"latent": ("reach",), "zoom": ("path",), "weights": ("reach", "path")}[loop_form.value["kind"]]
+        _form = [element for name, element in loop_form.elements.items() if name not in _hidden]
         return mo.Html(
             "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem'>"
             f"<div style='flex: 1 1 27rem; max-width: 34rem; min-width: 0'>{canvas_view}{frame_slider}</div>"
             f"<div style='flex: 1 1 18rem; min-width: 0'>"
-            f"{mo.vstack([*loop_form.elements.values(), export_views['animation']], gap=0.5)}"
+            f"{mo.vstack([*_form, export_views['animation']], gap=0.5)}"
             "<p style='font-size: .875rem; opacity: .8; max-width: 30rem'>Every walk ends where it began, so the loop has no seam. "
             "A field whose only inputs are <i>spiral</i> and <i>theta</i> can be zoomed into for ever.</p></div></div>"
         )
@@ -510,9 +536,15 @@ def _(
                     wrap=True,
                     align="end",
                 ),
-                kept_view if favourite_names else mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window."),
-                mo.md("A picture carries its recipe. Take it home, and drop the file here to go on from it, years later."),
-                mo.hstack([export_views[name] for name in ("picture", "recipe", "favourites")], justify="start", wrap=True),
+                kept_view
+                if favourite_names
+                else mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window."),
+                mo.md(
+                    "A picture carries its recipe. Take it home, and drop the file here to go on from it, years later."
+                ),
+                mo.hstack(
+                    [export_views[name] for name in ("picture", "recipe", "favourites")], justify="start", wrap=True
+                ),
                 load_file,
             ]
         )

@@ -56,6 +56,14 @@ def _strip(planes: np.ndarray, columns: int = 0) -> np.ndarray:
     return np.repeat(row[..., None], 3, axis=2)
 
 
+def sheet_html(found: Recipe, node: str) -> str:
+    """The sheet of a node as an image."""
+    source = _source(node_sheet(found, node))
+    return (
+        f"<img alt='Neurons of {html.escape(node)}' src='{source}' style='width: min(100%, 640px); border-radius: 4px'>"
+    )
+
+
 def strips_html(spec: FieldSpec, strips: dict[str, bytes]) -> str:
     """Each node's strip with its name and activation."""
     known = {node.name: node.activation for node in plan(spec)}

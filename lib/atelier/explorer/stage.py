@@ -74,6 +74,7 @@ class Stage:
         self.note: str | None = None
         self.node = ""
         self.loop = Loop()
+        self._shown_loop: tuple[Loop, Recipe] | None = None
         self.print_size = (4096, 4096)
         self.supersample = 2
         self._lock = threading.Lock()
@@ -219,14 +220,16 @@ class Stage:
         self.kept.show([self.explorer.thumb(kept.spec, kept.window) for kept in found.values()], list(found))
 
     def set_loop(self, loop: Loop) -> None:
-        """Choose the animation; a preview that runs begins anew."""
-        if loop != self.loop:
-            self.loop = loop
-            self._name_files()
-            self.show_loop()
+        """Choose the animation."""
+        self.loop = loop
+        self._name_files()
 
     def show_loop(self) -> None:
-        """Lay out the preview, on the first frame."""
+        """Lay out the preview, on the first frame; nothing happens where that very loop is shown already."""
+        wanted = (self.loop, self.recipe)
+        if wanted == self._shown_loop:
+            return
+        self._shown_loop = wanted
         self.canvas.drive(self._job)
         self.canvas.forget()
         self.canvas.show(Scene((Panel("now", self.explorer.name),), height=430))
