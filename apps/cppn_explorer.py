@@ -352,7 +352,7 @@ def _(mo):
     print_text = mo.ui.text("3000x2000", label="Other size")
     print_samples = mo.ui.dropdown(
         {"one sample a pixel": 1, "2 × 2 samples": 2, "3 × 3 samples": 3, "4 × 4 samples": 4},
-        value="2 × 2 samples",
+        value="one sample a pixel",
         label="Smooth edges",
     )
     return print_choice, print_samples, print_text

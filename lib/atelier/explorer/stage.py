@@ -76,7 +76,7 @@ class Stage:
         self.loop = Loop()
         self._shown_loop: tuple[Loop, Recipe] | None = None
         self.print_size = (4096, 4096)
-        self.supersample = 2
+        self.supersample = 1
         self._lock = threading.Lock()
         self._wanted = self._breeding = self._closed = False
         self.viewer = Viewer(self._look, Look.at(begin.window), least=1e-3, most=Window.domain("zoom").high)
@@ -232,7 +232,7 @@ class Stage:
         self._shown_loop = wanted
         self.canvas.drive(self._job)
         self.canvas.forget()
-        self.canvas.show(Scene((Panel("now", self.explorer.name),), height=430))
+        self.canvas.show(Scene((Panel("now", self.explorer.name),), height=520))
         self.seek(0)
 
     def seek(self, index: int) -> None:
