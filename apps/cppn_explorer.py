@@ -95,9 +95,7 @@ def _(mo, stage):
 
 @app.cell(hide_code=True)
 def _(given, mo):
-    strength_slider = mo.ui.slider(
-        0.02, 1, step=0.02, value=max(0.02, round(given.strength * 50) / 50), debounce=True, full_width=True
-    )
+    strength_slider = mo.ui.slider(0.01, 1, step=0.01, value=max(0.01, given.strength), debounce=True, full_width=True)
     return (strength_slider,)
 
 
@@ -208,7 +206,7 @@ def _(
 @app.cell(hide_code=True)
 def _(keep_button, knobs_turned, live, mo, shown, stage):
     keep_button, knobs_turned, shown
-    _notes = [(stage.problem, "danger"), (stage.note, "success")] if live else []
+    _notes = [(stage.problem, "danger"), (stage.knob_problem, "danger"), (stage.note, "success")] if live else []
     mo.vstack([mo.callout(text, kind=kind) for text, kind in _notes if text]) if any(
         text for text, _ in _notes
     ) else None
@@ -275,7 +273,7 @@ def _(UserError, base, first, knob_controls, knobs, latent_controls, live, stage
                 _changes["latent"] = tuple(float(v) for v in latent_controls.value)
             stage.tune(base, _changes)
         except UserError as _error:
-            stage.problem = str(_error)
+            stage.knob_problem = str(_error)
         knobs_turned = stage.explorer.spec
     return (knobs_turned,)
 

@@ -65,12 +65,14 @@ class Loop:
 
 
 class Stage:
-    """What one visitor sees and drives. Actions never raise: `problem` holds the sentence of the last one, or None."""
+    """What one visitor sees and drives. Actions never raise: `problem` holds the sentence of the last one and
+    `knob_problem` that of the knobs as they stand, or None."""
 
     def __init__(self, settings: ExplorerSettings) -> None:
         begin, name = settings.begin()
         self.explorer = Explorer(begin, name, Mutation(strength=settings.strength))
         self.problem: str | None = None
+        self.knob_problem: str | None = None
         self.note: str | None = None
         self.node = ""
         self.loop = Loop()
@@ -153,9 +155,9 @@ class Stage:
         self.follow()
         try:
             changed = self.explorer.tune(base, changes)
-            self.problem = None
+            self.knob_problem = None
         except UserError as error:
-            self.problem, changed = str(error), False
+            self.knob_problem, changed = str(error), False
         if changed:
             self._show()
 

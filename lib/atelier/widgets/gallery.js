@@ -11,7 +11,7 @@ function render({ model, el }) {
 
   const buttons = model.get("buttons").map((label) => {
     const node = element("button", { type: "button" });
-    node.onclick = () => { send(label, [...picks].sort((a, b) => a - b)); picks.clear(); show(); };
+    node.onclick = () => { send(label, [...picks].sort((a, b) => a - b)); picks.clear(); show(); expect(); };
     bar.append(node);
     return { label, node };
   });
@@ -29,6 +29,10 @@ function render({ model, el }) {
       node.textContent = several ? (picks.size > 1 ? `${word} ${picks.size}` : `${word} (tick two or more)`) : word;
     }
   }
+  // Where several can be picked, every act asks for other pictures: these ones are over.
+  function expect() {
+    if (severally) cells.forEach(({ node }) => node.classList.add("waiting"));
+  }
   function pick(i) {
     if (!picks.delete(i)) picks.add(i);
     show();
@@ -44,8 +48,9 @@ function render({ model, el }) {
       if (node.classList.contains("waiting")) return;
       if (severally && (event.shiftKey || event.ctrlKey || event.metaKey)) return pick(i);
       picks.clear();
-      node.classList.add("chosen");
       send("choose", i);
+      expect();
+      node.classList.add("chosen");
     };
     tick.onclick = () => { if (!node.classList.contains("waiting")) pick(i); };
     return { node, canvas, open, tick, caption };
