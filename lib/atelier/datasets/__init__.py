@@ -1,0 +1,1 @@
+"""Data sets: found, else downloaded and checked, else an honest stand-in."""
