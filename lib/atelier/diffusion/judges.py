@@ -53,10 +53,10 @@ def _convolution(channels_in: int, channels_out: int, kernel: int, stride: int =
 
 def _strided(classes: int) -> Judge:
     body = nn.Sequential(
-        _convolution(1, 32, 3),
-        _convolution(32, 32, 5, stride=2),  # (N, 32, 14, 14)
+        _convolution(1, 16, 3),
+        _convolution(16, 32, 5, stride=2),  # (N, 32, 14, 14)
         _convolution(32, 64, 3),
-        _convolution(64, 64, 5, stride=2),  # (N, 64, 7, 7)
+        _convolution(64, 64, 3, stride=2),  # (N, 64, 7, 7)
         nn.Flatten(),
         nn.Linear(64 * 49, 64),
         nn.ReLU(),
@@ -102,7 +102,7 @@ def train_judge(
     test_images: Tensor,
     test_labels: Tensor,
     *,
-    epochs: int = 4,
+    epochs: int = 3,
     classes: int = 10,
 ) -> Iterator[JudgeStep]:
     """Train the judge for `role` ("features" or "labels") on uint8 images (N, 28, 28).
