@@ -265,7 +265,8 @@ def build_denoiser(
         raise UserError(f"There is no backbone {backbone!r}; choose one of {', '.join(BACKBONES)}.")
     built_schedule = build_schedule(schedule, **({"T": T} | (schedule_options or {})))
     try:
-        network = BACKBONES[backbone](options or {}, classes)
+        with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
+            network = BACKBONES[backbone](options or {}, classes)
     except TypeError as error:
         raise UserError(f"The backbone {backbone} does not take these options: {options}.") from error
     initialise(network, torch.Generator().manual_seed(seed))
