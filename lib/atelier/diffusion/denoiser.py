@@ -19,8 +19,11 @@ from atelier.checkpoints import Checkpoint
 from atelier.diffusion.schedules import Schedule, build_schedule
 from atelier.diffusion.unet import UNet, UNetOptions
 from atelier.errors import UserError
+from atelier.paths import WEIGHTS
 
 KIND = "denoiser"
+SHIPPED = WEIGHTS / "digits-unet.safetensors"
+"""The conditional U-Net that ships, made by `python -m atelier.diffusion.ship denoiser`."""
 SIZE = 28
 DATA_RANGE = (-1.0, 1.0)
 
@@ -86,6 +89,9 @@ class Guidance:
         """The scale that acts at this noise fraction."""
         low, high = self.interval
         return self.scale if low <= noise_fraction <= high else 1.0
+
+
+DEFAULT_GUIDANCE = Guidance(1.5, (0.1, 0.9))
 
 
 class Denoiser(nn.Module):
