@@ -38,7 +38,7 @@ def test_diffunet_is_told_the_noise_level_it_sees_under_every_schedule(diffunet,
     linear = Linear(1000)
     for t in (40.0, 170.0, 333.0):
         x0, eps = torch.zeros(2, 1, 28, 28), noise(2, 1, 28, 28)
-        alpha, sigma = denoiser.rates(x0, t)
+        alpha, sigma = denoiser.schedule.rates(x0, t)
         denoiser(alpha * x0 + sigma * eps, t)
         seen = diffunet.network
         wanted = float(denoiser.schedule.noise_fraction(torch.tensor(t)))

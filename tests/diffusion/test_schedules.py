@@ -50,6 +50,8 @@ def test_linear_betas_and_the_known_terminal_leak():
     assert Linear(300, rescale=False).terminal_signal == pytest.approx(0.219, abs=1e-3)
     assert Linear(400, rescale=False).terminal_signal == pytest.approx(0.132, abs=1e-3)
     assert Linear(300, rescale=True).terminal_signal < 0.01
+    assert Linear(300, rescale=True).leak_warning == ""
+    assert "21.9 % of the image" in Linear(300, rescale=False).leak_warning
 
 
 def test_zero_terminal_snr_ends_in_pure_noise_and_starts_where_linear_does():

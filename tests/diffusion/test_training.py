@@ -108,6 +108,15 @@ def test_resuming_continues_bit_for_bit(tmp_path):
     assert same(state(steps[-1].average), state(resumed[-1].average))
 
 
+def test_closing_the_iterator_early_saves_the_position(tmp_path):
+    path = tmp_path / "run.safetensors"
+    run = train(fresh(), IMAGES, LABELS, recipe(), checkpoint=path)
+    next(run), next(run)
+    assert not path.exists()
+    run.close()
+    assert checkpoints.load(path, KIND).extra["run"]["step"] == 2
+
+
 KILLED = """
 import sys, torch
 sys.path.insert(0, {tests!r})

@@ -149,15 +149,9 @@ class Denoiser(nn.Module):
             "data": {"range": list(DATA_RANGE), "size": SIZE},
         }
 
-    def rates(self, x_t: Tensor, t: Tensor | float) -> tuple[Tensor, Tensor]:
-        """alpha and sigma at t (a number or (N,)), each (N, 1, 1, 1) like x_t."""
-        t = torch.as_tensor(t, dtype=torch.float64).expand(len(x_t))
-        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        return alpha.to(x_t)[:, None, None, None], sigma.to(x_t)[:, None, None, None]
-
     def predict(self, x_t: Tensor, t: Tensor | float, label: Tensor | None = None) -> Tensor:
         """The network's prediction in units of the target, float32 (N, 1, 28, 28)."""
-        alpha, sigma = self.rates(x_t, t)
+        alpha, sigma = self.schedule.rates(x_t, t)
         x = x_t / (alpha**2 + sigma**2).sqrt()
         fraction = (sigma / (alpha + sigma)).flatten()  # (N,)
         weights = self.label_weights(label, len(x_t)).to(x_t)
@@ -178,7 +172,7 @@ class Denoiser(nn.Module):
         Raises:
             UserError: a label out of range, or a label for an unconditional backbone.
         """
-        return TARGETS[self.target].x0_hat(self.predict(x_t, t, label), x_t, *self.rates(x_t, t))
+        return TARGETS[self.target].x0_hat(self.predict(x_t, t, label), x_t, *self.schedule.rates(x_t, t))
 
     def guided(
         self, x_t: Tensor, t: float, label: Tensor | None, guidance: Guidance, *, clip: bool = True
@@ -219,7 +213,7 @@ class Denoiser(nn.Module):
 
     def loss(self, x0: Tensor, eps: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
         """(N,) mean squared error of the prediction at x_t = alpha x0 + sigma eps."""
-        alpha, sigma = self.rates(x0, t)
+        alpha, sigma = self.schedule.rates(x0, t)
         wanted = TARGETS[self.target].of(x0, eps, alpha, sigma)
         prediction = self.predict(alpha * x0 + sigma * eps, t, label)
         return (prediction - wanted).square().mean((1, 2, 3))

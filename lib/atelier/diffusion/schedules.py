@@ -103,6 +103,28 @@ class Schedule(ABC):
         right only where this is (near) zero; above 0.01 the leak is worth a warning."""
         return float(self.alphas[-1])
 
+    @property
+    def leak_warning(self) -> str:
+        """One sentence where x_T keeps enough of the image to harm sampling (1 % or more), else empty."""
+        if self.terminal_signal < 0.01:
+            return ""
+        left = f"{100 * self.terminal_signal:.1f} % of the image"
+        return (
+            f"At the end of the {self.name} schedule with T = {self.T}, {left} is still in x_T, "
+            "but sampling starts from pure noise; rescale beta by 1000/T, or choose the cosine, sigmoid, "
+            "zero_snr or flow schedule."
+        )
+
+    def rates(self, like: Tensor, t: Tensor | float) -> tuple[Tensor, Tensor]:
+        """alpha and sigma at t, a number or (N,), shaped to scale images `like` (N, C, H, W)."""
+        t = torch.as_tensor(t, dtype=torch.float64).expand(len(like))
+        return self.alpha(t).to(like)[:, None, None, None], self.sigma(t).to(like)[:, None, None, None]
+
+    def add_noise(self, x0: Tensor, eps: Tensor, t: Tensor | float) -> Tensor:
+        """x_t = alpha x0 + sigma eps for images (N, C, H, W) in [-1, 1]; t a number or (N,) in [0, T]."""
+        alpha, sigma = self.rates(x0, t)
+        return alpha * x0 + sigma * eps
+
     def training_times(self, n: int, generator: torch.Generator) -> Tensor:
         """(n,) float64 times to train at: uniform on the grid 1 … T."""
         return torch.randint(1, self.T + 1, (n,), generator=generator).double()

@@ -103,14 +103,62 @@ class TrainStep:
 
 
 @dataclass
-class _Run:
-    """The state that a checkpoint holds beside the tensors."""
+class _Position:
+    """Where a run is: what a checkpoint holds beside the tensors."""
 
     step: int = 0
     elapsed: float = 0.0
     epoch_sum: float = 0.0
     epoch_losses: list[float] = field(default_factory=list)
     bin_losses: list[float] = field(default_factory=lambda: [math.nan] * TIME_BINS)
+
+
+@dataclass
+class _Run:
+    """A run under way: the denoiser, its average and optimiser, the recipe and the position."""
+
+    denoiser: Denoiser
+    recipe: Recipe
+    batches: int  # per epoch
+    notes: Mapping[str, Any]
+    average: Denoiser = field(init=False)
+    optimiser: torch.optim.Optimizer = field(init=False)
+    at: _Position = field(default_factory=_Position)
+
+    def __post_init__(self) -> None:
+        self.average = copy.deepcopy(self.denoiser).eval().requires_grad_(False)
+        self.optimiser = torch.optim.AdamW(
+            self.denoiser.parameters(),
+            self.recipe.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=self.recipe.weight_decay,
+            fused=self.denoiser.device.type in ("cpu", "cuda"),
+        )
+
+    @property
+    def total_steps(self) -> int | None:
+        """Steps in the budget; None where minutes bound the run."""
+        if self.recipe.minutes is not None:
+            return None
+        return self.recipe.steps or math.ceil(self.recipe.epochs * self.batches)
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget that is spent, 1 or more at the end."""
+        if self.total_steps is None:
+            return self.at.elapsed / (60 * self.recipe.minutes)
+        return self.at.step / self.total_steps
+
+    @property
+    def learning_rate(self) -> float:
+        """Warm-up, then a half cosine down to zero at the end of the budget."""
+        warm = min(1.0, (self.at.step + 1) / (self.recipe.warmup + 1))
+        return self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress)))
+
+    def seconds_left(self, seconds_per_step: float) -> float:
+        if self.total_steps is None:
+            return max(0.0, 60 * self.recipe.minutes - self.at.elapsed)
+        return seconds_per_step * max(0, self.total_steps - self.at.step)
 
 
 def train(
@@ -130,7 +178,8 @@ def train(
         images: (N, 28, 28) uint8, kept in memory as they are.
         labels: (N,) whole numbers.
         recipe: see `Recipe`.
-        checkpoint: a file written at least every `recipe.checkpoint_seconds`, and at the end.
+        checkpoint: a file written at least every `recipe.checkpoint_seconds`, at the end, and when the
+            iterator is closed early.
         resume: a file written by an earlier run; training continues from its position.
         notes: JSON-able extras stored with every checkpoint, such as the name of the data set.
 
@@ -139,49 +188,48 @@ def train(
             does not fit in memory.
     """
     _check_data(denoiser, images, labels)
-    average = copy.deepcopy(denoiser).eval().requires_grad_(False)
-    optimiser = torch.optim.AdamW(
-        denoiser.parameters(),
-        recipe.learning_rate,
-        betas=(0.9, 0.99),
-        weight_decay=recipe.weight_decay,
-        fused=denoiser.device.type in ("cpu", "cuda"),
-    )
-    run = _Run()
+    run = _Run(denoiser, recipe, max(1, len(images) // recipe.batch_size), notes or {})
     if resume is not None:
-        run = _restore(resume, denoiser, average, optimiser, recipe)
+        _restore(resume, run)
     denoiser.train()
-    began, earlier, last_save, first_step = time.monotonic(), run.elapsed, time.monotonic(), run.step
-    batches = max(1, len(images) // recipe.batch_size)
-    while (done := _progress(recipe, run, batches)) < 1:
-        rate = recipe.learning_rate * _rate(recipe, run.step, done)
-        loss, bins = _step(denoiser, optimiser, images, labels, recipe, run.step, rate)
-        run.step += 1
-        _average(average, denoiser, min(recipe.ema_decay, (1 + run.step) / (10 + run.step)))
-        _note(run, loss, bins, batches)
-        now = time.monotonic()
-        run.elapsed = earlier + now - began
-        last = (done := _progress(recipe, run, batches)) >= 1
-        saved = None
-        if checkpoint is not None and (last or now - last_save >= recipe.checkpoint_seconds):
-            saved = _save(checkpoint, denoiser, average, optimiser, recipe, run, notes or {})
-            last_save = time.monotonic()
-        seconds_per_step = (now - began) / (run.step - first_step)
-        yield TrainStep(
-            step=run.step,
-            epoch=run.step / batches,
-            loss=loss,
-            epoch_losses=tuple(run.epoch_losses),
-            bin_losses=tuple(run.bin_losses),
-            learning_rate=rate,
-            images_per_second=recipe.batch_size / seconds_per_step,
-            elapsed=run.elapsed,
-            seconds_left=_seconds_left(recipe, run, batches, seconds_per_step),
-            progress=done,
-            last=last,
-            saved=saved,
-            average=average,
-        )
+    began, earlier, first_step = time.monotonic(), run.at.elapsed, run.at.step
+    saved_at, saved_step = began, run.at.step
+    try:
+        while run.progress < 1:
+            rate = run.learning_rate
+            loss, bins = _step(run, images, labels, rate)
+            run.at.step += 1
+            _average(run)
+            _note(run, loss, bins)
+            now = time.monotonic()
+            run.at.elapsed = earlier + now - began
+            due = run.progress >= 1 or now - saved_at >= recipe.checkpoint_seconds
+            saved = _save(checkpoint, run) if checkpoint is not None and due else None
+            if saved:
+                saved_at, saved_step = time.monotonic(), run.at.step
+            yield _report(run, loss, rate, (now - began) / (run.at.step - first_step), saved)
+    except GeneratorExit:
+        if checkpoint is not None and run.at.step > saved_step:
+            _save(checkpoint, run)
+        raise
+
+
+def _report(run: _Run, loss: float, rate: float, seconds_per_step: float, saved: Path | None) -> TrainStep:
+    return TrainStep(
+        step=run.at.step,
+        epoch=run.at.step / run.batches,
+        loss=loss,
+        epoch_losses=tuple(run.at.epoch_losses),
+        bin_losses=tuple(run.at.bin_losses),
+        learning_rate=rate,
+        images_per_second=run.recipe.batch_size / seconds_per_step,
+        elapsed=run.at.elapsed,
+        seconds_left=run.seconds_left(seconds_per_step),
+        progress=min(1.0, run.progress),
+        last=run.progress >= 1,
+        saved=saved,
+        average=run.average,
+    )
 
 
 @dataclass(frozen=True)
@@ -226,22 +274,6 @@ def _check_data(denoiser: Denoiser, images: Tensor, labels: Tensor) -> None:
         raise UserError(f"Training needs one label from 0 to {denoiser.classes - 1} for every image.")
 
 
-def _progress(recipe: Recipe, run: _Run, batches: int) -> float:
-    if recipe.minutes is not None:
-        return run.elapsed / (60 * recipe.minutes)
-    return run.step / (recipe.steps or math.ceil(recipe.epochs * batches))
-
-
-def _rate(recipe: Recipe, step: int, progress: float) -> float:
-    return min(1.0, (step + 1) / (recipe.warmup + 1)) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
-def _seconds_left(recipe: Recipe, run: _Run, batches: int, seconds_per_step: float) -> float:
-    if recipe.minutes is not None:
-        return max(0.0, 60 * recipe.minutes - run.elapsed)
-    return seconds_per_step * ((recipe.steps or math.ceil(recipe.epochs * batches)) - run.step)
-
-
 def _batch(images: Tensor, labels: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
     """Images and labels of step `step`: every epoch walks through its own permutation."""
     n, size = len(images), recipe.batch_size
@@ -255,16 +287,9 @@ def _batch(images: Tensor, labels: Tensor, recipe: Recipe, step: int) -> tuple[T
     return to_model(images[index]), labels[index]
 
 
-def _step(
-    denoiser: Denoiser,
-    optimiser: torch.optim.Optimizer,
-    images: Tensor,
-    labels: Tensor,
-    recipe: Recipe,
-    step: int,
-    rate: float,
-) -> tuple[float, tuple[Tensor, Tensor]]:
+def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> tuple[float, tuple[Tensor, Tensor]]:
     """One optimiser step; returns the loss and, per image, (time bin, loss)."""
+    denoiser, recipe, step = run.denoiser, run.recipe, run.at.step
     x0, label = _batch(images, labels, recipe, step)
     generator = torch.Generator().manual_seed(mixed_seed(recipe.seed, 3, step))
     t = denoiser.schedule.training_times(len(x0), generator)
@@ -272,29 +297,25 @@ def _step(
     hidden = torch.rand(len(x0), generator=generator) < recipe.label_dropout
     weights = None
     if denoiser.conditional:
-        no_label = denoiser.label_weights(None, len(x0))
-        weights = torch.where(hidden[:, None], no_label, denoiser.label_weights(label, len(x0)))
-    for group in optimiser.param_groups:
+        no_label, given = (denoiser.label_weights(which, len(x0)) for which in (None, label))
+        weights = torch.where(hidden[:, None], no_label, given).to(denoiser.device)
+    for group in run.optimiser.param_groups:
         group["lr"] = rate
-    device = denoiser.device
     with _enough_memory(recipe.batch_size):
-        with autocast(device, recipe.precision):
-            losses = denoiser.loss(
-                x0.to(device), eps.to(device), t, None if weights is None else weights.to(device)
-            )
-        loss = losses.mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        with autocast(denoiser.device, recipe.precision):
+            losses = denoiser.loss(x0.to(denoiser.device), eps.to(denoiser.device), t, weights)
+        run.optimiser.zero_grad(set_to_none=True)
+        losses.mean().backward()
         torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
-        value = float(loss.detach())
-        if not math.isfinite(value):
+        loss = float(losses.detach().mean())
+        if not math.isfinite(loss):
             raise UserError(
                 f"The loss at step {step + 1} is not a number; lower the learning rate "
                 f"(it is {recipe.learning_rate:g}) and start again from the last checkpoint."
             )
-        optimiser.step()
+        run.optimiser.step()
     bins = (t / denoiser.schedule.T * TIME_BINS).long().clamp(0, TIME_BINS - 1)
-    return value, (bins, losses.detach().float().cpu())
+    return loss, (bins, losses.detach().float().cpu())
 
 
 @contextmanager
@@ -311,65 +332,60 @@ def _enough_memory(batch_size: int) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _average(average: Denoiser, denoiser: Denoiser, decay: float) -> None:
-    torch._foreach_lerp_(list(average.parameters()), list(denoiser.parameters()), 1 - decay)
+def _average(run: _Run) -> None:
+    decay = min(run.recipe.ema_decay, (1 + run.at.step) / (10 + run.at.step))
+    torch._foreach_lerp_(list(run.average.parameters()), list(run.denoiser.parameters()), 1 - decay)
 
 
-def _note(run: _Run, loss: float, bins: tuple[Tensor, Tensor], batches: int) -> None:
+def _note(run: _Run, loss: float, bins: tuple[Tensor, Tensor]) -> None:
     """Book the loss: per epoch, and as a running mean per time bin."""
-    run.epoch_sum += loss
-    if run.step % batches == 0:
-        run.epoch_losses.append(run.epoch_sum / batches)
-        run.epoch_sum = 0.0
+    run.at.epoch_sum += loss
+    if run.at.step % run.batches == 0:
+        run.at.epoch_losses.append(run.at.epoch_sum / run.batches)
+        run.at.epoch_sum = 0.0
     which, losses = bins
     for k in which.unique().tolist():
-        seen, old = float(losses[which == k].mean()), run.bin_losses[k]
-        run.bin_losses[k] = seen if math.isnan(old) else old + 0.02 * (seen - old)
+        seen, old = float(losses[which == k].mean()), run.at.bin_losses[k]
+        run.at.bin_losses[k] = seen if math.isnan(old) else old + 0.02 * (seen - old)
 
 
-def _save(
-    path: Path,
-    denoiser: Denoiser,
-    average: Denoiser,
-    optimiser: torch.optim.Optimizer,
-    recipe: Recipe,
-    run: _Run,
-    notes: Mapping[str, Any],
-) -> Path:
-    tensors = {f"model.{name}": t for name, t in denoiser.state_dict().items()}
-    tensors |= {f"ema.{name}": t.clone() for name, t in average.state_dict().items()}
-    for name, parameter in denoiser.named_parameters():
-        for key, value in optimiser.state.get(parameter, {}).items():
+def _save(path: Path, run: _Run) -> Path:
+    tensors = {f"model.{name}": t for name, t in run.denoiser.state_dict().items()}
+    tensors |= {f"ema.{name}": t for name, t in run.average.state_dict().items()}
+    for name, parameter in run.denoiser.named_parameters():
+        for key, value in run.optimiser.state.get(parameter, {}).items():
             tensors[f"optimiser.{key}.{name}"] = value
-    position = asdict(run) | {"bin_losses": [None if math.isnan(b) else b for b in run.bin_losses]}
-    extra = dict(notes) | {"recipe": asdict(recipe), "run": position}
-    return checkpoints.save(path, Checkpoint(KIND, denoiser.spec, tensors, extra))
+    position = asdict(run.at)
+    position["bin_losses"] = [None if math.isnan(b) else b for b in run.at.bin_losses]
+    extra = dict(run.notes) | {"recipe": asdict(run.recipe), "run": position}
+    return checkpoints.save(path, Checkpoint(KIND, run.denoiser.spec, tensors, extra))
 
 
-def _restore(
-    path: Path,
-    denoiser: Denoiser,
-    average: Denoiser,
-    optimiser: torch.optim.Optimizer,
-    recipe: Recipe,
-) -> _Run:
+def _restore(path: Path, run: _Run) -> None:
+    """Put everything back where the checkpoint left it.
+
+    Raises:
+        UserError: of another network, schedule, target, range or recipe, or for sampling only.
+    """
     checkpoint = checkpoints.load(path, KIND)
-    refuse_other(checkpoint.spec, denoiser.spec)
-    if "run" not in checkpoint.extra:
+    name = Path(path).name
+    refuse_other(checkpoint.spec, run.denoiser.spec)
+    if "run" not in checkpoint.extra or not part(checkpoint.tensors, "model."):
         raise UserError(
-            f"{Path(path).name} holds weights for sampling only; resume from a checkpoint of a training run."
+            f"{name} holds weights for sampling only; resume from a checkpoint of a training run."
         )
-    then = checkpoint.extra["recipe"]
-    refuse_other(then, {name: getattr(recipe, name) for name in SHOULD_MATCH})
-    checkpoints.load_into(denoiser, part(checkpoint.tensors, "model."), Path(path).name)
-    checkpoints.load_into(average, part(checkpoint.tensors, "ema."), Path(path).name)
-    for name, parameter in denoiser.named_parameters():
-        optimiser.state[parameter] = {
-            key: checkpoint.tensors[f"optimiser.{key}.{name}"].to(
-                parameter.device if key != "step" else "cpu"
-            )
-            for key in ("step", "exp_avg", "exp_avg_sq")
+    refuse_other(checkpoint.extra["recipe"], {key: getattr(run.recipe, key) for key in SHOULD_MATCH})
+    checkpoints.load_into(run.denoiser, part(checkpoint.tensors, "model."), name)
+    checkpoints.load_into(run.average, part(checkpoint.tensors, "ema."), name)
+    fused = run.optimiser.defaults["fused"]
+    for parameter_name, parameter in run.denoiser.named_parameters():
+        held = {key: f"optimiser.{key}.{parameter_name}" for key in ("step", "exp_avg", "exp_avg_sq")}
+        if not set(held.values()) <= checkpoint.tensors.keys():
+            continue  # AdamW keeps nothing for a parameter that never had a gradient
+        run.optimiser.state[parameter] = {
+            key: checkpoint.tensors[full].to(parameter.device if fused or key != "step" else "cpu")
+            for key, full in held.items()
         }
-    run = dict(checkpoint.extra["run"])
-    run["bin_losses"] = [math.nan if b is None else b for b in run["bin_losses"]]
-    return _Run(**run)
+    position = dict(checkpoint.extra["run"])
+    position["bin_losses"] = [math.nan if b is None else b for b in position["bin_losses"]]
+    run.at = _Position(**position)
