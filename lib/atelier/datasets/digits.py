@@ -128,11 +128,10 @@ def _file(
     source: _Source, name: str, count: int, notes: list[str], progress: Progress | None, download: bool
 ) -> Tensor:
     """The first good copy of a file, else a fresh download of it."""
+    # Packed files always have a published checksum, so they go first where the plain one's is not known.
+    names = (name, f"{name}.gz") if name in source.plain_md5 else (f"{name}.gz", name)
     for folder in data_dirs():
-        for path in (
-            folder / source.torchvision_class / "raw" / name,
-            folder / source.torchvision_class / "raw" / f"{name}.gz",
-        ):
+        for path in (folder / source.torchvision_class / "raw" / each for each in names):
             if path.is_file():
                 try:
                     return _read(source, path, count)
@@ -140,8 +139,7 @@ def _file(
                     notes.append(f"{path.name} was damaged ({error}) and is not used.")
     if not download:
         raise OSError("no good copy of " + name)
-    fetched = _fetch(source, f"{name}.gz", progress)
-    return _read(source, fetched, count)
+    return _read(source, _fetch(source, f"{name}.gz", progress), count)
 
 
 def _read(source: _Source, path: Path, count: int) -> Tensor:
@@ -154,16 +152,20 @@ def _read(source: _Source, path: Path, count: int) -> Tensor:
         data = path.read_bytes()
     except OSError as error:
         raise Damaged(f"cannot be read: {error}") from error
-    if path.suffix == ".gz":
-        if hashlib.md5(data).hexdigest() != _gz_md5(source, path.name):
-            raise Damaged("wrong checksum")
+    packed = path.suffix == ".gz"
+    wanted = _gz_md5(source, path.name) if packed else source.plain_md5.get(path.name)
+    if wanted is not None and _md5(data) != wanted:
+        raise Damaged("wrong checksum")
+    if packed:
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:
             raise Damaged("not a whole gzip file") from error
-    elif hashlib.md5(data).hexdigest() != source.plain_md5.get(path.name, hashlib.md5(data).hexdigest()):
-        raise Damaged("wrong checksum")
     return _parse(data, count, "images" in path.name)
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _parse(data: bytes, count: int, images: bool) -> Tensor:
@@ -204,7 +206,7 @@ def _fetch(source: _Source, name: str, progress: Progress | None) -> Path:
         try:
             with atomic_write(target) as part:
                 _download(mirror + name, part, name, progress)
-                if hashlib.md5(part.read_bytes()).hexdigest() != _gz_md5(source, name):
+                if _md5(part.read_bytes()) != _gz_md5(source, name):
                     raise OSError("the download has the wrong checksum")
             return target
         except OSError as error:

@@ -108,24 +108,37 @@ class RealMorphStep:
 
 
 def morph_real(
-    denoiser: Denoiser, image: Tensor, label: int, other: int, *, frames: int = 9, steps: int = 30
+    denoiser: Denoiser,
+    image: Tensor,
+    label: int,
+    other: int,
+    *,
+    frames: int = 9,
+    steps: int = 30,
+    guidance: float = 3.0,
 ) -> Iterator[RealMorphStep]:
     """DDIM inversion of a real digit (28, 28) uint8, then the same noise under labels blended towards
-    `other`: the handwriting stays, the digit changes."""
+    `other`: the handwriting stays, the digit changes.
+
+    The guidance rises along the way from 1, which rebuilds the digit, to `guidance`, which overrules what the
+    noise still knows of it.
+    """
     weights = _path(frames)
     labels = blend_labels(label, other, weights, denoiser.classes)
+    scales = [Guidance(1 + float(weight) * (guidance - 1)) for weight in weights]
     for climbing in encode(denoiser, image[None], labels[:1], steps=steps):
         yield RealMorphStep("inverting", 0.5 * climbing.step / climbing.steps)
-    code = climbing.x_t
-    noise = code.expand(frames, -1, -1, -1).cpu()
-    for falling in sample(
-        denoiser, labels, sampler="ddim", steps=steps, noise=noise, clip=False, precision="float32"
-    ):
-        done = 0.5 + 0.5 * falling.step / falling.steps
-        if not falling.last:
-            yield RealMorphStep("morphing", done)
-    images = to_uint8(falling.x_t)
-    yield RealMorphStep("done", 1.0, code, images[0], images)
+    code, images = climbing.x_t.cpu(), []
+    for k, scale in enumerate(scales):
+        # Unclipped and in float32 where the way up has to be retraced.
+        exact = {"clip": False, "precision": "float32"} if k == 0 else {}
+        *_, last = sample(
+            denoiser, labels[k : k + 1], sampler="ddim", steps=steps, guidance=scale, noise=code, **exact
+        )
+        images.append(last.images)
+        if k + 1 < frames:
+            yield RealMorphStep("morphing", 0.5 + 0.5 * (k + 1) / frames)
+    yield RealMorphStep("done", 1.0, code, images[0][0], torch.cat(images))
 
 
 @dataclass(frozen=True)
