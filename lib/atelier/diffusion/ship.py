@@ -32,7 +32,7 @@ from atelier.diffusion.denoiser import (
 from atelier.diffusion.evaluation import evaluate, load_judges
 from atelier.diffusion.training import Recipe, train
 from atelier.errors import UserError
-from atelier.paths import ROOT, WEIGHTS, cache_dir
+from atelier.paths import WEIGHTS, cache_dir
 
 RECIPE = {"learning_rate": 2e-3, "batch_size": 128, "ema_decay": 0.999, "seed": 0}
 STEPS = 8_000
@@ -63,8 +63,8 @@ def make_judges(dataset: str) -> None:
     judges.write_sums(folder)
 
 
-def make_denoiser(steps: int, working: Path) -> None:
-    """Train the conditional U-Net, from `working` where that exists, and ship its average."""
+def make_denoiser(steps: int, working: Path, out: Path) -> None:
+    """Train the conditional U-Net, from `working` where that exists, and write its average to `out`."""
     digits = real_digits("mnist", "train")
     run = train(
         build_denoiser("unet", "flow", "flow", seed=RECIPE["seed"]),
@@ -83,13 +83,12 @@ def make_denoiser(steps: int, working: Path) -> None:
                 flush=True,
             )
     average, extra = load_denoiser(working)
-    save_denoiser(SHIPPED, average, extra)
-    judges.write_sums(WEIGHTS)
+    write(out, average, extra)
 
 
-def make_figures(n: int, steps: int, guidance: Guidance) -> None:
-    """Evaluate what ships and store the figures in its file."""
-    denoiser, extra = load_denoiser(SHIPPED)
+def make_figures(n: int, steps: int, guidance: Guidance, out: Path) -> None:
+    """Evaluate the U-Net at `out` and store the figures in its file."""
+    denoiser, extra = load_denoiser(out)
     training, test = real_digits("mnist", "train"), real_digits("mnist", "test")
     run = evaluate(denoiser, training, test, load_judges("mnist"), n=n, steps=steps, guidance=guidance)
     for step in run:
@@ -97,20 +96,26 @@ def make_figures(n: int, steps: int, guidance: Guidance) -> None:
             print(f"{step.stage} {step.progress:.0%}, {step.seconds_left / 60:.1f} min left", flush=True)
     size = {"parameters": parameter_count(denoiser), "macs_per_image": cost_per_image(denoiser)}
     extra["figures"] = step.report.figures() | size
-    save_denoiser(SHIPPED, denoiser, extra)
-    judges.write_sums(WEIGHTS)
-    show()
+    write(out, denoiser, extra)
+    show(out)
 
 
-def show() -> None:
-    """Print what the shipped files say about themselves."""
+def write(out: Path, denoiser: denoisers.Denoiser, extra: dict) -> None:
+    """Write a sampling-only file, and the hashes anew where it ships."""
+    save_denoiser(out, denoiser, extra)
+    if out == SHIPPED:
+        judges.write_sums(WEIGHTS)
+
+
+def show(out: Path) -> None:
+    """Print what the files say about themselves."""
     for role in judges.JUDGES:
         path = judges.judge_path(role)
         accuracy = checkpoints.load(path, judges.KIND).extra["test_accuracy"]
-        print(f"{path.relative_to(ROOT)}: test accuracy {100 * accuracy:.2f} %")
-    extra = checkpoints.load(SHIPPED, denoisers.KIND).extra
+        print(f"{path.name}: test accuracy {100 * accuracy:.2f} %")
+    extra = checkpoints.load(out, denoisers.KIND).extra
     run = extra["run"]
-    print(f"{SHIPPED.relative_to(ROOT)}: {run['step']} steps in {run['elapsed'] / 60:.0f} min of training")
+    print(f"{out.name}: {run['step']} steps in {run['elapsed'] / 60:.0f} min of training")
     print(json.dumps(extra.get("figures", {}), indent=2))
 
 
@@ -121,6 +126,7 @@ def main() -> None:
     parser.add_argument("--dataset", choices=tuple(DATASETS), default="mnist", help="of the judges")
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps of the denoiser")
     parser.add_argument("--working", type=Path, default=cache_dir() / "ship" / "digits-unet.safetensors")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="where the sampling-only U-Net lies")
     parser.add_argument("--n", type=int, default=10_000, help="images in the figures")
     parser.add_argument("--sampling-steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=DEFAULT_GUIDANCE.scale)
@@ -130,12 +136,12 @@ def main() -> None:
     if given.what == "judges":
         make_judges(given.dataset)
     elif given.what == "denoiser":
-        make_denoiser(given.steps, given.working)
+        make_denoiser(given.steps, given.working, given.out)
     elif given.what == "figures":
         guidance = Guidance(given.guidance, DEFAULT_GUIDANCE.interval)
-        make_figures(given.n, given.sampling_steps, guidance)
+        make_figures(given.n, given.sampling_steps, guidance, given.out)
     else:
-        show()
+        show(given.out)
 
 
 if __name__ == "__main__":
