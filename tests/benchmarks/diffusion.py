@@ -68,9 +68,7 @@ def line(name: str, r: EvaluationReport) -> None:
 def few(given: argparse.Namespace) -> None:
     """Ten steps against fifty."""
     denoiser = load_denoiser(SHIPPED)[0]
-    reports = {
-        steps: report(denoiser, given, steps=steps, guidance=DEFAULT_GUIDANCE) for steps in (10, 20, 50)
-    }
+    reports = {steps: report(denoiser, given, steps=steps, guidance=DEFAULT_GUIDANCE) for steps in (10, 20, 50)}
     for steps, found in reports.items():
         line(f"dpmpp, {steps} steps", found)
     print(f"ratio 10 to 50 steps: {reports[10].fid.generated / reports[50].fid.generated:.3f}")
@@ -97,9 +95,7 @@ def scratch(given: argparse.Namespace) -> None:
     recipe = Recipe(minutes=given.minutes)
     for step in train(build_denoiser(), digits.images, digits.labels, recipe):
         if step.step % 200 == 0:
-            print(
-                f"step {step.step}, loss {step.loss:.4f}, {step.images_per_second:.0f} images/s", flush=True
-            )
+            print(f"step {step.step}, loss {step.loss:.4f}, {step.images_per_second:.0f} images/s", flush=True)
     print(f"{step.step} steps in {step.elapsed / 60:.1f} min")
     line("from scratch", report(step.average, given, guidance=DEFAULT_GUIDANCE))
 

@@ -29,9 +29,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setenv("ATELIER_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(digits, "data_dirs", lambda: [tmp_path / "data"])
     monkeypatch.setattr(digits, "SPLITS", {"train": ("train", COUNT), "test": ("t10k", COUNT)})
-    files = {
-        f"{s}-{k}-idx{n}-ubyte": idx(k) for s in ("train", "t10k") for k, n in (("images", 3), ("labels", 1))
-    }
+    files = {f"{s}-{k}-idx{n}-ubyte": idx(k) for s in ("train", "t10k") for k, n in (("images", 3), ("labels", 1))}
     packed = {f"{name}.gz": gzip.compress(data, mtime=0) for name, data in files.items()}
 
     class Published:

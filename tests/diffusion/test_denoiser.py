@@ -109,9 +109,7 @@ def test_labels_as_numbers_and_as_weights_agree(tiny):
 
 def test_a_batch_of_one_is_one_of_a_batch(tiny):
     x, label = noise(3, 1, 28, 28), torch.tensor([0, 5, 9])
-    torch.testing.assert_close(
-        tiny(x, 300.0, label)[1:2], tiny(x[1:2], 300.0, label[1:2]), rtol=1e-4, atol=1e-5
-    )
+    torch.testing.assert_close(tiny(x, 300.0, label)[1:2], tiny(x[1:2], 300.0, label[1:2]), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,7 @@ def test_frechet_distance_agrees_with_torchmetrics():
     from torchmetrics.image.fid import _compute_fid
 
     a, b = features(300), features(300, 0.3, 1.5, seed=1) ** 2
-    theirs = _compute_fid(
-        a.double().mean(0), torch.cov(a.double().T), b.double().mean(0), torch.cov(b.double().T)
-    )
+    theirs = _compute_fid(a.double().mean(0), torch.cov(a.double().T), b.double().mean(0), torch.cov(b.double().T))
     assert frechet_distance(a, b) == pytest.approx(float(theirs), rel=1e-6)
 
 

@@ -127,9 +127,7 @@ def test_unconditional_sampling_needs_a_number(tiny):
 def test_inversion_finds_the_noise_that_makes_the_image(schedule):
     denoiser, label = oracle(build_schedule(schedule, T=1000), std=0.4), torch.tensor([3])
     generator = torch.Generator().manual_seed(0)
-    image = to_uint8(
-        denoiser.backbone.means[3][None, None] + 0.2 * torch.randn(1, 1, 28, 28, generator=generator)
-    )
+    image = to_uint8(denoiser.backbone.means[3][None, None] + 0.2 * torch.randn(1, 1, 28, 28, generator=generator))
     gaps = {}
     for corrections in (0, 6):
         code = list(encode(denoiser, image, label, steps=20, corrections=corrections))[-1].x_t

@@ -94,9 +94,7 @@ def test_sampling_times_start_at_T_and_end_at_zero(name, steps):
 
 
 def test_the_full_grid_is_every_step():
-    torch.testing.assert_close(
-        build_schedule("cosine", T=30).sampling_times(30), torch.arange(30.0, -1, -1).double()
-    )
+    torch.testing.assert_close(build_schedule("cosine", T=30).sampling_times(30), torch.arange(30.0, -1, -1).double())
 
 
 @pytest.mark.parametrize("T", [1, 0, -5, 2.5, 10**6, True])

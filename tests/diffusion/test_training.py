@@ -57,9 +57,7 @@ def test_the_loss_falls_when_there_is_something_to_learn():
     images[:, 8:20, 8:20] = 255
     losses = [
         s.loss
-        for s in train(
-            fresh(), images, torch.zeros(64).long(), recipe(steps=60, batch_size=16, learning_rate=1e-2)
-        )
+        for s in train(fresh(), images, torch.zeros(64).long(), recipe(steps=60, batch_size=16, learning_rate=1e-2))
     ]
     assert sum(losses[-10:]) < 0.6 * sum(losses[:10])
 

@@ -114,9 +114,7 @@ def load_digits(
     return Digits(source.title, images, labels, source.classes, note=note)
 
 
-def _load(
-    source: _Source, split: str, progress: Progress | None, download: bool
-) -> tuple[Tensor, Tensor, str]:
+def _load(source: _Source, split: str, progress: Progress | None, download: bool) -> tuple[Tensor, Tensor, str]:
     stem, count = SPLITS[split]
     names = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
     notes: list[str] = []
@@ -237,9 +235,7 @@ def font_digits(n: int, *, seed: int = 0, note: str = "") -> Digits:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % 10
     fonts = torch.randint(glyphs.shape[1], (n,), generator=generator)
-    parts = [
-        _distort(glyphs[labels[i : i + 1000], fonts[i : i + 1000]], generator) for i in range(0, n, 1000)
-    ]
+    parts = [_distort(glyphs[labels[i : i + 1000], fonts[i : i + 1000]], generator) for i in range(0, n, 1000)]
     return Digits(
         "Digits from fonts (a stand-in for MNIST)",
         torch.cat(parts),

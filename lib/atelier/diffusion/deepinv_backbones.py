@@ -107,9 +107,7 @@ class AtelierDenoiser(DeepinvDenoiser):
         self.denoiser = denoiser
         self.label = label
 
-    def forward(
-        self, x: Tensor, sigma: Tensor | float, *args, class_labels: Tensor | None = None, **kwargs
-    ) -> Tensor:
+    def forward(self, x: Tensor, sigma: Tensor | float, *args, class_labels: Tensor | None = None, **kwargs) -> Tensor:
         schedule = self.denoiser.schedule
         sigma = self._handle_sigma(sigma, batch_size=len(x), device=x.device, dtype=torch.float64)
         ratio = 2 * sigma.double().flatten()  # sigma / alpha in [-1, 1] units

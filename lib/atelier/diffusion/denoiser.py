@@ -176,9 +176,7 @@ class Denoiser(nn.Module):
         """
         return TARGETS[self.target].x0_hat(self.predict(x_t, t, label), x_t, *self.schedule.rates(x_t, t))
 
-    def guided(
-        self, x_t: Tensor, t: float, label: Tensor | None, guidance: Guidance, *, clip: bool = True
-    ) -> Tensor:
+    def guided(self, x_t: Tensor, t: float, label: Tensor | None, guidance: Guidance, *, clip: bool = True) -> Tensor:
         """x0_hat under classifier-free guidance, clipped to [-1, 1] unless `clip` is off.
 
         Guiding x0_hat is guiding eps: at fixed x_t one is an affine function of the other.
@@ -200,13 +198,9 @@ class Denoiser(nn.Module):
         if label is None:
             return nn.functional.one_hot(torch.full((n,), self.classes), self.classes + 1).float()
         if not self.conditional:
-            raise UserError(
-                f"{self.name} is unconditional: it cannot be asked for a digit; leave the labels out."
-            )
+            raise UserError(f"{self.name} is unconditional: it cannot be asked for a digit; leave the labels out.")
         if label.ndim == 1 and not label.is_floating_point():
-            if len(label) != n or (
-                label.numel() and not 0 <= int(label.min()) <= int(label.max()) < self.classes
-            ):
+            if len(label) != n or (label.numel() and not 0 <= int(label.min()) <= int(label.max()) < self.classes):
                 raise UserError(f"Give {n} labels, each a whole number from 0 to {self.classes - 1}.")
             return nn.functional.one_hot(label.long(), self.classes + 1).float()
         if label.shape not in ((n, self.classes), (n, self.classes + 1)) or not label.isfinite().all():
@@ -363,9 +357,7 @@ def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def save_denoiser(
-    path: Path, denoiser: Denoiser, extra: dict[str, Any], dtype: torch.dtype = torch.float16
-) -> Path:
+def save_denoiser(path: Path, denoiser: Denoiser, extra: dict[str, Any], dtype: torch.dtype = torch.float16) -> Path:
     """Write a denoiser for sampling only (no optimiser state), by default in half precision."""
     tensors = {f"ema.{name}": tensor.to(dtype) for name, tensor in denoiser.state_dict().items()}
     return checkpoints.save(path, Checkpoint(KIND, denoiser.spec, tensors, extra))

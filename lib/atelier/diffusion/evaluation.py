@@ -211,9 +211,7 @@ def evaluate(
     for first in range(0, n, CHUNK):
         count = min(CHUNK, n - first)
         asked = None if labels is None else labels[first : first + count]
-        run = sample(
-            denoiser, asked, n=count, sampler=sampler, steps=steps, guidance=guidance, seed=seed, first=first
-        )
+        run = sample(denoiser, asked, n=count, sampler=sampler, steps=steps, guidance=guidance, seed=seed, first=first)
         for step in run:
             done = 0.95 * (first + count * step.step / step.steps) / n
             yield EvaluationStep("sampling", done, _left(began, done))

@@ -169,8 +169,7 @@ def save_judge(path: Path, role: str, judge: Judge, accuracy: float) -> Path:
     """Write a judge in half precision with its measured test accuracy."""
     spec = {"role": role, "classes": judge.head.out_features}
     tensors = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in judge.state_dict().items()
+        name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in judge.state_dict().items()
     }
     return checkpoints.save(path, Checkpoint(KIND, spec, tensors, {"test_accuracy": accuracy}))
 
@@ -185,9 +184,7 @@ def load_judge(path: Path) -> tuple[Judge, float]:
     checkpoint = checkpoints.load(path, KIND)
     wanted = read_sums(path.parent).get(path.name)
     if wanted is not None and sha256(path) != wanted:
-        raise UserError(
-            f"{path.name} is not the judge that was shipped (its hash differs); restore the file."
-        )
+        raise UserError(f"{path.name} is not the judge that was shipped (its hash differs); restore the file.")
     role, classes = checkpoint.spec["role"], int(checkpoint.spec["classes"])
     if role not in JUDGES:
         raise UserError(f"{path.name} is for an unknown role {role!r}; choose another.")

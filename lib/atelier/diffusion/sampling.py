@@ -39,10 +39,7 @@ class Rates:
     @property
     def log_snr(self) -> Tensor:
         """lambda = log(alpha / sigma) of Lu et al. 2022; -inf at pure noise, +inf at the clean image."""
-        return (
-            torch.tensor(self.alpha, dtype=torch.float64).log()
-            - torch.tensor(self.sigma, dtype=torch.float64).log()
-        )
+        return torch.tensor(self.alpha, dtype=torch.float64).log() - torch.tensor(self.sigma, dtype=torch.float64).log()
 
 
 class Sampler:
@@ -139,9 +136,7 @@ FLOW = Coordinates(
 ANGLE = Coordinates(
     scale=lambda r: (r.alpha**2 + r.sigma**2) ** 0.5,
     u=lambda r: float(torch.atan2(torch.tensor(r.sigma).double(), torch.tensor(r.alpha).double())),
-    velocity=lambda r, x0_hat, eps_hat: (
-        (r.alpha * eps_hat - r.sigma * x0_hat) / (r.alpha**2 + r.sigma**2) ** 0.5
-    ),
+    velocity=lambda r, x0_hat, eps_hat: (r.alpha * eps_hat - r.sigma * x0_hat) / (r.alpha**2 + r.sigma**2) ** 0.5,
 )
 """z = cos(u) x0 + sin(u) eps (Salimans & Ho 2022, appendix D): bounded at both ends, unlike EDM's sigma."""
 

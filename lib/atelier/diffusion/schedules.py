@@ -156,9 +156,7 @@ class Linear(Schedule):
 
     name = "linear"
 
-    def __init__(
-        self, T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02, rescale: bool = True
-    ) -> None:
+    def __init__(self, T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02, rescale: bool = True) -> None:
         if not 0 < beta_1 <= beta_T < 1:
             raise UserError("beta must rise within 0 and 1; choose 0 < beta_1 <= beta_T < 1.")
         self.beta_1, self.beta_T, self.rescale = beta_1, beta_T, rescale
@@ -252,6 +250,4 @@ def build_schedule(name: str, **options: Any) -> Schedule:
     try:
         return SCHEDULES[name](**options)
     except TypeError as error:
-        raise UserError(
-            f"The {name} schedule does not take {', '.join(options)}; leave out the odd one."
-        ) from error
+        raise UserError(f"The {name} schedule does not take {', '.join(options)}; leave out the odd one.") from error

@@ -89,9 +89,7 @@ def morph(
         raise UserError(f"The noise of a morph must be slerp or fixed, and {noise!r} is not.")
     path = slerp(start, end if noise == "slerp" else start, weights)
     labels = blend_labels(first, second, weights, denoiser.classes)
-    yield from sample(
-        denoiser, labels, sampler=sampler, steps=steps, guidance=guidance, noise=path, seed=seed
-    )
+    yield from sample(denoiser, labels, sampler=sampler, steps=steps, guidance=guidance, noise=path, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -132,9 +130,7 @@ def morph_real(
     for k, scale in enumerate(scales):
         # Unclipped and in float32 where the way up has to be retraced.
         exact = {"clip": False, "precision": "float32"} if k == 0 else {}
-        *_, last = sample(
-            denoiser, labels[k : k + 1], sampler="ddim", steps=steps, guidance=scale, noise=code, **exact
-        )
+        *_, last = sample(denoiser, labels[k : k + 1], sampler="ddim", steps=steps, guidance=scale, noise=code, **exact)
         images.append(last.images)
         if k + 1 < frames:
             yield RealMorphStep("morphing", 0.5 + 0.5 * (k + 1) / frames)
@@ -163,11 +159,7 @@ def race(
 ) -> Iterator[Lane]:
     """Several samplers and step counts from one and the same noise, one Lane after the other."""
     for sampler, steps in racers:
-        run = list(
-            sample(
-                denoiser, torch.tensor([digit]), sampler=sampler, steps=steps, guidance=guidance, seed=seed
-            )
-        )
+        run = list(sample(denoiser, torch.tensor([digit]), sampler=sampler, steps=steps, guidance=guidance, seed=seed))
         strip = torch.cat([to_uint8(step.x0_hat) for step in run])
         last = run[-1]
         yield Lane(sampler, steps, last.seconds, last.network_calls, strip, last.images[0])

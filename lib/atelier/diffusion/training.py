@@ -371,9 +371,7 @@ def _restore(path: Path, run: _Run) -> None:
     name = Path(path).name
     refuse_other(checkpoint.spec, run.denoiser.spec)
     if "run" not in checkpoint.extra or not part(checkpoint.tensors, "model."):
-        raise UserError(
-            f"{name} holds weights for sampling only; resume from a checkpoint of a training run."
-        )
+        raise UserError(f"{name} holds weights for sampling only; resume from a checkpoint of a training run.")
     refuse_other(checkpoint.extra["recipe"], {key: getattr(run.recipe, key) for key in SHOULD_MATCH})
     checkpoints.load_into(run.denoiser, part(checkpoint.tensors, "model."), name)
     checkpoints.load_into(run.average, part(checkpoint.tensors, "ema."), name)

@@ -41,9 +41,7 @@ class UNet(nn.Module):
         self.settings = options or UNetOptions()
         o = self.settings
         if any(width % 16 for width in o.widths) or o.blocks < 1 or o.widths[1] % o.heads:
-            raise UserError(
-                "U-Net widths must be multiples of 16 (and of the heads), with one block or more."
-            )
+            raise UserError("U-Net widths must be multiples of 16 (and of the heads), with one block or more.")
         fine, coarse = o.widths
         self.time = nn.Sequential(nn.Linear(128, o.embedding), nn.SiLU(), nn.Linear(o.embedding, o.embedding))
         self.label = nn.Linear(o.classes + 1, o.embedding, bias=False)
@@ -65,9 +63,7 @@ class UNet(nn.Module):
         return asdict(self.settings) | {"widths": list(self.settings.widths)}
 
     def forward(self, x: Tensor, noise_fraction: Tensor, label: Tensor) -> Tensor:
-        condition = F.silu(
-            self.time(fourier_features(noise_fraction).to(x.dtype)) + self.label(label.to(x.dtype))
-        )
+        condition = F.silu(self.time(fourier_features(noise_fraction).to(x.dtype)) + self.label(label.to(x.dtype)))
         h = self.enter(F.pixel_unshuffle(x, 2))  # (N, fine, 14, 14)
         for block in self.fine_in:
             h = block(h, condition)
