@@ -5,12 +5,11 @@ import threading
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
 from atelier.datasets import pictures
 from atelier.datasets.download import DownloadError, download
 from atelier.datasets.pictures import PAINTINGS, load_picture, painting_file, prepare, read_picture
 from atelier.errors import UserError
+from PIL import Image
 
 needs_paintings = pytest.mark.skipif(
     any(painting_file(name) is None for name in PAINTINGS), reason="the paintings are not in ATELIER_DATA or data/"
@@ -125,7 +124,7 @@ def test_built_in_pictures_and_unknown_ones(tmp_path):
 
 @pytest.fixture
 def server():
-    """Serves what a test puts into `answers`: path -> list of (status, promised length, body), the last one repeated."""
+    """Serves `answers`: path -> list of (status, promised length, body), the last one again and again."""
     answers = {}
 
     class Handler(http.server.BaseHTTPRequestHandler):
