@@ -22,18 +22,18 @@ def test_a_script_run_writes_its_files_and_ends_in_json(monkeypatch, capsys, tmp
     page = tmp_path / "r.html"
     run(
         monkeypatch,
-        *("--picture", "camera", "--network", "hashgrid", "--size", "64", "--steps", "80", "--gray"),
+        *("--picture", "camera", "--network", "hashgrid", "--size", "64", "--steps", "300", "--gray"),
         *("--out", str(tmp_path), "--report", str(page)),
     )
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert summary["steps"] == 80
+    assert summary["steps"] == 300
     assert summary["values"] == 64 * 64
     assert summary["psnr"] > 20
     assert all(Path(name).stat().st_size > 1000 for name in summary["files"])
     assert len(summary["files"]) == 4
     network, spec, extra = networks.load(tmp_path / "camera.safetensors")
     assert networks.parameter_count(network) == summary["parameters"]
-    assert (spec.channels, extra["steps"]) == (1, 80)
+    assert (spec.channels, extra["steps"]) == (1, 300)
 
 
 def test_a_checkpoint_goes_on(monkeypatch, capsys, tmp_path):

@@ -97,7 +97,8 @@ def test_the_gif_has_three_panels_and_ends_at_the_end(run, picture):
     gif.seek(gif.n_frames - 1)
     frame = np.array(gif.convert("RGB"))
     drawn = frame[10 : 10 + 48, 20 + 36 : 20 + 72] / 255
-    assert np.abs(drawn - run.last.picture.numpy()).mean() < 0.03
+    blocks = [x.reshape(8, 6, 6, 6, 3).mean((1, 3)) for x in (drawn, run.last.picture.numpy())]  # evens out the dither
+    assert np.abs(blocks[0] - blocks[1]).mean() < 0.03
 
 
 def test_the_comparison_holds_original_picture_and_error(run, picture):

@@ -60,7 +60,8 @@ class Studio:
     def configure(self, settings: PaintingSettings, picture: Picture) -> None:
         """Take new settings; another picture opens at once, anything else applies to the next run."""
         other_picture = not same_pixels(picture, self.picture)
-        changed = settings != self.settings
+        # The learning rate is turned while the run goes on, so it is no reason to start again.
+        changed = settings.replace(learning_rate=None) != self.settings.replace(learning_rate=None)
         self.settings, self.picture = settings, picture
         if other_picture:
             self.canvas.halt()
