@@ -26,7 +26,7 @@ from atelier.painting.run import Run, check_fits, shipped_run
 from atelier.painting.settings import PaintingSettings
 from atelier.widgets import Curve, Line, LiveCanvas, Panel, Scene, encode_picture
 
-_MEASURE_SECONDS = 0.35
+_MEASURE_SECONDS = 0.5
 """Between two measurements (PSNR, SSIM, error, inside views); the picture itself is drawn more often."""
 _FLOW_SIDE = 40
 _PANEL_HEIGHT = 330
@@ -116,7 +116,12 @@ class Studio:
         return f"Loaded: {self.run.last.psnr:.2f} dB on this picture."
 
     def set_learning_rate(self, rate: float) -> None:
-        """Turn the knob of the run that is going on."""
+        """Turn the knob of the run that is going on, and of the next one.
+
+        Raises:
+            UserError: a rate out of bounds.
+        """
+        self.settings = self.settings.replace(learning_rate=rate)
         if self.run is not None:
             self.run.knobs.learning_rate = rate
 
