@@ -87,10 +87,10 @@ class Studio:
             self._publish_measure(self.run, self.run.last)
             self.canvas.publish(
                 step=self.run.step,
-                total="steps, done beforehand",
+                total="steps",
                 seconds=self.run.seconds,
                 labels={"now": f"finished network · {self.run.last.psnr:.1f} dB"},
-                note="A finished result; Play starts afresh",
+                note="Finished beforehand",
             )
         else:
             blank = encode_picture(np.full(self.picture.pixels.shape[:2], 128, np.uint8))
@@ -112,7 +112,7 @@ class Studio:
         self.run = shipped_run(self.picture, path)
         self.canvas.show(self._scene(self.run))
         self._publish_measure(self.run, self.run.last)
-        self.canvas.publish(step=int(extra.get("steps", 0)), total="steps, loaded", note="Play goes on from here")
+        self.canvas.publish(step=int(extra.get("steps", 0)), total="steps", note="Play goes on from here")
         return f"Loaded: {self.run.last.psnr:.2f} dB on this picture."
 
     def set_learning_rate(self, rate: float) -> None:
