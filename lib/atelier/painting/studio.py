@@ -26,7 +26,7 @@ from atelier.painting.run import Run, check_fits, shipped_run
 from atelier.painting.settings import PaintingSettings
 from atelier.widgets import Curve, Line, LiveCanvas, Panel, Scene, encode_picture
 
-_MEASURE_SECONDS = 0.35
+_MEASURE_SECONDS = 0.5
 """Between two measurements (PSNR, SSIM, error, inside views); the picture itself is drawn more often."""
 _FLOW_SIDE = 40
 _PANEL_HEIGHT = 330
@@ -60,7 +60,8 @@ class Studio:
     def configure(self, settings: PaintingSettings, picture: Picture) -> None:
         """Take new settings; another picture opens at once, anything else applies to the next run."""
         other_picture = not same_pixels(picture, self.picture)
-        changed = settings != self.settings
+        # The learning rate is turned while the run goes on, so it is no reason to start again.
+        changed = settings.replace(learning_rate=None) != self.settings.replace(learning_rate=None)
         self.settings, self.picture = settings, picture
         if other_picture:
             self.canvas.halt()
@@ -86,10 +87,10 @@ class Studio:
             self._publish_measure(self.run, self.run.last)
             self.canvas.publish(
                 step=self.run.step,
-                total="steps, done beforehand",
+                total="steps",
                 seconds=self.run.seconds,
                 labels={"now": f"finished network · {self.run.last.psnr:.1f} dB"},
-                note="A finished result; Play starts afresh",
+                note="Finished beforehand",
             )
         else:
             blank = encode_picture(np.full(self.picture.pixels.shape[:2], 128, np.uint8))
@@ -111,11 +112,16 @@ class Studio:
         self.run = shipped_run(self.picture, path)
         self.canvas.show(self._scene(self.run))
         self._publish_measure(self.run, self.run.last)
-        self.canvas.publish(step=int(extra.get("steps", 0)), total="steps, loaded", note="Play goes on from here")
+        self.canvas.publish(step=int(extra.get("steps", 0)), total="steps", note="Play goes on from here")
         return f"Loaded: {self.run.last.psnr:.2f} dB on this picture."
 
     def set_learning_rate(self, rate: float) -> None:
-        """Turn the knob of the run that is going on."""
+        """Turn the knob of the run that is going on, and of the next one.
+
+        Raises:
+            UserError: a rate out of bounds.
+        """
+        self.settings = self.settings.replace(learning_rate=rate)
         if self.run is not None:
             self.run.knobs.learning_rate = rate
 

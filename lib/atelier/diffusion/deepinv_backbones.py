@@ -1,0 +1,118 @@
+"""DeepInv's networks as backbones of ours, and our denoiser as one of DeepInv's."""
+
+import torch
+from deepinv.models import ADMUNet, DiffUNet
+from deepinv.models import Denoiser as DeepinvDenoiser
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from atelier.diffusion.denoiser import Denoiser
+from atelier.diffusion.schedules import Linear
+from atelier.errors import UserError
+
+BACKGROUND = -1.0
+
+
+class DiffUNetBackbone(nn.Module):
+    """DeepInv's DiffUNet (Choi et al. 2021), 93.6 million parameters, unconditional.
+
+    Its 28x28 input is padded to 32x32 with the background as it looks at this noise level (alpha times -1,
+    without noise), and the output is cropped back; left alone, DeepInv pads circularly. The network knows
+    time only as a step of the linear T = 1000 schedule, so it is told the (fractional) step at which that
+    schedule has the noise level at hand: right for every schedule of ours.
+    """
+
+    conditional = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = DiffUNet(in_channels=1, out_channels=1, pretrained=None)
+        for module in self.network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0  # its random state would escape our seeds
+        self.steps = Linear(1000)
+
+    @property
+    def options(self) -> dict:
+        return {}
+
+    def timestep(self, noise_fraction: Tensor) -> Tensor:
+        """(N,) noise fractions -> (N,) float32 steps on DeepInv's scale, where 0 is already one step of noise
+        and 999 the noisiest."""
+        t = self.steps.time_of(noise_fraction) - 1
+        return t.clamp(min=0).to(noise_fraction.device, torch.float32)
+
+    def forward(self, x: Tensor, noise_fraction: Tensor, label: Tensor) -> Tensor:
+        alpha = (1 - noise_fraction) / ((1 - noise_fraction) ** 2 + noise_fraction**2).sqrt()
+        background = alpha[:, None, None, None] * BACKGROUND
+        padded = F.pad(x - background, (2, 2, 2, 2)) + background  # (N, 1, 32, 32)
+        return self.network(padded, self.timestep(noise_fraction), type_t="timestep")[..., 2:-2, 2:-2]
+
+
+class ADMUNetBackbone(nn.Module):
+    """DeepInv's ADMUNet (Dhariwal & Nichol 2021, as in EDM) at 28x28, small and class-conditional.
+
+    Only its network is used: DeepInv's own preconditioning is for one noise scale, and ours stands in
+    `Denoiser`. It is told c_noise = log(sigma / alpha) / 4 as in EDM, cut off at both ends where that is
+    infinite, and labels as weights; no label is all zeros.
+
+    Args:
+        width: channels at 28x28, a multiple of 32; twice as many at 14x14 and at 7x7.
+        blocks: residual blocks per level.
+    """
+
+    conditional = True
+
+    def __init__(self, width: int = 32, blocks: int = 1, classes: int = 10) -> None:
+        super().__init__()
+        if width < 32 or width % 32 or blocks < 1:
+            raise UserError("ADMUNet's width must be a multiple of 32, with at least one block.")
+        self.width, self.blocks, self.classes = width, blocks, classes
+        self.network = ADMUNet(
+            img_resolution=28,
+            in_channels=1,
+            out_channels=1,
+            label_dim=classes,
+            model_channels=width,
+            channel_mult=(1, 2, 2),
+            num_blocks=blocks,
+            attn_resolutions=(7,),
+            dropout=0.0,
+            pretrained=None,
+        )
+
+    @property
+    def options(self) -> dict:
+        return {"width": self.width, "blocks": self.blocks}
+
+    def forward(self, x: Tensor, noise_fraction: Tensor, label: Tensor) -> Tensor:
+        c_noise = torch.logit(noise_fraction, eps=1e-5) / 4  # (N,)
+        return self.network.forward_unet(x, c_noise, class_labels=label[:, : self.classes])
+
+
+class AtelierDenoiser(DeepinvDenoiser):
+    """Our denoiser as a `deepinv.models.Denoiser`: images in [0, 1], sigma on that scale.
+
+    `forward(x, sigma, label=None, class_labels=None)` takes x = image + sigma · noise, (N, 1, 28, 28), and
+    returns the denoised image. The noise levels it can serve end where its schedule ends; above that, sigma
+    is taken as the largest level it knows.
+
+    Args:
+        denoiser: any `Denoiser`.
+        label: fixed labels or label weights, used when a call brings none.
+    """
+
+    def __init__(self, denoiser: Denoiser, label: Tensor | None = None) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.label = label
+
+    def forward(self, x: Tensor, sigma: Tensor | float, *args, class_labels: Tensor | None = None, **kwargs) -> Tensor:
+        schedule = self.denoiser.schedule
+        sigma = self._handle_sigma(sigma, batch_size=len(x), device=x.device, dtype=torch.float64)
+        ratio = 2 * sigma.double().flatten()  # sigma / alpha in [-1, 1] units
+        t = schedule.time_of(ratio / (1 + ratio))
+        alpha = schedule.alpha(t).to(x)[:, None, None, None]
+        label = self.label if class_labels is None else class_labels
+        x0_hat = self.denoiser(alpha * (2 * x - 1), t, label)
+        return ((x0_hat + 1) / 2).to(x.dtype)

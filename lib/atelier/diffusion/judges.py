@@ -1,0 +1,215 @@
+"""Judge classifiers: small networks that stand in for Inception where digits are to be judged.
+
+Two are trained here and shipped. The *feature* judge gives the 64 features that classifier-FID, KID and the
+neighbour figures are computed on; the *label* judge, of another architecture, seed and augmentation, says
+which digit an image shows. `python -m atelier.diffusion.ship judges` trains both and writes their hashes.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from atelier import checkpoints
+from atelier.checkpoints import Checkpoint
+from atelier.diffusion.precision import autocast
+from atelier.diffusion.seeds import mixed_seed
+from atelier.errors import UserError
+from atelier.paths import WEIGHTS
+
+KIND = "judge"
+SUMS = "SHA256SUMS"
+
+
+class Judge(nn.Module):
+    """uint8 or [-1, 1] images -> features and logits."""
+
+    def __init__(self, body: nn.Module, features: int, classes: int) -> None:
+        super().__init__()
+        self.body = body
+        self.num_features = features
+        self.head = nn.Linear(features, classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, 1, 28, 28) in [-1, 1] -> (N, num_features), not negative."""
+        return self.body(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 1, 28, 28) in [-1, 1] -> (N, classes) logits."""
+        return self.head(self.features(x))
+
+
+def _convolution(channels_in: int, channels_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+    )
+
+
+def _strided(classes: int) -> Judge:
+    body = nn.Sequential(
+        _convolution(1, 16, 3),
+        _convolution(16, 32, 5, stride=2),  # (N, 32, 14, 14)
+        _convolution(32, 64, 3),
+        _convolution(64, 64, 3, stride=2),  # (N, 64, 7, 7)
+        nn.Flatten(),
+        nn.Linear(64 * 49, 64),
+        nn.ReLU(),
+    )
+    return Judge(body, 64, classes)
+
+
+def _pooled(classes: int) -> Judge:
+    body = nn.Sequential(
+        _convolution(1, 24, 5),
+        nn.MaxPool2d(2),  # (N, 24, 14, 14)
+        _convolution(24, 48, 5),
+        nn.MaxPool2d(2),  # (N, 48, 7, 7)
+        _convolution(48, 96, 3),
+        nn.AvgPool2d(7),
+        nn.Flatten(),
+        nn.Linear(96, 96),
+        nn.ReLU(),
+    )
+    return Judge(body, 96, classes)
+
+
+JUDGES = {"features": (_strided, 11), "labels": (_pooled, 23)}
+"""Architecture and seed of each judge."""
+
+
+@dataclass(frozen=True)
+class JudgeStep:
+    """step counts from 1; accuracy is on the test images, at the last step only (NaN before)."""
+
+    step: int
+    steps: int
+    loss: float
+    last: bool
+    accuracy: float = float("nan")
+    judge: Judge = field(repr=False, default=None)
+
+
+def train_judge(
+    role: str,
+    images: Tensor,
+    labels: Tensor,
+    test_images: Tensor,
+    test_labels: Tensor,
+    *,
+    epochs: int = 3,
+    classes: int = 10,
+) -> Iterator[JudgeStep]:
+    """Train the judge for `role` ("features" or "labels") on uint8 images (N, 28, 28).
+
+    AdamW with a one-cycle rate, label smoothing 0.05, and random affine maps; about two minutes of two cores.
+    """
+    from atelier.diffusion.denoiser import initialise
+
+    build, seed = JUDGES[role]
+    judge = build(classes)
+    initialise(judge, torch.Generator().manual_seed(seed))
+    size, steps = 128, epochs * (len(images) // 128)
+    optimiser = torch.optim.AdamW(judge.parameters(), 3e-3, weight_decay=0.05, fused=True)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.15)
+    judge.train()
+    for step in range(steps):
+        generator = torch.Generator().manual_seed(mixed_seed(seed, step))
+        index = torch.randint(len(images), (size,), generator=generator)
+        x = _jitter(images[index][:, None].float() / 127.5 - 1, generator)
+        with autocast(torch.device("cpu")):
+            logits = judge(x)
+        loss = F.cross_entropy(logits.float(), labels[index], label_smoothing=0.05)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        rates.step()
+        last = step + 1 == steps
+        accuracy = _accuracy(judge.eval(), test_images, test_labels) if last else float("nan")
+        yield JudgeStep(step + 1, steps, float(loss.detach()), last, accuracy, judge)
+
+
+def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Small random rotation, scale, shear and shift of (N, 1, 28, 28) images with background -1."""
+    n = len(x)
+    affine = torch.eye(2, 3).repeat(n, 1, 1)
+    spread = torch.tensor([[0.08, 0.12, 0.08], [0.12, 0.08, 0.08]])
+    affine += spread * (2 * torch.rand(n, 2, 3, generator=generator) - 1)
+    grid = F.affine_grid(affine, list(x.shape), align_corners=False)
+    return F.grid_sample(x + 1, grid, align_corners=False) - 1
+
+
+def _accuracy(judge: Judge, images: Tensor, labels: Tensor) -> float:
+    return float((judge_logits(judge, images).argmax(1) == labels).float().mean())
+
+
+@torch.no_grad()
+def judge_features(judge: Judge, images: Tensor, batch: int = 1000) -> Tensor:
+    """(N, 28, 28) uint8 -> (N, num_features) float32."""
+    return torch.cat([judge.features(b[:, None].float() / 127.5 - 1) for b in images.split(batch)])
+
+
+@torch.no_grad()
+def judge_logits(judge: Judge, images: Tensor, batch: int = 1000) -> Tensor:
+    """(N, 28, 28) uint8 -> (N, classes) float32 logits."""
+    return torch.cat([judge(b[:, None].float() / 127.5 - 1) for b in images.split(batch)])
+
+
+def judge_path(role: str, dataset: str = "mnist", folder: Path = WEIGHTS) -> Path:
+    """Where the judge for `role` and data set lies."""
+    return folder / f"judge-{role}-{dataset}.safetensors"
+
+
+def save_judge(path: Path, role: str, judge: Judge, accuracy: float) -> Path:
+    """Write a judge in half precision with its measured test accuracy."""
+    spec = {"role": role, "classes": judge.head.out_features}
+    tensors = {
+        name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in judge.state_dict().items()
+    }
+    return checkpoints.save(path, Checkpoint(KIND, spec, tensors, {"test_accuracy": accuracy}))
+
+
+def load_judge(path: Path) -> tuple[Judge, float]:
+    """A judge in eval mode and its test accuracy; a shipped one is checked against its hash.
+
+    Raises:
+        UserError: missing, not a judge, or not the file that was shipped.
+    """
+    path = Path(path)
+    checkpoint = checkpoints.load(path, KIND)
+    wanted = read_sums(path.parent).get(path.name)
+    if wanted is not None and sha256(path) != wanted:
+        raise UserError(f"{path.name} is not the judge that was shipped (its hash differs); restore the file.")
+    role, classes = checkpoint.spec["role"], int(checkpoint.spec["classes"])
+    if role not in JUDGES:
+        raise UserError(f"{path.name} is for an unknown role {role!r}; choose another.")
+    judge = JUDGES[role][0](classes)
+    checkpoints.load_into(judge, checkpoint.tensors, path.name)
+    return judge.eval().requires_grad_(False), float(checkpoint.extra["test_accuracy"])
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """file name -> SHA-256, from the folder's SHA256SUMS (as `sha256sum -c` reads it)."""
+    sums = Path(folder) / SUMS
+    if not sums.is_file():
+        return {}
+    lines = (line.split(maxsplit=1) for line in sums.read_text().splitlines() if line.strip())
+    return {name.strip().lstrip("*"): digest for digest, name in lines}
+
+
+def write_sums(folder: Path) -> Path:
+    """Write SHA256SUMS for every weight file in `folder`."""
+    files = sorted(Path(folder).glob("*.safetensors"))
+    sums = Path(folder) / SUMS
+    sums.write_text("".join(f"{sha256(path)}  {path.name}\n" for path in files))
+    return sums

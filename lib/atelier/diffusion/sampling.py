@@ -1,0 +1,406 @@
+"""Sampling as an iterator of steps.
+
+One loop serves every sampler; a sampler is one class with one `step` from time t down to time s, and one line
+in `SAMPLERS`. All of them work on every schedule: they only use alpha, sigma and the denoiser's x0_hat, and
+are finite where alpha is 0 (pure noise).
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from atelier.diffusion.denoiser import SIZE, Denoiser, Guidance
+from atelier.diffusion.precision import autocast
+from atelier.diffusion.seeds import mixed_seed
+from atelier.diffusion.training import to_model, to_uint8
+from atelier.errors import UserError
+
+MOST_SAMPLES = 100_000
+Predict = Callable[[Tensor, float], Tensor]
+Noise = Callable[[], Tensor]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """alpha and sigma at one time, as plain floats, with what samplers make of them."""
+
+    t: float
+    alpha: float
+    sigma: float
+
+    def eps_hat(self, x: Tensor, x0_hat: Tensor) -> Tensor:
+        """The noise that x must contain if x0_hat is the clean image."""
+        return (x - self.alpha * x0_hat) / self.sigma
+
+    @property
+    def log_snr(self) -> Tensor:
+        """lambda = log(alpha / sigma) of Lu et al. 2022; -inf at pure noise, +inf at the clean image."""
+        return torch.tensor(self.alpha, dtype=torch.float64).log() - torch.tensor(self.sigma, dtype=torch.float64).log()
+
+
+class Sampler:
+    """One step of a sampler; instances live for one run and may remember earlier steps.
+
+    `step(predict, x, t, s, noise)` takes x at t.t to s.t < t.t and returns (x_s, x0_hat): predict(x, t) is
+    the denoiser, noise() a fresh N(0, I) like x.
+    """
+
+    about: str
+    stochastic = False
+    calls_per_step = 1
+
+    def step(self, predict: Predict, x: Tensor, t: Rates, s: Rates, noise: Noise) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+
+class DDIM(Sampler):
+    """Song et al. 2021 (arXiv:2010.02502), eq. 12: eta = 0 is deterministic, eta = 1 is DDPM.
+
+    With eta = 0 this is also exactly the Euler step of the rectified flow, whatever the schedule: both move
+    along the line between x0_hat and eps_hat.
+    """
+
+    about = "DDIM: eta 0 is deterministic, eta 1 is DDPM"
+
+    def __init__(self, eta: float = 0.0) -> None:
+        if not 0 <= eta <= 1:
+            raise UserError(f"DDIM's eta must be from 0 to 1, and {eta} is not.")
+        self.eta = eta
+        self.stochastic = eta > 0
+
+    def step(self, predict: Predict, x: Tensor, t: Rates, s: Rates, noise: Noise) -> tuple[Tensor, Tensor]:
+        x0_hat = predict(x, t.t)
+        spread = self.eta * posterior_std(t, s)
+        direction = max(0.0, s.sigma**2 - spread**2) ** 0.5
+        x_s = s.alpha * x0_hat + direction * t.eps_hat(x, x0_hat)
+        return (x_s + spread * noise() if spread > 0 else x_s), x0_hat
+
+
+class DDPM(Sampler):
+    """Ancestral sampling with the small posterior variance (Ho et al. 2020, eq. 6 and 7), for any pair of
+    times (Kingma et al. 2021, eq. 25)."""
+
+    about = "DDPM: ancestral, noise at every step"
+    stochastic = True
+
+    def step(self, predict: Predict, x: Tensor, t: Rates, s: Rates, noise: Noise) -> tuple[Tensor, Tensor]:
+        x0_hat = predict(x, t.t)
+        a = t.alpha / s.alpha
+        forgotten = t.sigma**2 - a**2 * s.sigma**2  # variance of x_t given x_s
+        mean = (a * s.sigma**2 * x + s.alpha * forgotten * x0_hat) / t.sigma**2
+        spread = posterior_std(t, s)
+        return (mean + spread * noise() if spread > 0 else mean), x0_hat
+
+
+class DPMSolverPP(Sampler):
+    """DPM-Solver++(2M) (Lu et al. 2022, arXiv:2211.01095, algorithm 2), the last step of first order."""
+
+    about = "DPM-Solver++(2M): second order, one network call a step"
+
+    def __init__(self) -> None:
+        self.earlier: tuple[Tensor, Tensor] | None = None  # (x0_hat, log_snr) of the step before
+
+    def step(self, predict: Predict, x: Tensor, t: Rates, s: Rates, noise: Noise) -> tuple[Tensor, Tensor]:
+        x0_hat = predict(x, t.t)
+        h = s.log_snr - t.log_snr
+        d = x0_hat
+        if self.earlier is not None and h.isfinite():
+            x0_before, log_snr_before = self.earlier
+            half_inverse_r = float(h / (t.log_snr - log_snr_before) / 2)  # 1 / (2r); 0 after pure noise
+            d = (1 + half_inverse_r) * x0_hat - half_inverse_r * x0_before
+        self.earlier = (x0_hat, t.log_snr)
+        return s.sigma / t.sigma * x - s.alpha * float(torch.expm1(-h)) * d, x0_hat
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """A straightened picture of the probability flow, dz/du = velocity, in which a step is taken: z is x
+    divided by `scale`, u runs from 0 (clean) to the noisy end."""
+
+    scale: Callable[[Rates], float]
+    u: Callable[[Rates], float]
+    velocity: Callable[[Rates, Tensor, Tensor], Tensor]
+
+
+FLOW = Coordinates(
+    scale=lambda r: r.alpha + r.sigma,
+    u=lambda r: r.sigma / (r.alpha + r.sigma),
+    velocity=lambda r, x0_hat, eps_hat: eps_hat - x0_hat,
+)
+"""z = (1 - u) x0 + u eps (Liu et al. 2022)."""
+
+ANGLE = Coordinates(
+    scale=lambda r: (r.alpha**2 + r.sigma**2) ** 0.5,
+    u=lambda r: float(torch.atan2(torch.tensor(r.sigma).double(), torch.tensor(r.alpha).double())),
+    velocity=lambda r, x0_hat, eps_hat: (r.alpha * eps_hat - r.sigma * x0_hat) / (r.alpha**2 + r.sigma**2) ** 0.5,
+)
+"""z = cos(u) x0 + sin(u) eps (Salimans & Ho 2022, appendix D): bounded at both ends, unlike EDM's sigma."""
+
+
+class ODE(Sampler):
+    """Euler's or Heun's method on the probability flow, in given coordinates. Heun's last step is Euler's,
+    since the velocity at 0 needs a division by sigma (as in Karras et al. 2022, algorithm 1)."""
+
+    coordinates: Coordinates
+    heun: bool
+
+    def step(self, predict: Predict, x: Tensor, t: Rates, s: Rates, noise: Noise) -> tuple[Tensor, Tensor]:
+        c = self.coordinates
+        x0_hat = predict(x, t.t)
+        z, du = x / c.scale(t), c.u(s) - c.u(t)
+        velocity = c.velocity(t, x0_hat, t.eps_hat(x, x0_hat))
+        if s.sigma == 0:
+            return s.alpha * x0_hat, x0_hat
+        x_s = c.scale(s) * (z + du * velocity)
+        if self.heun:
+            x0_there = predict(x_s, s.t)
+            velocity = (velocity + c.velocity(s, x0_there, s.eps_hat(x_s, x0_there))) / 2
+            x_s = c.scale(s) * (z + du * velocity)
+        return x_s, x0_hat
+
+
+class Heun(ODE):
+    about = "Heun: second order, two network calls a step"
+    coordinates, heun, calls_per_step = ANGLE, True, 2
+
+
+class FlowEuler(ODE):
+    about = "Flow Euler: straight lines, the same as deterministic DDIM"
+    coordinates, heun = FLOW, False
+
+
+class FlowHeun(ODE):
+    about = "Flow Heun: second order on the flow, two network calls a step"
+    coordinates, heun, calls_per_step = FLOW, True, 2
+
+
+SAMPLERS: dict[str, type[Sampler]] = {
+    "dpmpp": DPMSolverPP,
+    "ddim": DDIM,
+    "ddpm": DDPM,
+    "heun": Heun,
+    "flow_euler": FlowEuler,
+    "flow_heun": FlowHeun,
+}
+
+
+def posterior_std(t: Rates, s: Rates) -> float:
+    """Standard deviation of x_s given x_t and x0 (Ho et al. 2020, eq. 7, for any s < t)."""
+    forgotten = t.sigma**2 - (t.alpha / s.alpha) ** 2 * s.sigma**2
+    return max(0.0, forgotten) ** 0.5 * s.sigma / t.sigma
+
+
+@dataclass(frozen=True)
+class SampleStep:
+    """State after one step: x_t (N, 1, 28, 28) at `time`, and the x0_hat that led there, in [-1, 1] if
+    clipped. `step` counts from 1 to `steps`; at the last one time is 0 and x_t is the result. `seconds` runs
+    from the start, `network_calls` counts calls per image without guidance's second half."""
+
+    step: int
+    steps: int
+    time: float
+    noise_fraction: float
+    seconds: float
+    network_calls: int
+    last: bool
+    x_t: Tensor = field(repr=False)
+    x0_hat: Tensor = field(repr=False)
+
+    @property
+    def images(self) -> Tensor:
+        """x_t as uint8 (N, 28, 28)."""
+        return to_uint8(self.x_t)
+
+
+def initial_noise(seed: int, n: int, *, first: int = 0) -> Tensor:
+    """(n, 1, 28, 28) N(0, I); image k has its own seed, so it does not depend on n.
+
+    Args:
+        first: number of the first image, to continue a series.
+
+    Raises:
+        UserError: n outside 1 to 100,000, or a seed that is not a whole number from 0 to 2^31 - 1.
+    """
+    if isinstance(n, bool) or int(n) != n or not 1 <= n <= MOST_SAMPLES:
+        raise UserError(f"The number of samples must be from 1 to {MOST_SAMPLES:,}, and {n} is not.")
+    if isinstance(seed, bool) or int(seed) != seed or not 0 <= seed < 2**31:
+        raise UserError(f"The seed must be a whole number from 0 to {2**31 - 1:,}, and {seed} is not.")
+    return _noise(_generators(seed, n, first))
+
+
+def sample(
+    denoiser: Denoiser,
+    labels: Tensor | None,
+    *,
+    n: int | None = None,
+    sampler: str = "dpmpp",
+    steps: int = 20,
+    guidance: Guidance | None = None,
+    eta: float = 0.0,
+    seed: int = 0,
+    first: int = 0,
+    noise: Tensor | None = None,
+    times: Sequence[float] | None = None,
+    clip: bool = True,
+    batch: int = 500,
+    precision: str = "auto",
+) -> Iterator[SampleStep]:
+    """Turn noise into images, one SampleStep per step.
+
+    Args:
+        denoiser: in eval mode, on the device to compute on.
+        labels: None (unconditional; then give `n`), (N,) digits, or (N, classes) weights of a blend.
+        sampler: a name in `SAMPLERS`; `eta` goes to DDIM.
+        steps: number of steps, respaced evenly over the schedule.
+        guidance: scale and interval, see `Guidance`; plain conditional by default.
+        seed, first: image k draws all its noise from (seed, first + k) alone.
+        noise: (N, 1, 28, 28) to start from instead of the seeds' (for morphs and races).
+        times: falling times to use instead of the even ones, the last of them 0.
+        clip: whether x0_hat is clipped to [-1, 1] at every step.
+        batch: images per network call, which bounds the memory.
+        precision: see `precision.autocast`.
+
+    Raises:
+        UserError: an unknown sampler, a number out of bounds, or labels that do not fit.
+    """
+    n = _count(labels, n, noise)
+    start = initial_noise(seed, n, first=first) if noise is None else _checked(noise, n)
+    stepper = _sampler(sampler, eta)
+    grid = _grid(denoiser, steps, times)
+    if labels is not None:
+        labels = denoiser.label_weights(labels, n).to(denoiser.device)
+    guidance = guidance or Guidance()
+    calls = 0
+
+    @torch.no_grad()
+    def predict(x: Tensor, t: float) -> Tensor:
+        nonlocal calls
+        calls += 1
+        label_parts = [None] * -(-n // batch) if labels is None else labels.split(batch)
+        with autocast(denoiser.device, precision):
+            parts = [
+                denoiser.guided(xs, t, label, guidance, clip=clip)
+                for xs, label in zip(x.split(batch), label_parts, strict=True)
+            ]
+        return torch.cat(parts)
+
+    generators = _generators(mixed_seed(seed, 1), n, first) if stepper.stochastic else []
+    x, began = start.to(denoiser.device), time.perf_counter()
+    for k, (t, s) in enumerate(pairwise(grid), 1):
+        x, x0_hat = stepper.step(predict, x, t, s, lambda: _noise(generators).to(denoiser.device))
+        yield SampleStep(
+            step=k,
+            steps=len(grid) - 1,
+            time=s.t,
+            noise_fraction=s.sigma / (s.alpha + s.sigma),
+            seconds=time.perf_counter() - began,
+            network_calls=calls,
+            last=k == len(grid) - 1,
+            x_t=x,
+            x0_hat=x0_hat,
+        )
+
+
+def encode(
+    denoiser: Denoiser,
+    images: Tensor,
+    labels: Tensor | None,
+    *,
+    steps: int = 50,
+    corrections: int = 3,
+    precision: str = "float32",
+) -> Iterator[SampleStep]:
+    """DDIM inversion: run real images (N, 28, 28) uint8 up to the noise that deterministic sampling turns
+    into them again (sampler "ddim" or "flow_euler", the same steps and labels, guidance 1, clip off).
+
+    Each step solves the implicit equation "the step down from here leads to where I was" by fixed-point
+    iteration, `corrections` times (Pan et al. 2023, AIDI); 0 is the plain inversion of Song et al. 2021.
+
+    Yields:
+        SampleSteps whose x_t climbs to noise; the last one's x_t is the code.
+    """
+    n = len(images)
+    grid = _grid(denoiser, steps, None)[::-1]
+    if labels is not None:
+        labels = denoiser.label_weights(labels, n).to(denoiser.device)
+    x, began = to_model(images).to(denoiser.device), time.perf_counter()
+    calls = 0
+    for k, (t, s) in enumerate(pairwise(grid), 1):
+        z, du = x / FLOW.scale(t), FLOW.u(s) - FLOW.u(t)
+        guess = x if t.sigma == 0 else FLOW.scale(s) / FLOW.scale(t) * x
+        for _ in range(1 + corrections):
+            with autocast(denoiser.device, precision), torch.no_grad():
+                x0_hat = denoiser(guess, s.t, labels)
+            guess = FLOW.scale(s) * (z + du * FLOW.velocity(s, x0_hat, s.eps_hat(guess, x0_hat)))
+            calls += 1
+        x = guess
+        seconds = time.perf_counter() - began
+        yield SampleStep(k, len(grid) - 1, s.t, FLOW.u(s), seconds, calls, k == len(grid) - 1, x, x0_hat)
+
+
+def slerp(a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
+    """Great-circle path between two noises (Shoemake 1985), each point as likely as its ends.
+
+    a, b: (1, 28, 28). weights: (K,) in [0, 1]. Returns (K, 1, 28, 28), a at 0 and b at 1.
+    """
+    flat_a, flat_b = a.flatten(), b.flatten()
+    cosine = torch.dot(flat_a, flat_b) / (flat_a.norm() * flat_b.norm())
+    angle = cosine.clamp(-1, 1).acos()
+    w = weights.to(a)[:, None, None, None]
+    if float(angle.sin()) < 1e-4:
+        return (1 - w) * a + w * b
+    return (((1 - w) * angle).sin() * a + (w * angle).sin() * b) / angle.sin()
+
+
+def blend_labels(first: int, second: int, weights: Tensor, classes: int = 10) -> Tensor:
+    """(K, classes) label weights from `first` at 0 to `second` at 1; 0.5 between 3 and 4 is "3½"."""
+    if not (0 <= first < classes and 0 <= second < classes):
+        raise UserError(f"Labels must be whole numbers from 0 to {classes - 1}.")
+    mix = torch.zeros(len(weights), classes)
+    mix[:, first] += 1 - weights
+    mix[:, second] += weights
+    return mix
+
+
+def _count(labels: Tensor | None, n: int | None, noise: Tensor | None) -> int:
+    counts = [len(given) for given in (labels, noise) if given is not None] + ([] if n is None else [n])
+    if not counts or len(set(counts)) > 1:
+        raise UserError("Say how many images to sample: labels, noise or n, and the same number in each.")
+    return counts[0]
+
+
+def _checked(noise: Tensor, n: int) -> Tensor:
+    if noise.shape != (n, 1, SIZE, SIZE) or not noise.isfinite().all():
+        raise UserError(f"The starting noise must be {n} finite images of {SIZE} x {SIZE} pixels.")
+    return noise.float()
+
+
+def _sampler(name: str, eta: float) -> Sampler:
+    if name not in SAMPLERS:
+        raise UserError(f"There is no sampler {name!r}; choose one of {', '.join(SAMPLERS)}.")
+    return DDIM(eta) if name == "ddim" else SAMPLERS[name]()
+
+
+def _grid(denoiser: Denoiser, steps: int, times: Sequence[float] | None) -> list[Rates]:
+    schedule = denoiser.schedule
+    if times is None:
+        grid = schedule.sampling_times(steps)
+    else:
+        grid = torch.as_tensor(times, dtype=torch.float64)
+        falling = len(grid) > 1 and bool((grid.diff() < 0).all())
+        if not falling or grid[-1] != 0 or grid[0] > schedule.T:
+            raise UserError(f"Sampling times must fall from at most {schedule.T} to 0.")
+    alphas, sigmas = schedule.alpha(grid), schedule.sigma(grid)
+    return [Rates(*map(float, row)) for row in zip(grid, alphas, sigmas, strict=True)]
+
+
+def _generators(seed: int, n: int, first: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(mixed_seed(seed, first + k)) for k in range(n)]
+
+
+def _noise(generators: list[torch.Generator]) -> Tensor:
+    return torch.stack([torch.randn(1, SIZE, SIZE, generator=g) for g in generators])

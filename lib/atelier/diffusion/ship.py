@@ -1,0 +1,148 @@
+"""Make the weights that ship with Atelier, and print their figures.
+
+    python -m atelier.diffusion.ship judges     train both judges and write their hashes
+    python -m atelier.diffusion.ship denoiser   train the conditional U-Net (goes on where it was stopped)
+    python -m atelier.diffusion.ship figures    evaluate the shipped U-Net, store the figures in it, print
+    python -m atelier.diffusion.ship show       print the figures stored in the shipped files
+
+What ships is trained on the real MNIST with fixed seeds. Judges of the other data sets
+(`judges --dataset fashion`) are made the same way and kept in the data folder.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from atelier import checkpoints
+from atelier.datasets.digits import DATASETS, Digits, load_digits
+from atelier.diffusion import denoiser as denoisers
+from atelier.diffusion import judges
+from atelier.diffusion.denoiser import (
+    DEFAULT_GUIDANCE,
+    SHIPPED,
+    Guidance,
+    build_denoiser,
+    cost_per_image,
+    load_denoiser,
+    parameter_count,
+    save_denoiser,
+)
+from atelier.diffusion.evaluation import evaluate, load_judges
+from atelier.diffusion.training import Recipe, train
+from atelier.errors import UserError
+from atelier.paths import WEIGHTS, cache_dir
+
+RECIPE = {"learning_rate": 2e-3, "batch_size": 128, "ema_decay": 0.999, "seed": 0}
+STEPS = 8_000
+
+
+def real_digits(name: str, split: str) -> Digits:
+    """A real data set; what is kept is never trained on a stand-in.
+
+    Raises:
+        UserError: it is neither here nor to be fetched.
+    """
+    digits = load_digits(name, split)
+    if digits.stand_in:
+        raise UserError(f"{name} is needed and not here; set ATELIER_DATA to the folder that holds it.")
+    return digits
+
+
+def make_judges(dataset: str) -> None:
+    """Train both judges; MNIST's go to the shipped weights, others to the data folder."""
+    digits, test = real_digits(dataset, "train"), real_digits(dataset, "test")
+    folder = WEIGHTS if dataset == "mnist" else cache_dir() / "judges"
+    for role in judges.JUDGES:
+        for step in judges.train_judge(role, digits.images, digits.labels, test.images, test.labels):
+            if step.step % 100 == 0 or step.last:
+                print(f"{role} judge: step {step.step}/{step.steps} loss {step.loss:.4f}", flush=True)
+        print(f"{role} judge: test accuracy {100 * step.accuracy:.2f} %")
+        judges.save_judge(judges.judge_path(role, dataset, folder), role, step.judge, step.accuracy)
+    judges.write_sums(folder)
+
+
+def make_denoiser(steps: int, working: Path, out: Path) -> None:
+    """Train the conditional U-Net, from `working` where that exists, and write its average to `out`."""
+    digits = real_digits("mnist", "train")
+    run = train(
+        build_denoiser("unet", "flow", "flow", seed=RECIPE["seed"]),
+        digits.images,
+        digits.labels,
+        Recipe(steps=steps, **RECIPE),
+        checkpoint=working,
+        resume=working if working.is_file() else None,
+        notes={"dataset": digits.title},
+    )
+    for step in run:
+        if step.step % 100 == 0 or step.last:
+            print(
+                f"step {step.step} epoch {step.epoch:.2f} loss {step.loss:.4f} "
+                f"{step.images_per_second:.0f} images/s, {step.seconds_left / 60:.1f} min left",
+                flush=True,
+            )
+    average, extra = load_denoiser(working)
+    write(out, average, extra)
+
+
+def make_figures(n: int, steps: int, guidance: Guidance, out: Path) -> None:
+    """Evaluate the U-Net at `out` and store the figures in its file."""
+    denoiser, extra = load_denoiser(out)
+    training, test = real_digits("mnist", "train"), real_digits("mnist", "test")
+    run = evaluate(denoiser, training, test, load_judges("mnist"), n=n, steps=steps, guidance=guidance)
+    for step in run:
+        if not step.last and round(1000 * step.progress) % 50 == 0:
+            print(f"{step.stage} {step.progress:.0%}, {step.seconds_left / 60:.1f} min left", flush=True)
+    size = {"parameters": parameter_count(denoiser), "macs_per_image": cost_per_image(denoiser)}
+    extra["figures"] = step.report.figures() | size
+    write(out, denoiser, extra)
+    show(out)
+
+
+def write(out: Path, denoiser: denoisers.Denoiser, extra: dict) -> None:
+    """Write a sampling-only file, and the hashes anew where it ships."""
+    save_denoiser(out, denoiser, extra)
+    if out == SHIPPED:
+        judges.write_sums(WEIGHTS)
+
+
+def show(out: Path) -> None:
+    """Print what the files say about themselves."""
+    for role in judges.JUDGES:
+        path = judges.judge_path(role)
+        accuracy = checkpoints.load(path, judges.KIND).extra["test_accuracy"]
+        print(f"{path.name}: test accuracy {100 * accuracy:.2f} %")
+    extra = checkpoints.load(out, denoisers.KIND).extra
+    run = extra["run"]
+    print(f"{out.name}: {run['step']} steps in {run['elapsed'] / 60:.0f} min of training")
+    print(json.dumps(extra.get("figures", {}), indent=2))
+
+
+def main() -> None:
+    """Read the command line and do what it says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=("judges", "denoiser", "figures", "show"))
+    parser.add_argument("--dataset", choices=tuple(DATASETS), default="mnist", help="of the judges")
+    parser.add_argument("--steps", type=int, default=STEPS, help="training steps of the denoiser")
+    parser.add_argument("--working", type=Path, default=cache_dir() / "ship" / "digits-unet.safetensors")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="where the sampling-only U-Net lies")
+    parser.add_argument("--n", type=int, default=10_000, help="images in the figures")
+    parser.add_argument("--sampling-steps", type=int, default=20)
+    parser.add_argument("--guidance", type=float, default=DEFAULT_GUIDANCE.scale)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    if given.what == "judges":
+        make_judges(given.dataset)
+    elif given.what == "denoiser":
+        make_denoiser(given.steps, given.working, given.out)
+    elif given.what == "figures":
+        guidance = Guidance(given.guidance, DEFAULT_GUIDANCE.interval)
+        make_figures(given.n, given.sampling_steps, guidance, given.out)
+    else:
+        show(given.out)
+
+
+if __name__ == "__main__":
+    main()

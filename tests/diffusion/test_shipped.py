@@ -1,0 +1,57 @@
+"""The weights that ship: whole, small, and as good as their figures say."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from atelier import checkpoints
+from atelier.diffusion.denoiser import DEFAULT_GUIDANCE, KIND, SHIPPED, load_denoiser
+from atelier.diffusion.evaluation import load_judges
+from atelier.diffusion.judges import judge_logits, read_sums, sha256
+from atelier.diffusion.sampling import sample
+from atelier.paths import WEIGHTS
+
+
+def test_files_match_their_hashes_and_stay_small():
+    sums = read_sums(WEIGHTS)
+    files = [SHIPPED, *WEIGHTS.glob("judge-*-mnist.safetensors")]
+    assert len(files) == 3
+    assert all(sums[path.name] == sha256(path) for path in files)
+    assert sum(path.stat().st_size for path in files) < 10e6
+
+
+def test_the_shipped_denoiser_draws_the_digits_it_is_asked_for():
+    denoiser, extra = load_denoiser(SHIPPED, {"schedule": "flow", "target": "flow"})
+    assert extra["dataset"] == "MNIST"
+    labels = torch.arange(60) % 10
+    *_, last = sample(denoiser, labels, steps=10, guidance=DEFAULT_GUIDANCE, seed=5)
+    judged = judge_logits(load_judges().labels, last.images).argmax(1)
+    assert float((judged == labels).float().mean()) >= 0.95
+
+
+def figures() -> dict:
+    stored = checkpoints.load(SHIPPED, KIND).extra["figures"]
+    assert stored["n"] == 10_000
+    return stored
+
+
+def test_its_stored_labels_and_distances_meet_the_target():
+    assert figures()["label_accuracy"] >= 0.99
+    assert 0.9 < figures()["nearest_distance_ratio"] < 1.1
+
+
+@pytest.mark.xfail(reason="8,000 steps reach 2.1 times the floor at n = 10,000", strict=True)
+def test_its_stored_classifier_fid_meets_the_target():
+    assert figures()["classifier_fid_ratio"] <= 1.3
+
+
+def test_importing_diffusion_brings_in_no_heavy_library():
+    code = (
+        "import sys, atelier.diffusion.sampling, atelier.diffusion.training, atelier.diffusion.evaluation, "
+        "atelier.diffusion.steering, atelier.datasets.digits\n"
+        "heavy = {'torchvision', 'deepinv', 'skimage', 'matplotlib', 'marimo', 'torchmetrics', 'PIL'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
