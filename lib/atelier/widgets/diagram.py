@@ -6,7 +6,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from atelier.widgets.packing import module_text, style_text
+from atelier.widgets.packing import Commands, module_text, style_text
 
 
 class Diagram(anywidget.AnyWidget):
@@ -23,6 +23,7 @@ class Diagram(anywidget.AnyWidget):
     def __init__(self, choose: Callable[[str], None], svg: str = "") -> None:
         super().__init__(svg=svg)
         self._choose: Callable[[str], None] | None = choose
+        self._commands = Commands()
         self.observe(self._obey, names="command")
 
     def close(self) -> None:
@@ -32,6 +33,6 @@ class Diagram(anywidget.AnyWidget):
         super().close()
 
     def _obey(self, change: Mapping[str, Any]) -> None:
-        name, value = change["new"].get("name"), change["new"].get("value")
-        if name == "choose" and isinstance(value, str) and self._choose is not None:
-            self._choose(value)
+        for name, value in self._commands.fresh(change["new"]):
+            if name == "choose" and isinstance(value, str) and self._choose is not None:
+                self._choose(value)

@@ -7,7 +7,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from atelier.widgets.packing import module_text, pack, style_text
+from atelier.widgets.packing import Commands, module_text, pack, style_text
 
 Act = Callable[[list[int]], None]
 
@@ -33,6 +33,7 @@ class Gallery(anywidget.AnyWidget):
         self._choose: Callable[[int], None] | None = choose
         self._actions = dict(actions or {})
         self._lock = threading.Lock()
+        self._commands = Commands()
         self.count = 0
         self.observe(self._obey, names="command")
 
@@ -60,11 +61,11 @@ class Gallery(anywidget.AnyWidget):
         super().close()
 
     def _obey(self, change: Mapping[str, Any]) -> None:
-        name, value = change["new"].get("name"), change["new"].get("value")
-        if name == "choose" and self._choose is not None and self._known(value):
-            self._choose(value)
-        elif name in self._actions and isinstance(value, list):
-            self._actions[name]([number for number in value if self._known(number)])
+        for name, value in self._commands.fresh(change["new"]):
+            if name == "choose" and self._choose is not None and self._known(value):
+                self._choose(value)
+            elif name in self._actions and isinstance(value, list):
+                self._actions[name]([number for number in value if self._known(number)])
 
     def _known(self, number: Any) -> bool:
         return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < self.count
