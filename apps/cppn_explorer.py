@@ -503,7 +503,7 @@ def _(
             stage.set_print(read_size(_text or ""), print_samples.value)
             _cost = estimate(stage.explorer.spec, stage.print_size, supersample=print_samples.value)
             _words = mo.md(
-                f"About **{_cost.seconds:,.0f} seconds** and **{_cost.bytes / 1e6:,.0f} MB** of memory on this machine; "
+                f"About **{_cost.seconds:,.0f} seconds** and **{_cost.bytes / 1e6:,.0f} MB** of memory besides the file itself, on this machine; "
                 f"{stage.print_size[0] / 300 * 2.54:.0f} × {stage.print_size[1] / 300 * 2.54:.0f} cm at 300 dpi."
             )
             _button = export_views["print"]

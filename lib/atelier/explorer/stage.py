@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from atelier.errors import UserError
 from atelier.explorer import drawings, exports
@@ -16,6 +17,7 @@ from atelier.fields.random.animation import Frame, frame_at
 from atelier.fields.random.genetics import Mutation
 from atelier.fields.random.recipe import Recipe
 from atelier.fields.random.rendering import picture
+from atelier.fields.random.spec import FieldSpec
 from atelier.fields.random.window import Window
 from atelier.jobs import Job
 from atelier.widgets import Diagram, Exporter, Gallery, LiveCanvas, Panel, Scene, Viewer
@@ -150,7 +152,7 @@ class Stage:
     def give_latent(self, size: int) -> None:
         self._do(lambda: self.explorer.give_latent(size))
 
-    def tune(self, base, changes: dict) -> None:
+    def tune(self, base: FieldSpec, changes: dict[str, Any]) -> None:
         """Turn knobs of `base`; nothing happens where they stand already."""
         self.follow()
         try:

@@ -138,7 +138,12 @@ class Explorer:
         self._change(with_activation(self.spec, node, activation))
 
     def give_latent(self, size: int) -> None:
-        """A latent vector of `size` numbers (0 to 64), all zero: the sliders begin where the picture is."""
+        """A latent vector of `size` numbers (0 to 64), new ones zero: the picture stays as it is, but for conv and
+        siren, whose first layer spreads its weights over all inputs.
+
+        Raises:
+            SettingError: a size out of bounds.
+        """
         size = LATENT_SIZE.check("The size of the latent vector", size)
         kept = self.spec.latent[:size]
         self._change(self.spec.replace(latent=(*kept, *([0.0] * (size - len(kept))))))
