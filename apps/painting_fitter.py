@@ -49,7 +49,7 @@ def _(mo, problem):
 @app.cell(hide_code=True)
 def _(live, mo):
     with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
-        from atelier.controls import control
+        from atelier.controls import beside, control
         from atelier.datasets.download import DownloadError
         from atelier.datasets.pictures import (
             BUILT_IN,
@@ -79,6 +79,7 @@ def _(live, mo):
         Studio,
         Viewer,
         Window,
+        beside,
         control,
         load_picture,
         page,
@@ -254,6 +255,7 @@ def _(UserError, configured, live, rate_slider, studio):
 
 @app.cell(hide_code=True)
 def _(
+    beside,
     canvas_view,
     gray_switch,
     knobs,
@@ -290,7 +292,7 @@ def _(
         if text
     ]
     _notes += [mo.md(f"<small>{picture.note}</small>")] if picture.note else []
-    (mo.hstack([_controls, mo.vstack([*_notes, canvas_view])], widths=[1, 4], gap=1.5, align="start") if live else None)
+    beside(_controls, mo.vstack([*_notes, canvas_view])) if live else None
     return
 
 

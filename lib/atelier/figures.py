@@ -51,7 +51,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     made, axes = figure(9, 2.4, 3)
     for ax, (name, title) in zip(axes, (("loss", "loss"), ("psnr", "PSNR, dB"), ("ssim", "SSIM")), strict=True):
         ax.plot(history["step"], history[name], color=COLOURS[0], linewidth=1.6)
-        ax.set_title(title, loc="left")
+        ax.set_title(title, loc="left", color=INK, fontsize=10)
         ax.set_xlabel("step")
     if all(value > 0 for value in history["loss"]):  # 1 - SSIM may touch zero
         axes[0].set_yscale("log")

@@ -36,7 +36,7 @@ def picture():
 
 @pytest.fixture(scope="module")
 def run(picture):
-    return train(Run.from_settings(PaintingSettings(steps=60), picture), every=0.001)
+    return train(Run.from_settings(PaintingSettings(steps=60), picture))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_run_remembers(run):
 def test_the_gif_has_three_panels_and_ends_at_the_end(run, picture):
     *_, last = exports.training_gif(picture.pixels, run.spec, run.recording.moments)
     gif = Image.open(io.BytesIO(last.data))
-    assert gif.n_frames == len(exports.spread(run.recording.moments, exports.GIF_FRAMES)) > 10
+    assert gif.n_frames == len(exports.spread(run.recording.moments, exports.GIF_FRAMES)) > 3
     assert gif.width > 2 * 36
     assert gif.info["duration"] == exports.GIF_MILLISECONDS
     gif.seek(gif.n_frames - 1)
@@ -104,7 +104,8 @@ def test_the_gif_has_three_panels_and_ends_at_the_end(run, picture):
 def test_the_comparison_holds_original_picture_and_error(run, picture):
     image = np.array(Image.open(io.BytesIO(exports.comparison_png(picture.pixels, run.last, "Ramp"))))
     assert np.abs(image[10:58, 10:46] / 255 - picture.pixels.numpy()).max() < 0.003
-    assert np.abs(image[10:58, 56:92] / 255 - run.last.picture.numpy()).max() < 0.003
+    shown = image[10:58] / 255  # the captions decide where the second picture stands
+    assert any(np.abs(shown[:, x : x + 36] - run.last.picture.numpy()).max() < 0.003 for x in range(46, 150))
 
 
 def test_a_large_picture_is_the_field_at_that_size(run):

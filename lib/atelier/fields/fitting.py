@@ -148,6 +148,11 @@ def fit(
         yield FitStep(step, value, seconds, rate, min(progress, 1.0), render, measure)
 
 
+def warm_up() -> None:
+    """Make torch import what its first optimiser needs (seconds), before anyone waits for it."""
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+
+
 def rendered(network: CoordinateNetwork, picture: Tensor) -> Tensor:
     """The field at the size of `picture` (H, W, C), in [0, 1] on the CPU."""
     height, width, _ = picture.shape

@@ -24,7 +24,7 @@ class Recording:
     When it is full every second moment goes and the stride doubles, so the moments stay evenly spread.
     """
 
-    def __init__(self, most: int = 64) -> None:
+    def __init__(self, most: int = 96) -> None:
         self.most = most
         self.moments: list[Moment] = []
         self._stride = 1

@@ -66,7 +66,7 @@ def comparison_png(original: Tensor, measure: Measure, title: str) -> bytes:
     height, width = original.shape[:2]
     now = measure.picture
     error = Image.fromarray(figures.error_map(now.numpy(), original.numpy()))
-    captions = [title, f"network · {measure.psnr:.2f} dB · SSIM {measure.ssim:.4f}", "error, black 0 to white 0.2"]
+    captions = [title, f"network · {measure.psnr:.2f} dB · SSIM {measure.ssim:.4f}", "error: black none, yellow 0.2"]
     strip = captioned([_image(original, height, width), _image(now, height, width), error], captions)
     buffer = io.BytesIO()
     strip.save(buffer, "PNG")
@@ -173,15 +173,16 @@ def _pixel(ax, x: float, y: float, scale: float, height: int) -> tuple[float, fl
 def captioned(images: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
     """Pictures side by side on white, each with a line of text below."""
     font = ImageFont.load_default(13)
-    width = sum(image.width for image in images) + _GAP * (len(images) + 1)
+    columns = [max(image.width, round(font.getlength(text))) for image, text in zip(images, captions, strict=True)]
+    width = sum(columns) + _GAP * (len(images) + 1)
     height = max(image.height for image in images) + _GAP + _CAPTION
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     left = _GAP
-    for image, caption in zip(images, captions, strict=True):
+    for image, caption, column in zip(images, captions, columns, strict=True):
         sheet.paste(image, (left, _GAP))
         draw.text((left, image.height + _GAP + 5), caption, fill=_INK, font=font)
-        left += image.width + _GAP
+        left += column + _GAP
     return sheet
 
 

@@ -132,12 +132,12 @@ def check_fits(spec: NetworkSpec, settings: PaintingSettings, picture: Picture) 
         raise UserError("The checkpoint was fitted to a picture of another shape; choose the picture it belongs to.")
 
 
-def train(run: Run, every: float = 0.25, tell: Callable[[FitStep], None] | None = None) -> Run:
-    """Exhaust a run, noting it every `every` seconds of training and at its end."""
+def train(run: Run, tell: Callable[[FitStep], None] | None = None) -> Run:
+    """Exhaust a run, noting it more and more seldom, as its picture changes more and more slowly, and at its end."""
     due = 0.0
     for step in run.steps():
         if step.seconds >= due or step.progress == 1:
-            due = step.seconds + every
+            due = step.seconds + max(0.02, 0.06 * step.seconds)
             run.note(step)
         if tell is not None:
             tell(step)

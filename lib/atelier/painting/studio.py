@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from atelier import figures
 from atelier.datasets.pictures import PAINTINGS, Picture, fitted_size, weights_file
 from atelier.errors import UserError
 from atelier.fields import networks, rendering
-from atelier.fields.fitting import FitStep, Measure
+from atelier.fields.fitting import FitStep, Measure, warm_up
 from atelier.fields.inside import stage_maps, unit_sheet
 from atelier.fields.networks import CoordinateNetwork
 from atelier.fields.recording import Moment
@@ -49,6 +50,7 @@ class Studio:
         self._files = tempfile.TemporaryDirectory(prefix="atelier-")
         self._measured = 0.0
         self._configured = False
+        threading.Thread(target=warm_up, name="atelier-warm-up", daemon=True).start()
         self.open()
 
     def close(self) -> None:
@@ -148,8 +150,10 @@ class Studio:
         caption -> PNG."""
         height, width = fitted_size(window.aspect, 1.0, _LOOK_SIDE)
         views = {}
-        if moments := self.moments():
-            field = rendering.render(self.run.network_at(moments[-1]), window, height, width)
+        if self.run is not None:
+            moments = self.moments()
+            network = self.run.network_at(moments[-1]) if moments else self.run.network
+            field = rendering.render(network, window, height, width)
             views["the network"] = encode_picture(rendering.to_uint8(field))
         original = rendering.to_uint8(bicubic(self.picture.pixels, window, height, width))
         return views | {"the pixels it learned from, bicubic": encode_picture(original)}
