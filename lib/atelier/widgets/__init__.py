@@ -1,8 +1,8 @@
 """The live pieces of the page: anywidgets that know pictures and numbers, and neither paintings nor digits."""
 
-from atelier.widgets.exporter import Exporter
+from atelier.widgets.exporter import Exporter, ExportStep
 from atelier.widgets.live_canvas import Curve, Line, LiveCanvas, Panel, Scene
 from atelier.widgets.packing import encode_picture
 from atelier.widgets.viewer import Viewer
 
-__all__ = ["Curve", "Exporter", "Line", "LiveCanvas", "Panel", "Scene", "Viewer", "encode_picture"]
+__all__ = ["Curve", "ExportStep", "Exporter", "Line", "LiveCanvas", "Panel", "Scene", "Viewer", "encode_picture"]
