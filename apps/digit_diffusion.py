@@ -25,11 +25,11 @@ def _(live, mo):
     with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
         from atelier import figures
         from atelier.controls import control
+        from atelier.diffusion.schedules import build_schedule
         from atelier.digits import page, sheets
         from atelier.digits.models import shipped_model
         from atelier.digits.settings import DigitSettings
         from atelier.digits.studio import SampleStudio
-        from atelier.diffusion.schedules import build_schedule
         from atelier.jobs import until_session_ends
         from atelier.widgets import Exporter
     return (
