@@ -27,19 +27,31 @@ def _(live, mo):
         from atelier.controls import control
         from atelier.diffusion.schedules import build_schedule
         from atelier.digits import page, sheets
-        from atelier.digits.models import shipped_model
-        from atelier.digits.settings import DigitSettings
+        from atelier.digits.judge_studio import COUNTS, JudgeStudio
+        from atelier.digits.models import read_model, shipped_model
+        from atelier.digits.settings import DEFAULT_MINUTES, DigitSettings
+        from atelier.digits.steer_studio import EXPERIMENTS, Steering, SteerStudio
         from atelier.digits.studio import SampleStudio
+        from atelier.digits.train_studio import KEEP_AFTER, TrainStudio
         from atelier.jobs import until_session_ends
         from atelier.widgets import Exporter
     return (
+        COUNTS,
+        DEFAULT_MINUTES,
         DigitSettings,
+        EXPERIMENTS,
         Exporter,
+        JudgeStudio,
+        KEEP_AFTER,
         SampleStudio,
+        SteerStudio,
+        Steering,
+        TrainStudio,
         build_schedule,
         control,
         figures,
         page,
+        read_model,
         sheets,
         shipped_model,
         until_session_ends,
@@ -67,21 +79,86 @@ def _(DigitSettings, UserError, live, mo, sys):
 
 
 @app.cell(hide_code=True)
-def _(SampleStudio, contextlib, given, live, shipped_model, until_session_ends):
+def _(
+    JudgeStudio,
+    SampleStudio,
+    SteerStudio,
+    Steering,
+    TrainStudio,
+    contextlib,
+    given,
+    live,
+    shipped_model,
+    until_session_ends,
+):
     # What a session has. Everything that runs or is held ends with it.
     closing = contextlib.ExitStack()
-    sampling = guard = None
+    sampling = training = steering = judging = guard = None
     if live:
         sampling = SampleStudio(shipped_model(), given)
-        closing.callback(sampling.close)
+        training = TrainStudio(given)
+        steering = SteerStudio(shipped_model(), Steering())
+        judging = JudgeStudio(shipped_model(), given, 1000)
+        for _studio in (sampling, training, steering, judging):
+            closing.callback(_studio.close)
         guard = until_session_ends(closing)
-    return closing, guard, sampling
+    chosen = {"model": "Shipped U-Net"}
+    return chosen, closing, guard, judging, sampling, steering, training
 
 
 @app.cell(hide_code=True)
-def _(live, mo, sampling):
+def _(judging, live, mo, sampling, steering, training):
     sample_view = mo.ui.anywidget(sampling.canvas) if live else None
-    return (sample_view,)
+    train_view = mo.ui.anywidget(training.canvas) if live else None
+    steer_view = mo.ui.anywidget(steering.canvas) if live else None
+    judge_view = mo.ui.anywidget(judging.canvas) if live else None
+    return judge_view, sample_view, steer_view, train_view
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    load_file = mo.ui.file(filetypes=[".safetensors"], max_size=200 << 20, label="Load a checkpoint")
+    return (load_file,)
+
+
+@app.cell(hide_code=True)
+def _(UserError, chosen, live, load_file, mo, read_model, training):
+    loaded_model = loaded_note = None
+    if live and load_file.value:
+        try:
+            loaded_model = read_model(load_file.contents(), f"Loaded: {load_file.name()}")
+            try:
+                _words = training.load(load_file.contents())
+            except UserError as _error:
+                _words = f"Loaded for drawing, steering and judging. {_error}"
+            chosen["model"] = loaded_model.title
+            loaded_note = mo.callout(_words, kind="success")
+        except UserError as _error:
+            loaded_note = mo.callout(str(_error), kind="danger")
+    return loaded_model, loaded_note
+
+
+@app.cell(hide_code=True)
+def _(chosen, live, loaded_model, mo, shipped_model, train_view, training):
+    # The models there are: the shipped one, the newest of the training below, the loaded one.
+    train_view
+    models = {"Shipped U-Net": shipped_model} if live else {}
+    if live and training.model() is not None:
+        models["Trained here"] = training.model
+    if loaded_model is not None:
+        models[loaded_model.title] = lambda: loaded_model
+    _first = chosen["model"] if chosen["model"] in models else next(iter(models), None)
+    model_choice = mo.ui.dropdown(list(models), value=_first, label="Model", full_width=True)
+    return model_choice, models
+
+
+@app.cell(hide_code=True)
+def _(chosen, live, model_choice, models):
+    model = None
+    if live:
+        chosen["model"] = model_choice.value  # so that the choice outlives the list
+        model = models[model_choice.value]()
+    return (model,)
 
 
 @app.cell(hide_code=True)
@@ -120,7 +197,7 @@ def _(DigitSettings, control, given, mo, page):
 
 
 @app.cell(hide_code=True)
-def _(UserError, eta_slider, given, guidance_range, live, sample_controls, sampling, shipped_model):
+def _(UserError, eta_slider, given, guidance_range, live, model, sample_controls, sampling):
     # The same bounds hold at this door: a browser may send any value.
     refused = None
     settings = given
@@ -130,7 +207,7 @@ def _(UserError, eta_slider, given, guidance_range, live, sample_controls, sampl
             settings = given.replace(
                 **sample_controls.value, eta=eta_slider.value, guidance_from=_low, guidance_to=_high
             )
-            sampling.configure(shipped_model(), settings)
+            sampling.configure(model, settings)
         except UserError as _error:
             refused = str(_error)
     return refused, settings
@@ -185,6 +262,8 @@ def _(
     guidance_range,
     live,
     mo,
+    model_choice,
+    models,
     page,
     refused,
     sample_controls,
@@ -194,6 +273,7 @@ def _(
 ):
     _controls = mo.vstack(
         [
+            *([model_choice] if live and len(models) > 1 else []),
             *sample_controls.elements.values(),
             mo.accordion({"More": mo.vstack([guidance_range, eta_slider])}),
             mo.md(f"<small>Guidance: {page.GUIDANCE_WORDS}</small>"),
@@ -225,9 +305,143 @@ def _(
 
 @app.cell(hide_code=True)
 def _(live, mo):
-    view = mo.ui.tabs(dict.fromkeys(("Forward", "How it works"), ""))
+    view = mo.ui.tabs(dict.fromkeys(("Forward", "Train", "Steer", "How good", "How it works"), ""))
     view if live else None
     return (view,)
+
+
+@app.cell(hide_code=True)
+def _(DEFAULT_MINUTES, DigitSettings, KEEP_AFTER, control, given, mo, page):
+    _minutes = [0.5, 1, 2, 3, 5, 10, 15, 20, 30, 45, 60]
+    _epochs = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 50, 100]
+    _batches = [16, 32, 64, 128, 256, 512]
+    _ends = ("minutes", "epochs")
+
+    def _slider(values, value, text):
+        return mo.ui.slider(
+            steps=sorted({*values, value}), value=value, label=text, show_value=True, full_width=True, debounce=True
+        )
+
+    train_controls = mo.ui.dictionary(
+        {
+            "dataset": control(DigitSettings, "dataset", given.dataset, "Data set", page.DATASET_WORDS),
+            "backbone": control(DigitSettings, "backbone", given.backbone, "Network", page.BACKBONE_WORDS),
+            "schedule": control(DigitSettings, "schedule", given.schedule, words=page.SCHEDULE_WORDS),
+            "target": control(DigitSettings, "target", given.target, "It predicts", page.TARGET_WORDS),
+            "batch": _slider(_batches, given.batch, "Batch"),
+            "learning_rate": control(DigitSettings, "learning_rate", given.learning_rate),
+            "label_dropout": control(DigitSettings, "label_dropout", given.label_dropout),
+            "ema": _slider([0.0, 0.9, 0.99, 0.995, 0.999, 0.9995, 0.9999], given.ema, "Averaging (EMA)"),
+        }
+    )
+    train_unit = mo.ui.radio(_ends, value=_ends[given.epochs is not None], inline=True, label="Train for")
+    train_length = {
+        "minutes": _slider(_minutes, given.train_minutes or DEFAULT_MINUTES, "Minutes"),
+        "epochs": _slider(_epochs, given.epochs or 1, "Epochs"),
+    }
+    train_minutes, train_epochs = train_length["minutes"], train_length["epochs"]
+    keep_choice = mo.ui.multiselect(
+        {f"{epoch:g}": epoch for epoch in KEEP_AFTER},
+        value=["0.1", "0.5", "1", "2", "5"],
+        max_selections=5,
+        label="Keep samples after epochs",
+        full_width=True,
+    )
+    return keep_choice, train_controls, train_epochs, train_minutes, train_unit
+
+
+@app.cell(hide_code=True)
+def _(
+    UserError,
+    keep_choice,
+    live,
+    loaded_model,
+    settings,
+    train_controls,
+    train_epochs,
+    train_minutes,
+    train_unit,
+    training,
+    view,
+):
+    loaded_model  # its recipe takes the place of the controls
+    train_problem = None
+    if live and view.value == "Train":
+        try:
+            _end = {"epochs": None, "train_minutes": train_minutes.value}
+            if train_unit.value == "epochs":
+                _end = {"epochs": train_epochs.value, "train_minutes": None}
+            training.configure(settings.replace(**train_controls.value, **_end), keep_choice.value)
+        except UserError as _error:
+            train_problem = str(_error)
+    return (train_problem,)
+
+
+@app.cell(hide_code=True)
+def _(Exporter, closing, live, steering, training):
+    more_exporters = {}
+    if live:
+        more_exporters = {
+            "checkpoint": Exporter("Save the checkpoint", "digits.safetensors", training.checkpoint),
+            "steer": Exporter("PNG", "steering.png", steering.png),
+        }
+        for _exporter in more_exporters.values():
+            closing.callback(_exporter.close)
+    return (more_exporters,)
+
+
+@app.cell(hide_code=True)
+def _(live, mo, more_exporters):
+    more_export_views = {name: mo.ui.anywidget(exporter) for name, exporter in more_exporters.items()} if live else {}
+    return (more_export_views,)
+
+
+@app.cell(hide_code=True)
+def _(EXPERIMENTS, mo):
+    experiment = mo.ui.dropdown(
+        {kind.title: name for name, kind in EXPERIMENTS.items()}, value="Guidance sweep", label="Experiment"
+    )
+    return (experiment,)
+
+
+@app.cell(hide_code=True)
+def _(EXPERIMENTS, experiment, mo):
+    _controls = {
+        "first": mo.ui.slider(0, 9, value=3, label="Label", show_value=True),
+        "second": mo.ui.slider(0, 9, value=8, label="Other label", show_value=True),
+        "real": mo.ui.number(0, 3_999, value=0, label="Test digit number"),
+        "seed": mo.ui.number(0, 2**31 - 1, value=0, label="Seed"),
+    }
+    steer_controls = mo.ui.dictionary({name: _controls[name] for name in EXPERIMENTS[experiment.value].uses})
+    return (steer_controls,)
+
+
+@app.cell(hide_code=True)
+def _(Steering, UserError, experiment, live, model, steer_controls, steering):
+    steer_problem = None
+    if live:
+        try:
+            steering.configure(model, Steering(experiment.value, **steer_controls.value))
+        except UserError as _error:
+            steer_problem = str(_error)
+    return (steer_problem,)
+
+
+@app.cell(hide_code=True)
+def _(COUNTS, mo):
+    judge_count = mo.ui.slider(steps=list(COUNTS), value=1000, label="Digits to judge", show_value=True)
+    return (judge_count,)
+
+
+@app.cell(hide_code=True)
+def _(UserError, judge_count, judging, live, model, settings):
+    judge_problem = None
+    if live:
+        try:
+            judging.configure(model, settings, judge_count.value)
+        except UserError as _error:
+            judge_problem = str(_error)
+    return (judge_problem,)
 
 
 @app.cell(hide_code=True)
@@ -269,18 +483,41 @@ def _(mo, schedule):
 
 @app.cell(hide_code=True)
 def _(
+    EXPERIMENTS,
+    experiment,
     figures,
     forward_digit,
     forward_length,
     forward_rescale,
     forward_schedule,
     forward_time,
+    judge_count,
+    judge_problem,
+    judge_view,
+    judging,
+    keep_choice,
     live,
+    load_file,
+    loaded_note,
     mo,
+    model,
+    model_choice,
+    models,
+    more_export_views,
     page,
     schedule,
     schedule_problem,
     sheets,
+    steer_controls,
+    steer_problem,
+    steer_view,
+    train_controls,
+    train_epochs,
+    train_minutes,
+    train_problem,
+    train_unit,
+    train_view,
+    training,
     view,
 ):
     def _forward():
@@ -318,10 +555,95 @@ def _(
             ]
         )
 
-    def _words():
-        return mo.md("")
+    def _train():
+        _controls = mo.vstack(
+            [
+                *train_controls.elements.values(),
+                train_unit,
+                train_epochs if train_unit.value == "epochs" else train_minutes,
+                keep_choice,
+            ],
+            gap=0.5,
+        )
+        _notes = [mo.callout(train_problem, kind="danger")] if train_problem else []
+        _notes += [loaded_note] if loaded_note else []
+        _notes += [mo.callout(training.note, kind="warn")] if training.note else []
+        return mo.hstack(
+            [
+                _controls,
+                mo.vstack(
+                    [
+                        *_notes,
+                        train_view,
+                        mo.hstack(
+                            [more_export_views["checkpoint"], load_file, model_choice], widths=[1, 1, 1], align="center"
+                        ),
+                        mo.md(
+                            "<small>Pause or finish, then choose *Trained here* as the model: drawing, steering and judging "
+                            "use it. A checkpoint holds all that is needed to go on exactly where it was.</small>"
+                        ),
+                    ]
+                ),
+            ],
+            widths=[1, 4],
+            gap=1.5,
+            align="start",
+        )
 
-    _views = {"Forward": _forward, "How it works": _words}
+    def _steer():
+        return mo.vstack(
+            [
+                mo.hstack(
+                    [experiment, *steer_controls.elements.values(), *([model_choice] if len(models) > 1 else [])],
+                    justify="start",
+                    gap=2,
+                    wrap=True,
+                ),
+                mo.md(EXPERIMENTS[experiment.value].about),
+                *([mo.callout(steer_problem, kind="danger")] if steer_problem else []),
+                steer_view,
+                more_export_views["steer"],
+            ]
+        )
+
+    def _judge():
+        judge_view  # what is below follows the judging
+        _report = judging.report
+        _found = _report.figures() if _report else model.figures
+        _parts = [
+            mo.md(
+                "A second network, trained to read digits, looks at generated digits and at real ones. Every figure stands "
+                "beside what as many *real* digits score (the floor: better cannot be told apart) and pure noise."
+            ),
+            mo.hstack([judge_count, *([model_choice] if len(models) > 1 else [])], justify="start", gap=2),
+            *([mo.callout(judge_problem, kind="danger")] if judge_problem else []),
+            judge_view,
+            *([mo.callout(judging.note, kind="warn")] if judging.note else []),
+        ]
+        if _found:
+            _parts += [
+                mo.callout(mo.md(page.verdict(_found)), kind="info"),
+                mo.ui.table(page.figure_rows(_found), selection=None, pagination=False, show_column_summaries=False),
+                mo.md(f"<small>{page.figure_note(_found, stored=_report is None)}</small>"),
+            ]
+        if _report:
+            _figures = [mo.Html(figures.svg(page.histogram_figure(_report, model.classes)))]
+            if _report.labels is not None:
+                _figures.insert(0, mo.Html(figures.svg(page.confusion_figure(_report, model.classes))))
+            _close = _report.memorisation
+            _parts += [
+                mo.hstack(_figures, widths="equal", align="center"),
+                mo.md(
+                    "**The nearest pairs**: generated above, the nearest of all training images below, with distances."
+                ),
+                mo.image(page.nearest_pairs(_close), width="100%"),
+            ]
+        return mo.vstack(_parts)
+
+    def _words():
+        return mo.md(page.PROSE)
+
+    _views = {"Forward": _forward, "Train": _train, "Steer": _steer, "How good": _judge, "How it works": _words}
     _views[view.value or "Forward"]() if live else None
     return
 

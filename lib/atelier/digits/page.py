@@ -11,10 +11,12 @@ from torch import Tensor
 
 from atelier import figures
 from atelier.datasets.digits import load_digits
-from atelier.diffusion.evaluation import EvaluationReport
+from atelier.diffusion.evaluation import EvaluationReport, Memorisation
 from atelier.diffusion.sampling import initial_noise
 from atelier.diffusion.schedules import Schedule
 from atelier.diffusion.training import to_model, to_uint8
+from atelier.digits.sheets import headed_sheet
+from atelier.widgets import encode_picture
 
 BACKBONE_WORDS = {"unet": "U-Net", "diffunet": "DiffUNet (DeepInv), no labels", "admunet": "ADMUNet (DeepInv)"}
 SCHEDULE_WORDS = {
@@ -173,3 +175,63 @@ def histogram_figure(report: EvaluationReport, classes: Sequence[str]) -> Figure
     ax.set_ylim(0, 1.25 * max(*report.histogram, *report.real_histogram))
     ax.legend(frameon=False, fontsize=9, labelcolor=figures.INK, ncols=2)
     return made
+
+
+def figure_note(found: Mapping[str, Any], stored: bool) -> str:
+    """How the figures were made, in small print."""
+    low, high = found["guidance_interval"]
+    return (
+        f"{'Stored with the model' if stored else 'Measured now'}: n = {found['n']:,}, {SAMPLER_WORDS[found['sampler']]}, "
+        f"{found['steps']} steps, guidance {found['guidance']:g} at noise fractions {low:g} to {high:g}; reference: "
+        f"{found['reference']}. The features are those of our own classifier, so the distances cannot be compared with "
+        "FIDs of other papers. Below n = 2,000 they are rough."
+    )
+
+
+def nearest_pairs(found: Memorisation) -> bytes:
+    """The generated digits that are nearest to a training image, above those images, with their distances: PNG."""
+    words = [f"{distance:.1f}" for distance in found.closest_distances.tolist()]
+    rows = [found.closest_generated, found.closest_training]
+    return encode_picture(headed_sheet(rows, ["generated", "training"], words, columns=len(words), scale=3))
+
+
+PROSE = r"""
+**Forward: noise on purpose.** A digit $x_0$ is mixed with Gaussian noise $\varepsilon$,
+
+$$x_t = \alpha_t\, x_0 + \sigma_t\, \varepsilon, \qquad \mathrm{SNR}(t) = \alpha_t^2 / \sigma_t^2,$$
+
+from $t = 0$, the digit, to $t = T$, only noise. The **schedule** says how fast $\alpha_t$ falls. If it does not fall to
+nought, the last picture leaks something of the digit, which sampling, starting from pure noise, does not have.
+
+**Training: guess what was mixed in.** For random digits, times and noises the network is asked for a **target** $y$, and
+nudged towards it:
+
+$$\mathcal{L}(\theta) = \mathbb{E}_{x_0, \varepsilon, t} \lVert f_\theta(x_t, t, c) - y \rVert^2, \qquad
+y \in \{\varepsilon,\; x_0,\; \alpha_t \varepsilon - \sigma_t x_0,\; \varepsilon - x_0\}.$$
+
+The four targets say the same in other words: from each of them and $x_t$ follows the digit $\hat x_0$ that the network
+believes is below the noise. Far from the digit that belief is a blur, the mean of all digits that it could be.
+
+**The reverse step.** Go a little of the way from noise to that belief, then ask again. Deterministic DDIM does it so:
+
+$$x_s = \alpha_s\, \hat x_0 + \sigma_s\, \hat\varepsilon, \qquad
+\hat\varepsilon = (x_t - \alpha_t\, \hat x_0) / \sigma_t, \qquad s < t.$$
+
+DDPM adds fresh noise at every step. Heun and DPM-Solver++ look at how the belief *changes*, and need fewer steps.
+
+**Guidance: insist on the label.** In training the label $c$ is hidden now and then, so the network also knows what it
+would say without. Sampling goes beyond the difference:
+
+$$\hat\varepsilon = \varepsilon_\varnothing + g\,(\varepsilon_c - \varepsilon_\varnothing).$$
+
+$g = 0$ ignores the label, $g = 1$ is the plain model, more makes digits clearer and more alike. It is needed only at
+middling noise: early it narrows the choice, late it only costs time.
+
+**How good.** The *classifier-FID* compares the mean and the covariance of a classifier's features, generated against real,
+
+$$d^2 = \lVert \mu_g - \mu_r \rVert^2 + \mathrm{tr}\,\bigl(C_g + C_r - 2\,(C_g C_r)^{1/2}\bigr).$$
+
+It is not nought even for real digits, since a sample is never the whole: that is the *floor*. *Precision* asks whether
+generated digits look real, *recall* whether every kind of real digit is drawn too.
+"""
+"""What the page teaches, in Markdown."""

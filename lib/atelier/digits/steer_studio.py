@@ -121,8 +121,8 @@ class Experiment:
 EXPERIMENTS: dict[str, Experiment] = {
     "sweep": Experiment(
         "Guidance sweep",
-        "Rows: the label asked for. Columns: guidance. At 0 the label is ignored and the noise alone decides; from 1 on "
-        "it is obeyed; the further to the right, the more every digit becomes the same bold textbook digit.",
+        "Rows: the label asked for. Columns: guidance. At 0 the label is ignored and the noise alone decides; from 1 "
+        "on it is obeyed; the further to the right, the more every digit becomes the same bold textbook digit.",
         sweep,
         ("seed",),
     ),
@@ -142,8 +142,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "real": Experiment(
         "A real digit",
-        "DDIM run backwards finds the noise that a *real* test digit would come from. Drawn again under its own label it "
-        "comes back; under a label blended towards another digit it changes, and something of the hand stays.",
+        "DDIM run backwards finds the noise that a *real* test digit would come from. Drawn again under its own label "
+        "it comes back; under a label blended towards another digit it changes, and something of the hand stays.",
         real,
         ("real", "second"),
     ),
