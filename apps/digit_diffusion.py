@@ -314,6 +314,7 @@ def _(live, mo):
 def _(DEFAULT_MINUTES, DigitSettings, KEEP_AFTER, control, given, mo, page):
     _minutes = [0.5, 1, 2, 3, 5, 10, 15, 20, 30, 45, 60]
     _epochs = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 50, 100]
+    _rates = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2]
     _batches = [16, 32, 64, 128, 256, 512]
     _ends = ("minutes", "epochs")
 
@@ -329,12 +330,17 @@ def _(DEFAULT_MINUTES, DigitSettings, KEEP_AFTER, control, given, mo, page):
             "schedule": control(DigitSettings, "schedule", given.schedule, words=page.SCHEDULE_WORDS),
             "target": control(DigitSettings, "target", given.target, "It predicts", page.TARGET_WORDS),
             "batch": _slider(_batches, given.batch, "Batch"),
-            "learning_rate": control(DigitSettings, "learning_rate", given.learning_rate),
+            "learning_rate": mo.ui.dropdown(
+                {f"{rate:g}": rate for rate in sorted({*_rates, given.learning_rate})},
+                value=f"{given.learning_rate:g}",
+                label="Learning rate",
+                full_width=True,
+            ),
             "label_dropout": control(DigitSettings, "label_dropout", given.label_dropout),
             "ema": _slider([0.0, 0.9, 0.99, 0.995, 0.999, 0.9995, 0.9999], given.ema, "Averaging (EMA)"),
         }
     )
-    train_unit = mo.ui.radio(_ends, value=_ends[given.epochs is not None], inline=True, label="Train for")
+    train_unit = mo.ui.dropdown(_ends, value=_ends[given.epochs is not None], label="Train for", full_width=True)
     train_length = {
         "minutes": _slider(_minutes, given.train_minutes or DEFAULT_MINUTES, "Minutes"),
         "epochs": _slider(_epochs, given.epochs or 1, "Epochs"),

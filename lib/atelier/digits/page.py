@@ -180,11 +180,12 @@ def histogram_figure(report: EvaluationReport, classes: Sequence[str]) -> Figure
 def figure_note(found: Mapping[str, Any], stored: bool) -> str:
     """How the figures were made, in small print."""
     low, high = found["guidance_interval"]
+    origin = "Stored with the model" if stored else "Measured now"
     return (
-        f"{'Stored with the model' if stored else 'Measured now'}: n = {found['n']:,}, {SAMPLER_WORDS[found['sampler']]}, "
-        f"{found['steps']} steps, guidance {found['guidance']:g} at noise fractions {low:g} to {high:g}; reference: "
-        f"{found['reference']}. The features are those of our own classifier, so the distances cannot be compared with "
-        "FIDs of other papers. Below n = 2,000 they are rough."
+        f"{origin}: n = {found['n']:,}, {SAMPLER_WORDS[found['sampler']]}, {found['steps']} steps, guidance "
+        f"{found['guidance']:g} at noise fractions {low:g} to {high:g}; reference: {found['reference']}. The features "
+        "are those of our own classifier, so the distances cannot be compared with FIDs of other papers. Below "
+        "n = 2,000 they are rough."
     )
 
 
@@ -203,8 +204,8 @@ $$x_t = \alpha_t\, x_0 + \sigma_t\, \varepsilon, \qquad \mathrm{SNR}(t) = \alpha
 from $t = 0$, the digit, to $t = T$, only noise. The **schedule** says how fast $\alpha_t$ falls. If it does not fall to
 nought, the last picture leaks something of the digit, which sampling, starting from pure noise, does not have.
 
-**Training: guess what was mixed in.** For random digits, times and noises the network is asked for a **target** $y$, and
-nudged towards it:
+**Training: guess what was mixed in.** For random digits, times and noises the network is asked for a **target** $y$,
+and nudged towards it:
 
 $$\mathcal{L}(\theta) = \mathbb{E}_{x_0, \varepsilon, t} \lVert f_\theta(x_t, t, c) - y \rVert^2, \qquad
 y \in \{\varepsilon,\; x_0,\; \alpha_t \varepsilon - \sigma_t x_0,\; \varepsilon - x_0\}.$$
@@ -227,7 +228,8 @@ $$\hat\varepsilon = \varepsilon_\varnothing + g\,(\varepsilon_c - \varepsilon_\v
 $g = 0$ ignores the label, $g = 1$ is the plain model, more makes digits clearer and more alike. It is needed only at
 middling noise: early it narrows the choice, late it only costs time.
 
-**How good.** The *classifier-FID* compares the mean and the covariance of a classifier's features, generated against real,
+**How good.** The *classifier-FID* compares the mean and the covariance of a classifier's features, generated against
+real,
 
 $$d^2 = \lVert \mu_g - \mu_r \rVert^2 + \mathrm{tr}\,\bigl(C_g + C_r - 2\,(C_g C_r)^{1/2}\bigr).$$
 

@@ -26,7 +26,7 @@ from atelier.widgets import Curve, ExportStep, Line, LiveCanvas, Panel, Scene
 CHECKPOINT_SECONDS = 20.0
 KEEP_AFTER = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 """Epochs after which samples may be kept."""
-_SAMPLES, _SAMPLE_STEPS, _SAMPLE_SEED = 40, 8, 1
+_SAMPLES, _SAMPLE_COLUMNS, _SAMPLE_STEPS, _SAMPLE_SEED = 60, 20, 8, 1
 _REFRESH_SECONDS, _SHARE = 4.0, 12
 _ROW_COLUMNS = 5
 _PANEL_HEIGHT = 240
@@ -208,7 +208,7 @@ class TrainStudio:
         if passed or ends or begin >= history.next_samples:
             images = draw_samples(step.average)
             self._snapshot = Model("Trained here", copy.deepcopy(step.average), {"dataset": title})
-            pictures["samples"] = sheets.png(images)
+            pictures["samples"] = sheets.png(images, _SAMPLE_COLUMNS)
             for k in passed:
                 pictures[f"kept {k}"] = sheets.png(images[:10], _ROW_COLUMNS, 1)
                 history.kept[k] = True
@@ -246,13 +246,13 @@ class TrainStudio:
         if job.latest is not None and job.state == "paused":
             images = draw_samples(job.latest.average)
             self._snapshot = Model("Trained here", copy.deepcopy(job.latest.average), {"dataset": digits[0].title})
-            self._publish(job.latest, history, {"samples": sheets.png(images)})
+            self._publish(job.latest, history, {"samples": sheets.png(images, _SAMPLE_COLUMNS)})
         else:
             self.canvas.publish()
 
     def _scene(self) -> Scene:
         row = tuple(Panel(f"kept {k}", f"after {epoch:g} epochs", 2.5) for k, epoch in enumerate(self.keep_after))
-        samples = Panel("samples", "Samples while it learns", sheets.sheet_aspect(_SAMPLES))
+        samples = Panel("samples", "Samples while it learns", sheets.sheet_aspect(_SAMPLES, _SAMPLE_COLUMNS))
         return Scene((samples,), _CURVES, row, height=_PANEL_HEIGHT, verb="Train")
 
 
@@ -281,7 +281,7 @@ def fresh_denoiser(settings: DigitSettings) -> Denoiser:
 
 
 def draw_samples(denoiser: Denoiser) -> torch.Tensor:
-    """(40, 28, 28) uint8: always the same noises and labels, so that one sees it learn."""
+    """(60, 28, 28) uint8: always the same noises and labels, so that one sees it learn."""
     labels = torch.arange(_SAMPLES) % denoiser.classes if denoiser.conditional else None
     *_, last = sample(denoiser, labels, n=_SAMPLES, steps=_SAMPLE_STEPS, guidance=DEFAULT_GUIDANCE, seed=_SAMPLE_SEED)
     return last.images

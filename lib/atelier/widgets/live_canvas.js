@@ -169,6 +169,7 @@ function render({ model, el }) {
       pictures[name] = picture(label);
       pictures[name].canvas.style.aspectRatio = aspect;
       pictures[name].canvas.style.maxHeight = `${header.height}px`;
+      if (header.brief) pictures[name].canvas.style.maxWidth = `${Math.round(header.height * aspect)}px`;
       panels.append(pictures[name].node);
     }
     for (const spec of header.curves ?? []) {

@@ -62,7 +62,8 @@ class Line:
 class Scene:
     """What does not change while a run goes on. `flow` lists the stations from input to output, left to right;
     `still` are encoded pictures by panel name; a `frozen` scene has no transport bar (exported pages). `verb` stands
-    on the button that starts, `clock` behind the seconds; a `brief` run has neither single steps nor slow motion."""
+    on the button that starts, `clock` behind the seconds; a `brief` run has neither single steps nor slow motion,
+    and its pictures stand no wider than their shape."""
 
     panels: Sequence[Panel]
     curves: Sequence[Curve] = ()
