@@ -629,7 +629,7 @@ def _(
         if _found:
             _parts += [
                 mo.callout(mo.md(page.verdict(_found)), kind="info"),
-                mo.ui.table(page.figure_rows(_found), selection=None, pagination=False, show_column_summaries=False),
+                mo.md(page.figure_table(_found)),
                 mo.md(f"<small>{page.figure_note(_found, stored=_report is None)}</small>"),
             ]
         if _report:

@@ -3,10 +3,9 @@ import pickle
 
 import pytest
 import torch
-from safetensors.torch import save_file
-
 from atelier.checkpoints import Checkpoint, load, load_into, save
 from atelier.errors import UserError
+from safetensors.torch import save_file
 
 
 @pytest.fixture

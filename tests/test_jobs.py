@@ -5,7 +5,6 @@ import threading
 import time
 
 import pytest
-
 from atelier.errors import UserError
 from atelier.jobs import Job, Slots, until_session_ends
 

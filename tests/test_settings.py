@@ -1,7 +1,6 @@
 from dataclasses import dataclass
 
 import pytest
-
 from atelier.settings import Choice, Number, SettingError, Settings, Switch, Text, setting
 
 

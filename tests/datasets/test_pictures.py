@@ -5,12 +5,11 @@ import threading
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
 from atelier.datasets import pictures
 from atelier.datasets.download import DownloadError, download
 from atelier.datasets.pictures import PAINTINGS, load_picture, painting_file, prepare, read_picture
 from atelier.errors import UserError
+from PIL import Image
 
 needs_paintings = pytest.mark.skipif(
     any(painting_file(name) is None for name in PAINTINGS), reason="the paintings are not in ATELIER_DATA or data/"

@@ -1,6 +1,5 @@
 import pytest
 import torch
-
 from atelier.fields.encodings import GaussianFourier, HashGrid, PositionalEncoding, grid_shapes
 from atelier.fields.window import Window, mesh
 

@@ -2,7 +2,6 @@ import itertools
 
 import pytest
 import torch
-
 from atelier.errors import UserError
 from atelier.fields.fitting import OPTIMISERS, SAMPLINGS, FitError, FitOptions, Knobs, fit, held_in
 from atelier.fields.metrics import psnr

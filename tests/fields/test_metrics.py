@@ -2,9 +2,8 @@ import math
 
 import pytest
 import torch
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-
 from atelier.fields.metrics import psnr, radial_spectrum, ssim
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 
 @pytest.fixture

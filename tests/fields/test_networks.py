@@ -2,7 +2,6 @@ import json
 
 import pytest
 import torch
-
 from atelier.errors import UserError
 from atelier.fields.networks import (
     NETWORKS,

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-
 from atelier.errors import UserError
 from atelier.fields import rendering
 from atelier.fields.networks import NetworkSpec, build

@@ -5,8 +5,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
 from atelier.datasets.pictures import Picture
 from atelier.errors import UserError
 from atelier.fields.networks import NETWORKS
@@ -18,6 +16,7 @@ from atelier.painting.run import Run, train
 from atelier.painting.settings import PaintingSettings, fit_options, network_spec
 from atelier.painting.studio import Studio, bicubic
 from atelier.widgets.packing import unpack
+from PIL import Image
 
 
 def wait_for(condition, seconds=20):

@@ -2,10 +2,9 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from atelier.widgets import encode_picture
 from atelier.widgets.packing import pack, unpack
+from PIL import Image
 
 
 def test_a_message_comes_back_whole():

@@ -104,7 +104,7 @@ def example_digits() -> tuple[Tensor, str]:
 def figure_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
     """The figures of an evaluation as rows: what, for generated digits, for as many real ones, for noise."""
 
-    def row(name: str, key: str, form: str, best: str, noise: str | None = None) -> dict[str, str]:
+    def row(name: str, key: str, form: str, best: str) -> dict[str, str]:
         def shown(value: float | None) -> str:
             return "–" if value is None or not math.isfinite(value) else format(value, form)
 
@@ -112,12 +112,12 @@ def figure_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
             "figure": name,
             "generated": shown(found.get(key)),
             "real digits (floor)": shown(found.get(f"{key}_real")),
-            "pure noise (ceiling)": shown(found.get(noise)) if noise else "–",
+            "pure noise (ceiling)": shown(found.get(f"{key}_noise")),
             "best": best,
         }
 
     return [
-        row("classifier-FID", "classifier_fid", ",.3f", "low", "classifier_fid_noise"),
+        row("classifier-FID", "classifier_fid", ",.3f", "low"),
         row("classifier-KID", "classifier_kid", ",.4f", "low"),
         row("label accuracy", "label_accuracy", ".2%", "high"),
         row("inception-style score", "inception_style_score", ".2f", "as real"),
@@ -126,6 +126,13 @@ def figure_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
         row("density", "density", ".3f", "as real"),
         row("coverage", "coverage", ".3f", "high"),
     ]
+
+
+def figure_table(found: Mapping[str, Any]) -> str:
+    """The same rows as a Markdown table."""
+    rows = figure_rows(found)
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def verdict(found: Mapping[str, Any]) -> str:

@@ -91,7 +91,7 @@ def real(model: Model, asked: Steering) -> Iterator[SteerStep]:
     words = ["real", "rebuilt", *(f"{k / (FRAMES - 1):.0%}" for k in range(1, FRAMES))]
     for step in morph_real(model.denoiser, image, label, asked.second, frames=FRAMES):
         shown = [image[None]] if step.frames is None else [torch.cat([image[None], step.frames])]
-        picture = sheets.headed_sheet(shown, [f"{label} → {asked.second}"], words, columns=len(words), scale=3)
+        picture = sheets.headed_sheet(shown, [f"{label} to {asked.second}"], words, columns=len(words), scale=3)
         told = f"{step.stage}; {test.title}" if test.stand_in else step.stage
         yield SteerStep(round(100 * step.progress), 100, picture, told)
 
