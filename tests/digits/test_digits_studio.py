@@ -86,7 +86,7 @@ def test_sampling_keeps_every_step_and_can_be_scrubbed_and_saved(model):
     assert [kept.step for kept in studio.kept] == [0, 1, 2, 3, 4]
     assert studio.kept[0].noise_fraction == 1
     assert studio.kept[-1].noise_fraction == 0
-    assert {"x_t", "x0_hat", "flow eps"} <= unpack(studio.canvas.frame)[1].keys()
+    assert {"x_t", "x0_hat", "flow eps"} <= studio.canvas._pictures.keys()
     studio.scrub(2)
     assert status(studio.canvas)["step"] == 2
     assert next(studio.png()).data.startswith(b"\x89PNG")
@@ -120,7 +120,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(data):
 def test_training_draws_samples_and_its_checkpoint_goes_on(small, tmp_path):
     settings = DigitSettings(epochs=1.0, batch=100)
     studio = TrainStudio(settings)
-    studio.configure(settings, [0.5, 1.0])
+    studio.keep_after = (0.5, 1.0)
     assert run(studio.canvas) == "finished"
     assert status(studio.canvas)["step"] == 6
     assert {"samples", "kept 0", "kept 1"} <= studio.canvas._pictures.keys()
@@ -214,7 +214,7 @@ def test_the_forward_process_is_shown_for_every_schedule(name):
 
 
 def test_a_leak_is_told_in_words():
-    assert "22" in page.leak_words(build_schedule("linear", T=300, rescale=False))
+    assert "21.9 %" in page.leak_words(build_schedule("linear", T=300, rescale=False))
 
 
 def test_sheets_lay_digits_out_row_by_row():
