@@ -49,7 +49,7 @@ def _(mo, problem):
 @app.cell(hide_code=True)
 def _(live, mo):
     with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
-        from atelier.controls import control
+        from atelier.controls import beside, control
         from atelier.datasets.download import DownloadError
         from atelier.datasets.pictures import (
             BUILT_IN,
@@ -64,11 +64,12 @@ def _(live, mo):
         from atelier.jobs import until_session_ends
         from atelier.painting import page
         from atelier.painting.race_studio import RaceStudio
-        from atelier.painting.settings import OPTIONS
+        from atelier.painting.settings import DEFAULT_STEPS, OPTIONS
         from atelier.painting.studio import Studio
         from atelier.widgets import Exporter, Viewer
     return (
         BUILT_IN,
+        DEFAULT_STEPS,
         DownloadError,
         Exporter,
         NETWORKS,
@@ -78,6 +79,7 @@ def _(live, mo):
         Studio,
         Viewer,
         Window,
+        beside,
         control,
         load_picture,
         page,
@@ -107,7 +109,7 @@ def _(BUILT_IN, NETWORKS, PAINTINGS, PaintingSettings, control, given, mo):
 
 
 @app.cell(hide_code=True)
-def _(NETWORKS, OPTIONS, PaintingSettings, control, given, mo, network_choice):
+def _(DEFAULT_STEPS, NETWORKS, OPTIONS, PaintingSettings, control, given, mo, network_choice):
     # A new network brings its own defaults; what the address gave belongs to the network it named.
     _kind = NETWORKS[network_choice.value]
     _own = given if given.network == network_choice.value else PaintingSettings(network=network_choice.value)
@@ -125,11 +127,10 @@ def _(NETWORKS, OPTIONS, PaintingSettings, control, given, mo, network_choice):
             _set = getattr(_own, _name)
             _values[_name] = _kind.options[_name] if _set in (None, "auto") else _set
     _texts = {"batch": "Pixels a step", "budget": "Parameters ÷ values", "table_size": "Table size, log₂"}
+    _steps = _own.steps or DEFAULT_STEPS
     steps_slider = mo.ui.slider(
-        steps=[100, 200, 500, 1000, 2000, 3000, 5000, 10_000, 20_000, 50_000],
-        value=min(
-            [100, 200, 500, 1000, 2000, 3000, 5000, 10_000, 20_000, 50_000], key=lambda s: abs(s - (_own.steps or 3000))
-        ),
+        steps=sorted({100, 200, 500, 1000, 2000, 3000, 5000, 10_000, 20_000, 50_000, _steps}),
+        value=_steps,
         label="Steps",
         show_value=True,
         full_width=True,
@@ -147,9 +148,7 @@ def _(NETWORKS, OPTIONS, PaintingSettings, control, given, mo, network_choice):
 
 
 @app.cell(hide_code=True)
-def _(
-    UserError, given, gray_switch, knobs, live, network_choice, picture_choice, rate_slider, size_slider, steps_slider
-):
+def _(UserError, given, gray_switch, knobs, live, network_choice, picture_choice, size_slider, steps_slider):
     # The same bounds hold at this door: a browser may send any value.
     refused = None
     try:
@@ -160,7 +159,7 @@ def _(
                 size=size_slider.value,
                 gray=gray_switch.value,
                 steps=steps_slider.value if given.seconds is None else given.steps,
-                learning_rate=rate_slider.value,
+                learning_rate=None,
                 **{
                     name: None
                     for name in ("width", "depth", "frequency", "scale", "octaves", "levels", "table_size")
@@ -168,7 +167,7 @@ def _(
                 },
                 **({} if "norm" in knobs.value else {"norm": "auto"}),
                 **knobs.value,
-            )
+            ).plain()
             if live
             else given
         )
@@ -241,14 +240,22 @@ def _(live, picture, settings, studio):
 
 
 @app.cell(hide_code=True)
-def _(live, rate_slider, settings, studio):
-    if live and rate_slider.value == settings.learning_rate:  # else refused
-        studio.set_learning_rate(settings.learning_rate)
-    return
+def _(UserError, configured, live, rate_slider, studio):
+    # The rate is turned while the run goes on: nothing else on the page needs to follow it.
+    rate_problem = None
+    rate = configured.learning_rate
+    if live:
+        try:
+            studio.set_learning_rate(rate_slider.value)
+            rate = rate_slider.value
+        except UserError as _error:
+            rate_problem = str(_error)
+    return rate, rate_problem
 
 
 @app.cell(hide_code=True)
 def _(
+    beside,
     canvas_view,
     gray_switch,
     knobs,
@@ -258,6 +265,7 @@ def _(
     picture,
     picture_choice,
     picture_problem,
+    rate_problem,
     rate_slider,
     refused,
     size_slider,
@@ -278,9 +286,13 @@ def _(
         ],
         gap=0.6,
     )
-    _notes = [mo.callout(text, kind=kind) for text, kind in ((refused, "danger"), (picture_problem, "danger")) if text]
+    _notes = [
+        mo.callout(text, kind=kind)
+        for text, kind in ((refused, "danger"), (picture_problem, "danger"), (rate_problem, "danger"))
+        if text
+    ]
     _notes += [mo.md(f"<small>{picture.note}</small>")] if picture.note else []
-    (mo.hstack([_controls, mo.vstack([*_notes, canvas_view])], widths=[1, 4], gap=1.5, align="start") if live else None)
+    beside(_controls, mo.vstack([*_notes, canvas_view])) if live else None
     return
 
 
@@ -540,10 +552,12 @@ def _(
 
 
 @app.cell(hide_code=True)
-def _(live, mo, settings):
+def _(NETWORKS, live, mo, rate, settings):
     # The address follows the controls, so that it can be shared.
     if live:
         _now = settings.changed()
+        if rate not in (None, NETWORKS[settings.network].learning_rate):
+            _now = settings.replace(learning_rate=rate).changed()
         _params = mo.query_params()
         for _key in list(_params.to_dict()):
             if _key != "file" and _key not in _now:

@@ -34,6 +34,15 @@ def control(cls: type[Settings], name: str, value: Any = None, text: str | None 
     raise TypeError(f"there is no control for {domain!r}")
 
 
+def beside(controls: mo.Html, picture: mo.Html) -> mo.Html:
+    """Controls to the left of what they control; above it where the page is narrow."""
+    return mo.Html(
+        '<div style="display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start">'
+        f'<div style="flex: 1 1 200px; min-width: 0">{controls}</div>'
+        f'<div style="flex: 4 1 min(640px, 100%); min-width: 0">{picture}</div></div>'
+    )
+
+
 def ratio_steps(domain: Number, value: float) -> list[float]:
     """Round values spaced by ratio (1, 2, 5, …) through the domain, and `value` among them."""
     steps = {value, domain.low, domain.high}

@@ -124,7 +124,7 @@ def test_built_in_pictures_and_unknown_ones(tmp_path):
 
 @pytest.fixture
 def server():
-    """Serves what a test puts into `answers`: path -> list of (status, promised length, body), the last one repeated."""
+    """Serves `answers`: path -> list of (status, promised length, body), the last one again and again."""
     answers = {}
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 import torch
@@ -90,9 +91,8 @@ def test_a_budget_is_kept():
     ],
 )
 def test_what_cannot_be_built_is_refused(arguments, sentence):
-    with pytest.raises(UserError, match="(?s)") as refused:
+    with pytest.raises(UserError, match=re.escape(sentence)):
         NetworkSpec(*arguments)
-    assert sentence in str(refused.value)
 
 
 def test_a_spec_is_plain_json():

@@ -1,5 +1,6 @@
 import io
 import itertools
+import re
 import time
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from atelier.datasets.pictures import Picture
 from atelier.errors import UserError
+from atelier.fields.metrics import psnr
 from atelier.fields.networks import NETWORKS
 from atelier.fields.window import Window
 from atelier.painting import exports
@@ -89,13 +91,14 @@ def test_a_run_remembers(run):
 def test_the_gif_has_three_panels_and_ends_at_the_end(run, picture):
     *_, last = exports.training_gif(picture.pixels, run.spec, run.recording.moments)
     gif = Image.open(io.BytesIO(last.data))
-    assert gif.n_frames == min(len(run.recording.moments), exports.GIF_FRAMES)
+    assert gif.n_frames == len(exports.spread(run.recording.moments, exports.GIF_FRAMES)) > 10
     assert gif.width > 2 * 36
     assert gif.info["duration"] == exports.GIF_MILLISECONDS
     gif.seek(gif.n_frames - 1)
     frame = np.array(gif.convert("RGB"))
     drawn = frame[10 : 10 + 48, 20 + 36 : 20 + 72] / 255
-    assert np.abs(drawn - run.last.picture.numpy()).mean() < 0.03
+    blocks = [x.reshape(8, 6, 6, 6, 3).mean((1, 3)) for x in (drawn, run.last.picture.numpy())]  # evens out the dither
+    assert np.abs(blocks[0] - blocks[1]).mean() < 0.03
 
 
 def test_the_comparison_holds_original_picture_and_error(run, picture):
@@ -135,9 +138,7 @@ def test_the_report_is_one_page_with_everything_inside(run):
     assert page.count("data:image/") == 2
     assert page.count("<svg") == 2
     assert f"{run.last.psnr:.2f} dB" in page
-    assert "http" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
-        "http://creativecommons.org", ""
-    )
+    assert not re.search(r"""(src|href)=["']http|url\(http|<script|@import""", page)
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_play_learns_and_the_end_is_measured_exactly(studio, picture):
     assert status(studio)["step"] == 400
     assert studio.moments()[-1].step == 400
     shown = studio.run.last.picture
-    assert studio.run.last.psnr == pytest.approx(-10 * np.log10(np.square(shown - picture.pixels).mean()), abs=0.01)
+    assert studio.run.last.psnr == pytest.approx(psnr(shown, picture.pixels), abs=0.01)
     for export in (studio.gif, studio.comparison, studio.checkpoint):
         *_, last = export()
         assert len(last.data) > 500

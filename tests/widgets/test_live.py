@@ -83,17 +83,18 @@ def test_long_curves_are_thinned_and_keep_their_ends():
 
 
 def test_close_stops_and_leaks_nothing():
-    canvas = LiveCanvas()
-    job = Job(endless, slots=Slots(1))
-    canvas.drive(lambda: job)
-    press(canvas, "play")
-    wait_for(lambda: job.count > 1)
-    model, gone = canvas.model_id, weakref.ref(canvas)
-    canvas.close()
-    job.join(5)
-    assert job.state == "stopped"
-    assert model not in Widget.widgets
-    del canvas, job
+    def session():
+        canvas = LiveCanvas()
+        job = Job(endless, slots=Slots(1))
+        canvas.drive(lambda: job)
+        press(canvas, "play")
+        wait_for(lambda: job.count > 1)
+        canvas.close()
+        job.join(5)
+        assert job.state == "stopped"
+        return weakref.ref(canvas)
+
+    gone = session()
     gc.collect()
     assert gone() is None
 

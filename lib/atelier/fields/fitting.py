@@ -40,7 +40,8 @@ class FitOptions:
     batch: points a step. sampling: "lattice" takes a regular sub-grid of the picture, a different one each step,
     all of them in turn; "uniform" takes independent random pixels; "error" takes half of its pixels at random and
     half in proportion to their last known error (after EVOS, arXiv 2412.10153, in plain form).
-    held_out: learn from a random half of the pixels only.
+    held_out: learn from a random half of the pixels only. warmup: steps over which the rate rises from nothing, which a
+    network that has learned already needs, lest a fresh Adam throws it off.
     """
 
     steps: int | None = 2000
@@ -52,6 +53,7 @@ class FitOptions:
     sampling: str = "lattice"
     batch: int = 4096
     held_out: bool = False
+    warmup: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -127,6 +129,7 @@ def fit(
     while progress < 1:
         begin = clock()
         rate = knobs.learning_rate * (_cosine(progress) if options.decay else 1.0)
+        rate *= min(1.0, (step + 1) / (options.warmup + 1))
         network.train()
         with autocast():
             loss = loss_of()
@@ -143,6 +146,11 @@ def fit(
         render = functools.cache(functools.partial(rendered, network, picture))
         measure = functools.cache(lambda draw=render: compared(draw(), picture, seen))
         yield FitStep(step, value, seconds, rate, min(progress, 1.0), render, measure)
+
+
+def warm_up() -> None:
+    """Make torch import what its first optimiser needs (seconds), before anyone waits for it."""
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 
 
 def rendered(network: CoordinateNetwork, picture: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ GIF_SIDE = 320
 GIF_MILLISECONDS = 100
 _CAPTION = 26
 _GAP = 10
+_LEAST_CURVES = 200
 _PAPER, _INK = (255, 255, 255), (40, 44, 50)
 
 
@@ -34,7 +35,9 @@ def training_gif(original: Tensor, spec: NetworkSpec, moments: Sequence[Moment])
     network = networks.build(spec)
     height, width = fitted_size(original.shape[1], original.shape[0], min(GIF_SIDE, max(original.shape[:2])))
     first = _image(original, height, width)
-    curves = CurvePanel([m.step for m in moments], [m.psnr for m in moments], [m.ssim for m in moments], height)
+    curves = CurvePanel(
+        [m.step for m in moments], [m.psnr for m in moments], [m.ssim for m in moments], max(height, _LEAST_CURVES)
+    )
     frames = []
     for number, moment in enumerate(chosen, 1):
         network.load_state_dict(moment.weights)

@@ -1,6 +1,7 @@
 """One run of the fitter, with all that is remembered of it: the live page, the command line and the exported page
 each drive the same one."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from atelier.fields.networks import CoordinateNetwork, NetworkSpec
 from atelier.fields.recording import Moment, Recording
 from atelier.painting.exports import JpegRival, jpeg_of_size
 from atelier.painting.settings import PaintingSettings, fit_options, network_spec
+
+_WARMUP = 200
+"""Steps of warm-up for a run that goes on from a checkpoint."""
 
 
 @dataclass
@@ -43,10 +47,11 @@ class Run:
         if settings.checkpoint:
             network, spec, _ = networks.load(Path(settings.checkpoint))
             check_fits(spec, settings, picture)
+            options = dataclasses.replace(fit_options(settings), warmup=_WARMUP)
         else:
             spec = network_spec(settings, picture)
             network = networks.build(spec)
-        options = fit_options(settings)
+            options = fit_options(settings)
         return cls(picture, spec, options, network.to(best_device()), Knobs(options.learning_rate))
 
     def steps(self) -> Iterator[FitStep]:

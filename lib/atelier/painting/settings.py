@@ -67,6 +67,17 @@ class PaintingSettings(Settings):
             Choice((*PAINTINGS, *BUILT_IN)).check("Picture", self.picture)
         return self
 
+    def plain(self) -> "PaintingSettings":
+        """The same settings with every choice that is the network's own anyway back at auto."""
+        kind = NETWORKS[self.network]
+        own = {name: default for name, default in kind.options.items() if name in OPTIONS}
+        changes = {name: PaintingSettings.default(name) for name, value in own.items() if getattr(self, name) == value}
+        if self.batch == kind.batch:
+            changes["batch"] = None
+        if self.steps == DEFAULT_STEPS and self.seconds is None:
+            changes["steps"] = None
+        return self.replace(**changes)
+
 
 def network_options(settings: PaintingSettings) -> dict[str, object]:
     """The options that were given, refused where the network has no such option."""

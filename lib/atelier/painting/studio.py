@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from atelier import figures
 from atelier.datasets.pictures import PAINTINGS, Picture, fitted_size, weights_file
 from atelier.errors import UserError
 from atelier.fields import networks, rendering
-from atelier.fields.fitting import FitStep, Measure
+from atelier.fields.fitting import FitStep, Measure, warm_up
 from atelier.fields.inside import stage_maps, unit_sheet
 from atelier.fields.networks import CoordinateNetwork
 from atelier.fields.recording import Moment
@@ -26,7 +27,7 @@ from atelier.painting.run import Run, check_fits, shipped_run
 from atelier.painting.settings import PaintingSettings
 from atelier.widgets import Curve, Line, LiveCanvas, Panel, Scene, encode_picture
 
-_MEASURE_SECONDS = 0.35
+_MEASURE_SECONDS = 0.5
 """Between two measurements (PSNR, SSIM, error, inside views); the picture itself is drawn more often."""
 _FLOW_SIDE = 40
 _PANEL_HEIGHT = 330
@@ -49,6 +50,7 @@ class Studio:
         self._files = tempfile.TemporaryDirectory(prefix="atelier-")
         self._measured = 0.0
         self._configured = False
+        threading.Thread(target=warm_up, name="atelier-warm-up", daemon=True).start()
         self.open()
 
     def close(self) -> None:
@@ -60,7 +62,8 @@ class Studio:
     def configure(self, settings: PaintingSettings, picture: Picture) -> None:
         """Take new settings; another picture opens at once, anything else applies to the next run."""
         other_picture = not same_pixels(picture, self.picture)
-        changed = settings != self.settings
+        # The learning rate is turned while the run goes on, so it is no reason to start again.
+        changed = settings.replace(learning_rate=None) != self.settings.replace(learning_rate=None)
         self.settings, self.picture = settings, picture
         if other_picture:
             self.canvas.halt()
@@ -86,10 +89,10 @@ class Studio:
             self._publish_measure(self.run, self.run.last)
             self.canvas.publish(
                 step=self.run.step,
-                total="steps, done beforehand",
+                total="steps",
                 seconds=self.run.seconds,
                 labels={"now": f"finished network · {self.run.last.psnr:.1f} dB"},
-                note="A finished result; Play starts afresh",
+                note="Finished beforehand",
             )
         else:
             blank = encode_picture(np.full(self.picture.pixels.shape[:2], 128, np.uint8))
@@ -111,11 +114,16 @@ class Studio:
         self.run = shipped_run(self.picture, path)
         self.canvas.show(self._scene(self.run))
         self._publish_measure(self.run, self.run.last)
-        self.canvas.publish(step=int(extra.get("steps", 0)), total="steps, loaded", note="Play goes on from here")
+        self.canvas.publish(step=int(extra.get("steps", 0)), total="steps", note="Play goes on from here")
         return f"Loaded: {self.run.last.psnr:.2f} dB on this picture."
 
     def set_learning_rate(self, rate: float) -> None:
-        """Turn the knob of the run that is going on."""
+        """Turn the knob of the run that is going on, and of the next one.
+
+        Raises:
+            UserError: a rate out of bounds.
+        """
+        self.settings = self.settings.replace(learning_rate=rate)
         if self.run is not None:
             self.run.knobs.learning_rate = rate
 
@@ -142,8 +150,10 @@ class Studio:
         caption -> PNG."""
         height, width = fitted_size(window.aspect, 1.0, _LOOK_SIDE)
         views = {}
-        if moments := self.moments():
-            field = rendering.render(self.run.network_at(moments[-1]), window, height, width)
+        if self.run is not None:
+            moments = self.moments()
+            network = self.run.network_at(moments[-1]) if moments else self.run.network
+            field = rendering.render(network, window, height, width)
             views["the network"] = encode_picture(rendering.to_uint8(field))
         original = rendering.to_uint8(bicubic(self.picture.pixels, window, height, width))
         return views | {"the pixels it learned from, bicubic": encode_picture(original)}

@@ -35,12 +35,15 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-// Commands are numbered, so that the same one twice is two changes.
+// Commands are numbered, so that the same one twice is two changes. Those just before travel along: two clicks in
+// quick succession may reach the kernel as one change.
 function sender(model) {
-  let number = Date.now();
+  let number = Date.now(), earlier = [];
   return (name, value = null) => {
-    model.set("command", { name, value, number: number++ });
+    const command = { name, value, number: number++ };
+    model.set("command", { ...command, earlier });
     model.save_changes();
+    earlier = [...earlier, command].slice(-8);
   };
 }
 

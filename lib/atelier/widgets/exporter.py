@@ -10,7 +10,7 @@ import traitlets
 
 from atelier.errors import UserError
 from atelier.jobs import Job
-from atelier.widgets.packing import module_text, style_text
+from atelier.widgets.packing import Commands, module_text, style_text
 
 _UPDATES_PER_SECOND = 8
 
@@ -49,6 +49,7 @@ class Exporter(anywidget.AnyWidget):
     def __init__(self, label: str, filename: str, make: Callable[[], Iterator[ExportProgress]]) -> None:
         super().__init__(label=label, filename=filename, progress={"state": "new"})
         self._make: Callable[[], Iterator[ExportProgress]] | None = make
+        self._commands = Commands()
         self._next = 0.0
         self.job: Job[ExportProgress] | None = None
         self.observe(self._obey, names="command")
@@ -61,17 +62,20 @@ class Exporter(anywidget.AnyWidget):
         super().close()
 
     def _obey(self, change: Mapping[str, Any]) -> None:
-        name = change["new"].get("name")
-        if name == "cancel":
-            self._cancel()
-        elif name == "make" and self._make is not None and not (self.job and self.job.active):
-            try:
-                steps = self._make()
-            except UserError as error:
-                self.progress = {"state": "failed", "message": str(error)}
-                return
-            self.job = Job(lambda: steps, on_step=self._tell, on_change=self._settle)
-            self.job.start()
+        for name, _ in self._commands.fresh(change["new"]):
+            if name == "cancel":
+                self._cancel()
+            elif name == "make" and self._make is not None and not (self.job and self.job.active):
+                self._start(self._make)
+
+    def _start(self, make: Callable[[], Iterator[ExportProgress]]) -> None:
+        try:
+            steps = make()
+        except UserError as error:
+            self.progress = {"state": "failed", "message": str(error)}
+            return
+        self.job = Job(lambda: steps, on_step=self._tell, on_change=self._settle)
+        self.job.start()
 
     def _cancel(self) -> None:
         if self.job is not None:

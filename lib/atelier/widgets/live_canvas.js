@@ -49,7 +49,8 @@ function transportBar(send) {
     counter.textContent = (header.step ?? 0).toLocaleString("en");
     total.textContent = header.total ?? "";
     clock.textContent = header.seconds == null ? "" : `${header.seconds.toFixed(1)} ${unit}`;
-    state.textContent = header.place > 0 ? `Number ${header.place} in the queue` : header.note || WORDS[header.state] || "";
+    const word = header.place > 0 ? `Number ${header.place} in the queue` : WORDS[header.state];
+    state.textContent = state.title = [word, header.note].filter(Boolean).join(" · ");
   }
   return { node, update, dress };
 }

@@ -11,7 +11,7 @@ import anywidget
 import traitlets
 
 from atelier.jobs import Job
-from atelier.widgets.packing import module_text, pack, style_text
+from atelier.widgets.packing import Commands, module_text, pack, style_text
 
 FRAMES_PER_SECOND = 15
 SLOW_SECONDS = 0.4
@@ -93,6 +93,7 @@ class LiveCanvas(anywidget.AnyWidget):
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
+        self._commands = Commands()
         self._make_job: Callable[[], Job] | None = None
         self._status: dict[str, Any] = {"state": "new"}
         self._pictures: dict[str, bytes] = {}
@@ -124,7 +125,7 @@ class LiveCanvas(anywidget.AnyWidget):
 
     def rest(self, cost: float) -> None:
         """After a frame that took `cost` seconds to draw: the next one comes so that training keeps its share."""
-        self._next = max(self._next, time.monotonic() + cost)
+        self._next = max(self._next, time.monotonic() + 0.5 * cost)
 
     def publish(self, pictures: Mapping[str, bytes] | None = None, **status: Any) -> None:
         """Send a frame. `status` may hold step, total (text), seconds, note, curves (chart -> list of `Line`), labels
@@ -176,7 +177,10 @@ class LiveCanvas(anywidget.AnyWidget):
         return self.job
 
     def _obey(self, change: Mapping[str, Any]) -> None:
-        name, value = change["new"].get("name"), change["new"].get("value")
+        for name, value in self._commands.fresh(change["new"]):
+            self._do(name, value)
+
+    def _do(self, name: str, value: Any) -> None:
         if name == "hello":  # a page has opened, perhaps late: it gets the newest of every picture
             self.publish(self._pictures)
         if self._make_job is None:

@@ -48,6 +48,22 @@ def unpack(message: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     return header, {name: body[start : start + size] for name, (start, size) in header.pop("pictures").items()}
 
 
+class Commands:
+    """Reads the `command` trait that the page writes: each command once, also those that came together."""
+
+    def __init__(self) -> None:
+        self._last = -1
+
+    def fresh(self, message: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+        """Name and value of every command that has not been read yet, oldest first."""
+        found = []
+        for command in (*message.get("earlier", ()), message):
+            if isinstance(number := command.get("number"), int) and number > self._last:
+                self._last = number
+                found.append((command.get("name"), command.get("value")))
+        return found
+
+
 def module_text(name: str) -> str:
     """The source of a widget's ES module, with what the widgets share before it.
 

@@ -1,0 +1,78 @@
+"""The notebook itself, run from top to bottom without a browser."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from atelier.fields import networks
+from atelier.paths import ROOT
+
+APP = ROOT / "apps" / "painting_fitter.py"
+
+
+def run(monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", [str(APP), *words])
+    runpy.run_path(str(APP), run_name="__main__")
+
+
+def test_a_script_run_writes_its_files_and_ends_in_json(monkeypatch, capsys, tmp_path):
+    page = tmp_path / "r.html"
+    run(
+        monkeypatch,
+        *("--picture", "camera", "--network", "hashgrid", "--size", "64", "--steps", "300", "--gray"),
+        *("--out", str(tmp_path), "--report", str(page)),
+    )
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert summary["steps"] == 300
+    assert summary["values"] == 64 * 64
+    assert summary["psnr"] > 20
+    assert all(Path(name).stat().st_size > 1000 for name in summary["files"])
+    assert len(summary["files"]) == 4
+    network, spec, extra = networks.load(tmp_path / "camera.safetensors")
+    assert networks.parameter_count(network) == summary["parameters"]
+    assert (spec.channels, extra["steps"]) == (1, 300)
+
+
+def test_a_checkpoint_goes_on(monkeypatch, capsys, tmp_path):
+    common = ("--picture", "camera", "--size", "64", "--network", "siren", "--width", "32", "--out", str(tmp_path))
+    run(monkeypatch, *common, "--steps", "60")
+    first = json.loads(capsys.readouterr().out.splitlines()[-1])
+    run(monkeypatch, *common, "--steps", "60", "--checkpoint", str(tmp_path / "camera.safetensors"))
+    second = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert second["psnr"] > first["psnr"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--network", "perceptron"), "Network must be one of"),
+        (("--steps", "0"), "Steps must be a whole number"),
+        (("--picture", "nothing.png"), "There is no picture 'nothing.png'"),
+        (("--colour", "red"), "There is no setting 'colour'"),
+        (("--checkpoint", "none.safetensors"), "There is no checkpoint"),
+    ],
+)
+def test_wrong_words_end_in_one_sentence(monkeypatch, tmp_path, words, sentence):
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, *words, "--out", str(tmp_path))
+    assert sentence in str(ended.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_setting(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "--help")
+    assert not ended.value.code
+    assert "--learning-rate" in capsys.readouterr().out
+
+
+def test_the_exported_page_is_finished(tmp_path):
+    page = tmp_path / "page.html"
+    words = ["--picture", "camera", "--size", "64", "--steps", "40"]
+    command = [sys.executable, "-m", "marimo", "export", "html", str(APP), "-o", str(page), "-f", "--", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "How it learned" in page.read_text()

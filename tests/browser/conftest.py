@@ -1,0 +1,74 @@
+"""A served app and a real browser. Without Chromium these tests skip with the reason; in CI they fail."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from atelier.paths import ROOT
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        reason = "no Chromium on this machine"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def served(request, tmp_path_factory):
+    """The address of the app that a test module names in APP."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("served") / "log.txt"
+    app = ROOT / "apps" / request.module.APP
+    command = [sys.executable, "-m", "marimo", "run", str(app), "--headless", "--port", str(port), "--session-ttl", "1"]
+    with log.open("w") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=out)
+        try:
+            _wait_until_it_answers(f"http://127.0.0.1:{port}/health", server, log)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _wait_until_it_answers(url, server, log):
+    for _ in range(240):
+        if server.poll() is not None:
+            pytest.fail(f"the server ended: {log.read_text()}")
+        try:
+            urllib.request.urlopen(url, timeout=1)
+            return
+        except OSError:
+            time.sleep(0.25)
+    pytest.fail("the server did not answer within a minute")
+
+
+@pytest.fixture
+def page(browser, served, request):
+    """A page on the served app; `request.param` is its query, if any. Errors on its console fail the test."""
+    opened = browser.new_page(viewport={"width": 1280, "height": 800})
+    opened.set_default_timeout(60_000)
+    complaints = []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto(served + getattr(request, "param", ""), wait_until="domcontentloaded")
+    yield opened
+    opened.close()
+    assert not complaints
