@@ -18,6 +18,7 @@ from atelier.fields.metrics import psnr
 from atelier.fields.networks import CoordinateNetwork, NetworkSpec
 from atelier.fields.recording import Moment
 from atelier.fields.window import Window
+from atelier.widgets.exporter import ExportStep
 
 GIF_FRAMES = 51
 GIF_SIDE = 320
@@ -26,15 +27,6 @@ _CAPTION = 26
 _GAP = 10
 _LEAST_CURVES = 200
 _PAPER, _INK = (255, 255, 255), (40, 44, 50)
-
-
-@dataclass(frozen=True)
-class ExportStep:
-    """Progress of an export; `data` is the finished file, in the last step only."""
-
-    done: int
-    total: int
-    data: bytes | None = None
 
 
 def training_gif(original: Tensor, spec: NetworkSpec, moments: Sequence[Moment]) -> Iterator[ExportStep]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import anywidget
@@ -20,6 +21,15 @@ class ExportProgress(Protocol):
     done: int
     total: int
     data: bytes | None
+
+
+@dataclass(frozen=True)
+class ExportStep:
+    """Progress of an export; `data` is the finished file, in the last step only."""
+
+    done: int
+    total: int
+    data: bytes | None = None
 
 
 class Exporter(anywidget.AnyWidget):

@@ -17,12 +17,20 @@ function transportBar(send) {
   const state = element("span", { class: "state", role: "status" });
   const node = element("div", { class: "bar" }, restart, play, step, slow, counter, total, clock, state);
   slow.setAttribute("aria-pressed", "false");
-  let running = false;
+  let running = false, verb = "Play", unit = "s of training";
 
+  // What a scene says about its bar.
+  function dress(header) {
+    verb = header.verb ?? verb;
+    unit = header.clock ?? unit;
+    step.hidden = slow.hidden = Boolean(header.brief);
+    node.hidden = Boolean(header.frozen);
+    show(running);
+  }
   function show(isRunning) {
     running = isRunning;
-    play.textContent = running ? "❚❚ Pause" : "▶ Play";
-    play.title = running ? "Pause" : "Play";
+    play.textContent = running ? "❚❚ Pause" : `▶ ${verb}`;
+    play.title = running ? "Pause" : verb;
     play.setAttribute("aria-label", play.title);
   }
   // The bar answers before the kernel does; the kernel's word then stands.
@@ -40,11 +48,11 @@ function transportBar(send) {
     slow.setAttribute("aria-pressed", String(Boolean(header.slow)));
     counter.textContent = (header.step ?? 0).toLocaleString("en");
     total.textContent = header.total ?? "";
-    clock.textContent = header.seconds == null ? "" : `${header.seconds.toFixed(1)} s of training`;
+    clock.textContent = header.seconds == null ? "" : `${header.seconds.toFixed(1)} ${unit}`;
     const word = header.place > 0 ? `Number ${header.place} in the queue` : WORDS[header.state];
     state.textContent = state.title = [word, header.note].filter(Boolean).join(" · ");
   }
-  return { node, update };
+  return { node, update, dress };
 }
 
 // Curves on a scale of their own: the ends of the scale stand beside it, the newest value above it.
@@ -157,11 +165,12 @@ function render({ model, el }) {
     panels.replaceChildren();
     charts.replaceChildren();
     flow.replaceChildren();
-    bar.node.hidden = Boolean(header.frozen);
+    bar.dress(header);
     for (const { name, label, aspect } of header.panels ?? []) {
       pictures[name] = picture(label);
       pictures[name].canvas.style.aspectRatio = aspect;
       pictures[name].canvas.style.maxHeight = `${header.height}px`;
+      if (header.brief) pictures[name].canvas.style.maxWidth = `${Math.round(header.height * aspect)}px`;
       panels.append(pictures[name].node);
     }
     for (const spec of header.curves ?? []) {

@@ -61,7 +61,9 @@ class Line:
 @dataclass(frozen=True)
 class Scene:
     """What does not change while a run goes on. `flow` lists the stations from input to output, left to right;
-    `still` are encoded pictures by panel name; a `frozen` scene has no transport bar (exported pages)."""
+    `still` are encoded pictures by panel name; a `frozen` scene has no transport bar (exported pages). `verb` stands
+    on the button that starts, `clock` behind the seconds; a `brief` run has neither single steps nor slow motion,
+    and its pictures stand no wider than their shape."""
 
     panels: Sequence[Panel]
     curves: Sequence[Curve] = ()
@@ -69,6 +71,9 @@ class Scene:
     still: Mapping[str, bytes] = field(default_factory=dict)
     height: int = 300
     frozen: bool = False
+    verb: str = "Play"
+    clock: str = "s of training"
+    brief: bool = False
 
 
 class LiveCanvas(anywidget.AnyWidget):
