@@ -12,7 +12,6 @@ from atelier.fields.window import Window
 from atelier.jobs import Job, Slots
 from atelier.widgets import Curve, Exporter, Line, LiveCanvas, Panel, Scene, Viewer
 from atelier.widgets.packing import unpack
-from ipywidgets import Widget
 
 
 def wait_for(condition, seconds=10):

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import anywidget
 import traitlets
@@ -13,14 +13,6 @@ from atelier.jobs import Job
 from atelier.widgets.packing import Commands, module_text, style_text
 
 _UPDATES_PER_SECOND = 8
-
-
-class ExportProgress(Protocol):
-    """A step of an export: `done` of `total`, and the file's bytes in the last one."""
-
-    done: int
-    total: int
-    data: bytes | None
 
 
 @dataclass(frozen=True)
@@ -46,12 +38,12 @@ class Exporter(anywidget.AnyWidget):
     file = traitlets.Bytes(b"").tag(sync=True)
     command = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, label: str, filename: str, make: Callable[[], Iterator[ExportProgress]]) -> None:
+    def __init__(self, label: str, filename: str, make: Callable[[], Iterator[ExportStep]]) -> None:
         super().__init__(label=label, filename=filename, progress={"state": "new"})
-        self._make: Callable[[], Iterator[ExportProgress]] | None = make
+        self._make: Callable[[], Iterator[ExportStep]] | None = make
         self._commands = Commands()
         self._next = 0.0
-        self.job: Job[ExportProgress] | None = None
+        self.job: Job[ExportStep] | None = None
         self.observe(self._obey, names="command")
 
     def close(self) -> None:
@@ -68,7 +60,7 @@ class Exporter(anywidget.AnyWidget):
             elif name == "make" and self._make is not None and not (self.job and self.job.active):
                 self._start(self._make)
 
-    def _start(self, make: Callable[[], Iterator[ExportProgress]]) -> None:
+    def _start(self, make: Callable[[], Iterator[ExportStep]]) -> None:
         try:
             steps = make()
         except UserError as error:
@@ -81,7 +73,7 @@ class Exporter(anywidget.AnyWidget):
         if self.job is not None:
             self.job.stop()
 
-    def _tell(self, step: ExportProgress) -> None:
+    def _tell(self, step: ExportStep) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + 1 / _UPDATES_PER_SECOND
             self.progress = {"state": "running", "done": step.done / step.total}
