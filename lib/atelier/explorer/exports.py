@@ -3,7 +3,6 @@
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from atelier.errors import UserError
@@ -21,6 +20,7 @@ from atelier.fields.random.animation import (
 from atelier.fields.random.recipe import Recipe
 from atelier.fields.random.surprise import new_seed
 from atelier.fields.random.window import Window, check_size
+from atelier.widgets.exporter import ExportStep
 
 WALKS = {
     "zoom": "Zoom in and back",
@@ -30,15 +30,6 @@ WALKS = {
 """Name to what people read."""
 LATENT = 6
 """Numbers of the latent vector that a field without one is given for a walk."""
-
-
-@dataclass(frozen=True)
-class ExportStep:
-    """Progress of an export; `data` is the finished file, in the last step only."""
-
-    done: int
-    total: int
-    data: bytes | None = None
 
 
 def walk_for(kind: str, found: Recipe, reach: float = 16.0, path: str = "spline") -> Walk:

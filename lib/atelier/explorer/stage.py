@@ -9,7 +9,6 @@ from typing import Any
 
 from atelier.errors import UserError
 from atelier.explorer import drawings, exports
-from atelier.explorer.exports import ExportStep
 from atelier.explorer.settings import ExplorerSettings
 from atelier.explorer.studio import LITTER, Explorer, jpeg
 from atelier.fields.random import favourites
@@ -21,6 +20,7 @@ from atelier.fields.random.spec import FieldSpec
 from atelier.fields.random.window import Window
 from atelier.jobs import Job
 from atelier.widgets import Diagram, Exporter, Gallery, LiveCanvas, Panel, Scene, Viewer
+from atelier.widgets.exporter import ExportStep
 
 SIDE = 512
 PREVIEW_SIDE = 320
