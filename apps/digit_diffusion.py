@@ -24,7 +24,7 @@ def _():
 def _(live, mo):
     with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
         from atelier import figures
-        from atelier.controls import control
+        from atelier.controls import beside, control
         from atelier.diffusion.schedules import build_schedule
         from atelier.digits import page, sheets
         from atelier.digits.judge_studio import COUNTS, JudgeStudio
@@ -47,6 +47,7 @@ def _(live, mo):
         SteerStudio,
         Steering,
         TrainStudio,
+        beside,
         build_schedule,
         control,
         figures,
@@ -258,6 +259,7 @@ def _(live, mo, sample_exporters):
 
 @app.cell(hide_code=True)
 def _(
+    beside,
     eta_slider,
     guidance_range,
     live,
@@ -281,25 +283,14 @@ def _(
         gap=0.6,
     )
     _notes = [mo.callout(refused, kind="danger")] if refused else []
-    (
-        mo.hstack(
-            [
-                _controls,
-                mo.vstack(
-                    [
-                        *_notes,
-                        sample_view,
-                        mo.hstack([scrubber, *sample_export_views], widths=[3, 1, 1], align="center", gap=1),
-                    ]
-                ),
-            ],
-            widths=[1, 4],
-            gap=1.5,
-            align="start",
-        )
-        if live
-        else None
+    _picture = mo.vstack(
+        [
+            *_notes,
+            sample_view,
+            mo.hstack([scrubber, *sample_export_views], widths=[3, 1, 1], align="center", gap=1),
+        ]
     )
+    beside(_controls, _picture) if live else None
     return
 
 
@@ -490,6 +481,7 @@ def _(mo, schedule):
 @app.cell(hide_code=True)
 def _(
     EXPERIMENTS,
+    beside,
     experiment,
     figures,
     forward_digit,
@@ -574,27 +566,18 @@ def _(
         _notes = [mo.callout(train_problem, kind="danger")] if train_problem else []
         _notes += [loaded_note] if loaded_note else []
         _notes += [mo.callout(training.note, kind="warn")] if training.note else []
-        return mo.hstack(
+        _picture = mo.vstack(
             [
-                _controls,
-                mo.vstack(
-                    [
-                        *_notes,
-                        train_view,
-                        mo.hstack(
-                            [more_export_views["checkpoint"], load_file, model_choice], widths=[1, 1, 1], align="center"
-                        ),
-                        mo.md(
-                            "<small>Pause or finish, then choose *Trained here* as the model: drawing, steering and judging "
-                            "use it. A checkpoint holds all that is needed to go on exactly where it was.</small>"
-                        ),
-                    ]
+                *_notes,
+                train_view,
+                mo.hstack([more_export_views["checkpoint"], load_file, model_choice], widths="equal", align="center"),
+                mo.md(
+                    "<small>Pause or finish, then choose *Trained here* as the model: drawing, steering and judging "
+                    "use it. A checkpoint holds all that is needed to go on exactly where it was.</small>"
                 ),
-            ],
-            widths=[1, 4],
-            gap=1.5,
-            align="start",
+            ]
         )
+        return beside(_controls, _picture)
 
     def _steer():
         return mo.vstack(

@@ -131,7 +131,7 @@ def figure_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
 def figure_table(found: Mapping[str, Any]) -> str:
     """The same rows as a Markdown table."""
     rows = figure_rows(found)
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    lines = [list(rows[0]), [":---", *["---:"] * (len(rows[0]) - 1)], *(list(row.values()) for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

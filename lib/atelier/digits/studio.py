@@ -21,7 +21,7 @@ MOST_ON_PAGE = 400
 """Digits on the page; every step of them is kept. The command line draws more."""
 _MOST_KEPT = 100
 _PANEL_HEIGHT = 292
-_SHOWN_IN_FLOW = 2
+_SHOWN_IN_FLOW, _FLOW_COLUMNS = 6, 3
 _CURVES = (
     Curve("noise", "Noise fraction σ/(α+σ)", height=64),
     Curve("change", "Change of x̂₀ in a step", digits=3, height=64),
@@ -29,9 +29,9 @@ _CURVES = (
 _FLOW = {
     "noise": "pure noise",
     "x_t": "xₜ, goes in",
-    "eps": "network: “this is noise”",
-    "x0": "x̂₀, what would be left",
-    "digit": "next xₜ, a little cleaner",
+    "eps": "network: “noise”",
+    "x0": "x̂₀, what is left",
+    "digit": "next xₜ, cleaner",
 }
 
 
@@ -170,7 +170,7 @@ class SampleStudio:
         if eps is not None:
             stations |= {"eps": eps / 2, "x0": x0_hat}
         return {
-            f"flow {name}": sheets.png(to_uint8(picture[:_SHOWN_IN_FLOW]), scale=1)
+            f"flow {name}": sheets.png(to_uint8(picture[:_SHOWN_IN_FLOW]), min(_FLOW_COLUMNS, len(picture)), 1)
             for name, picture in stations.items()
         }
 
@@ -180,7 +180,10 @@ class SampleStudio:
         return Scene(
             (Panel("x_t", "xₜ", aspect), Panel("x0_hat", "x̂₀", aspect)),
             _CURVES,
-            tuple(Panel(f"flow {name}", label, shown) for name, label in _FLOW.items()),
+            tuple(
+                Panel(f"flow {name}", label, sheets.sheet_aspect(shown, min(_FLOW_COLUMNS, shown)))
+                for name, label in _FLOW.items()
+            ),
             height=_PANEL_HEIGHT,
             verb="Play",
             clock="s",

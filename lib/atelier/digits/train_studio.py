@@ -28,7 +28,7 @@ KEEP_AFTER = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 """Epochs after which samples may be kept."""
 _SAMPLES, _SAMPLE_COLUMNS, _SAMPLE_STEPS, _SAMPLE_SEED = 60, 20, 8, 1
 _REFRESH_SECONDS, _SHARE = 4.0, 12
-_ROW_COLUMNS = 5
+_ROW_COLUMNS = 4
 _PANEL_HEIGHT = 240
 _CURVES = (
     Curve("loss", "Loss", digits=3, height=110),
@@ -231,7 +231,7 @@ class TrainStudio:
             step=step.step,
             total="steps",
             seconds=step.elapsed,
-            note=words if step.last else f"{words} · {in_words(step.seconds_left)} left",
+            note=words if step.last else f"{in_words(step.seconds_left)} left · {words}",
             curves={"loss": lines, "bins": [Line(centres, step.bin_losses)]},
             **(
                 {"labels": {"samples": f"Always the same {_SAMPLES} noises, after {step.epoch:.2f} epochs"}}
@@ -251,7 +251,10 @@ class TrainStudio:
             self.canvas.publish()
 
     def _scene(self) -> Scene:
-        row = tuple(Panel(f"kept {k}", f"after {epoch:g} epochs", 2.5) for k, epoch in enumerate(self.keep_after))
+        row = tuple(
+            Panel(f"kept {k}", f"{epoch:g} epochs", sheets.sheet_aspect(10, _ROW_COLUMNS))
+            for k, epoch in enumerate(self.keep_after)
+        )
         samples = Panel("samples", "Samples while it learns", sheets.sheet_aspect(_SAMPLES, _SAMPLE_COLUMNS))
         return Scene((samples,), _CURVES, row, height=_PANEL_HEIGHT, verb="Train")
 
