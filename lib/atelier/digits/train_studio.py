@@ -256,7 +256,9 @@ class TrainStudio:
             for k, epoch in enumerate(self.keep_after)
         )
         samples = Panel("samples", "Samples while it learns", sheets.sheet_aspect(_SAMPLES, _SAMPLE_COLUMNS))
-        return Scene((samples,), _CURVES, row, height=_PANEL_HEIGHT, verb="Train")
+        blank = sheets.png(torch.full((10, sheets.SIZE, sheets.SIZE), 24, dtype=torch.uint8), _ROW_COLUMNS, 1)
+        still = {panel.name: blank for panel in row}
+        return Scene((samples,), _CURVES, row, still, _PANEL_HEIGHT, verb="Train")
 
 
 class _History:
