@@ -3,6 +3,7 @@ import contextlib
 import itertools
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from atelier.errors import UserError
@@ -141,6 +142,11 @@ def test_the_end_of_a_session_closes():
             guard.cancel()
             await asyncio.gather(guard, return_exceptions=True)
 
-    asyncio.run(session())
+    with ThreadPoolExecutor(1) as thread:  # another test's browser may keep a loop in this one
+        thread.submit(asyncio.run, session()).result(10)
     assert closed
-    assert until_session_ends(contextlib.ExitStack()) is None
+
+
+def test_without_a_loop_there_is_no_session():
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(until_session_ends, contextlib.ExitStack()).result(10) is None

@@ -96,9 +96,14 @@ def test_the_gif_has_three_panels_and_ends_at_the_end(run, picture):
     assert gif.info["duration"] == exports.GIF_MILLISECONDS
     gif.seek(gif.n_frames - 1)
     frame = np.array(gif.convert("RGB"))
-    drawn = frame[10 : 10 + 48, 20 + 36 : 20 + 72] / 255
-    blocks = [x.reshape(8, 6, 6, 6, 3).mean((1, 3)) for x in (drawn, run.last.picture.numpy())]  # evens out the dither
-    assert np.abs(blocks[0] - blocks[1]).mean() < 0.03
+    wanted = blocks(run.last.picture.numpy())
+    # the captions decide where the second picture stands
+    assert any(np.abs(blocks(frame[10:58, x : x + 36] / 255) - wanted).mean() < 0.03 for x in range(46, 150))
+
+
+def blocks(picture):
+    """Means of 6 × 6 pixels: they even out the dither of a palette."""
+    return picture.reshape(8, 6, 6, 6, 3).mean((1, 3))
 
 
 def test_the_comparison_holds_original_picture_and_error(run, picture):
