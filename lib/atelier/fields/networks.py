@@ -359,11 +359,11 @@ NETWORKS: dict[str, NetworkKind] = {
         4096,
     ),
     "relu": NetworkKind("ReLU perceptron", perceptron, {"width": 128, "depth": 4}, 1e-3, 1024),
-    "siren": NetworkKind("SIREN", siren, {"width": 256, "depth": 3, "frequency": 30.0}, 5e-4),
-    "fourier": NetworkKind("Fourier features", fourier, {"width": 256, "depth": 3, "frequency": 10.0}, 1e-3),
-    "fourier_siren": NetworkKind("Fourier → SIREN", fourier_siren, {"width": 256, "depth": 2, "frequency": 10.0}, 5e-4),
-    "finer": NetworkKind("FINER", finer, {"width": 256, "depth": 3, "frequency": 30.0}, 5e-4),
-    "wire": NetworkKind("WIRE", wire, {"width": 128, "depth": 2, "frequency": 20.0, "scale": 10.0}, 5e-3),
+    "siren": NetworkKind("SIREN", siren, {"width": 256, "depth": 3, "frequency": 30.0}, 1e-3),
+    "fourier": NetworkKind("Fourier features", fourier, {"width": 256, "depth": 3, "frequency": 10.0}, 2e-3),
+    "fourier_siren": NetworkKind("Fourier → SIREN", fourier_siren, {"width": 256, "depth": 2, "frequency": 10.0}, 1e-3),
+    "finer": NetworkKind("FINER", finer, {"width": 256, "depth": 3, "frequency": 30.0}, 1e-3),
+    "wire": NetworkKind("WIRE", wire, {"width": 128, "depth": 2, "frequency": 20.0, "scale": 10.0}, 1e-2),
     "gauss": NetworkKind("Gauss", gauss, {"width": 256, "depth": 3, "scale": 30.0}, 5e-3),
     "conv": NetworkKind(
         "1×1 convolutions", convolution, {"width": 128, "depth": 4, "octaves": 7, "norm": "layer"}, 2e-3
