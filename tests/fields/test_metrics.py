@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from atelier.fields.metrics import psnr, radial_spectrum, ssim
+from atelier.fields.metrics import decibels, psnr, radial_spectrum, ssim
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 
@@ -17,6 +17,7 @@ def test_psnr_agrees_with_scikit_image(pair):
     a, b = pair
     assert psnr(a, b) == pytest.approx(peak_signal_noise_ratio(a.numpy(), b.numpy(), data_range=1), abs=1e-4)
     assert psnr(a, a) == math.inf
+    assert (decibels(psnr(a, a)), decibels(30.04)) == ("identical", "30.0 dB")
 
 
 def test_ssim_agrees_with_scikit_image(pair):

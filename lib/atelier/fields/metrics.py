@@ -20,6 +20,11 @@ def psnr_of(mse: float) -> float:
     return math.inf if mse == 0 else -10 * math.log10(mse)
 
 
+def decibels(value: float) -> str:
+    """A PSNR as people read it; equal pictures are "identical"."""
+    return "identical" if math.isinf(value) else f"{value:.1f} dB"
+
+
 def ssim(a: Tensor, b: Tensor) -> Tensor:
     """Mean structural similarity, at most 1; differentiable (Wang et al. 2004, Gaussian window 11, σ = 1.5).
 

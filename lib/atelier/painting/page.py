@@ -4,7 +4,7 @@ from atelier import figures
 from atelier.fields import rendering
 from atelier.fields.fitting import rendered
 from atelier.fields.inside import stage_maps, unit_sheet
-from atelier.fields.metrics import radial_spectrum
+from atelier.fields.metrics import decibels, radial_spectrum
 from atelier.fields.recording import Moment
 from atelier.painting.run import Run
 from atelier.widgets import encode_picture
@@ -15,7 +15,7 @@ def honest_numbers(run: Run) -> dict[str, str]:
     jpeg = run.jpeg()
     rival = f"{jpeg.psnr:.1f} dB at {jpeg.size / 1e3:,.0f} kB" if jpeg.size <= run.bytes else "none is so small"
     return {
-        "Network": f"{run.last.psnr:.1f} dB at {run.bytes / 1e3:,.0f} kB",
+        "Network": f"{decibels(run.last.psnr)} at {run.bytes / 1e3:,.0f} kB",
         "Best JPEG no larger": rival,
         "Parameters": f"{run.parameters:,}",
         "Parameters ÷ picture values": f"{run.parameters / run.values:.2f}",

@@ -18,6 +18,7 @@ from atelier.errors import UserError
 from atelier.fields import networks, rendering
 from atelier.fields.fitting import FitStep, Measure, warm_up
 from atelier.fields.inside import stage_maps, unit_sheet
+from atelier.fields.metrics import decibels
 from atelier.fields.networks import CoordinateNetwork
 from atelier.fields.recording import Moment
 from atelier.fields.window import Window
@@ -91,7 +92,7 @@ class Studio:
                 step=self.run.step,
                 total="steps",
                 seconds=self.run.seconds,
-                labels={"now": f"finished network · {self.run.last.psnr:.1f} dB"},
+                labels={"now": f"finished network · {decibels(self.run.last.psnr)}"},
                 note="Finished beforehand",
             )
         else:
@@ -236,7 +237,7 @@ class Studio:
             **{f"flow {name}": encode_picture(sheet) for name, sheet in flow_sheets(run.network, run.spec).items()},
         }
         x = run.history["step"]
-        label = f"network · {measure.psnr:.1f} dB"
+        label = f"network · {decibels(measure.psnr)}"
         if measure.held_out_psnr is not None:
             label += f", held-out pixels {measure.held_out_psnr:.1f} dB"
         self.canvas.publish(
