@@ -291,8 +291,8 @@ def _(
         for text, kind in ((refused, "danger"), (picture_problem, "danger"), (rate_problem, "danger"))
         if text
     ]
-    _notes += [mo.md(f"<small>{picture.note}</small>")] if picture.note else []
-    beside(_controls, mo.vstack([*_notes, canvas_view])) if live else None
+    _about = [mo.md(f"<small>{picture.note}</small>")] if picture.note else []
+    beside(mo.vstack([_controls, *_about]), mo.vstack([*_notes, canvas_view])) if live else None
     return
 
 
