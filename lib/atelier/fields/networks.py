@@ -366,7 +366,7 @@ NETWORKS: dict[str, NetworkKind] = {
     "wire": NetworkKind("WIRE", wire, {"width": 128, "depth": 2, "frequency": 20.0, "scale": 10.0}, 1e-2),
     "gauss": NetworkKind("Gauss", gauss, {"width": 256, "depth": 3, "scale": 30.0}, 5e-3),
     "conv": NetworkKind(
-        "1×1 convolutions", convolution, {"width": 128, "depth": 4, "octaves": 7, "norm": "layer"}, 2e-3
+        "1×1 convolutions", convolution, {"width": 128, "depth": 4, "octaves": 7, "norm": "layer"}, 5e-3
     ),
 }
 
