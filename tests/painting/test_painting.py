@@ -31,7 +31,7 @@ def wait_for(condition, seconds=20):
 @pytest.fixture(scope="module")
 def picture():
     y, x = torch.meshgrid(torch.linspace(0, 1, 48), torch.linspace(0, 1, 36), indexing="ij")
-    return Picture("Ramp", torch.stack([x, y, (6 * x).sin().square()], dim=-1))
+    return Picture("Mona Lisa", torch.stack([x, y, (6 * x).sin().square()], dim=-1))
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +166,12 @@ def test_the_studio_opens_on_the_shipped_result(studio):
     assert status(studio)["step"] == 10_000
     assert studio.run.last is not None
     assert set(studio.look(Window(aspect=0.75))) == {"the network", "the pixels it learned from, bicubic"}
+
+
+def test_an_upload_is_not_shown_beside_another_pictures_network(studio):
+    studio.configure(PaintingSettings(steps=400), Picture("holiday.jpg", torch.rand(30, 50, 3)))
+    assert studio.run is None
+    assert "step" not in status(studio)
 
 
 def test_play_learns_and_the_end_is_measured_exactly(studio, picture):

@@ -83,7 +83,9 @@ class Studio:
         self.canvas.drive(self._job)
         self.loaded = None
         weights = weights_file(self.settings.picture)
-        shipped = self.settings.picture in PAINTINGS and not self.settings.gray and weights.is_file()
+        painting = PAINTINGS.get(self.settings.picture)
+        own = painting is not None and self.picture.title == painting.title  # an upload keeps the choice beside it
+        shipped = own and not self.settings.gray and weights.is_file()
         self.run = shipped_run(self.picture, weights) if shipped else None
         self.canvas.show(self._scene(self.run))
         if shipped:
