@@ -1,4 +1,4 @@
-"""Activations by name, each in place on a float32 buffer (width, n).
+"""Activations by name, each in place on a float32 buffer.
 
 Sources of the pool: the networks of random art (tanh, sin, cos, Gaussian: Stanley, "Compositional pattern
 producing networks", 2007) and the activations of torch.

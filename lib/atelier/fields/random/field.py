@@ -53,7 +53,7 @@ class Field(nn.Module):
         self.colouring = Colouring(self.spec, *self._calibrate())
 
     def _join(self, node: Node) -> tuple[list[tuple[str, Tensor]], Tensor]:
-        """Matrices by source, the inputs' branches side by side; the bias holds the latent."""
+        """Matrices (in, out) by source, the inputs' branches side by side; the bias (out,) holds the latent."""
         bias = self.weights[f"{node.name}/bias"].clone()  # (out, 1)
         matrices = []
         for source in node.sources:
@@ -78,8 +78,8 @@ class Field(nn.Module):
             if source in self._absorbed:
                 scale = self._absorbed[source].scale
                 bias = bias + matrix.sum(1, keepdim=True) * self._absorbed[source].shift  # (out, 1)
-            joined.append((source, matrix * (node.gain * scale * gain)))
-        return joined, bias * gain
+            joined.append((source, (matrix * (node.gain * scale * gain)).T.contiguous()))
+        return joined, (bias * gain)[:, 0]
 
     def _calibrate(self) -> tuple[Tensor, Tensor]:
         """Mean and spread (C, 1) of the outputs over a lattice of [-1, 1]^2."""
@@ -93,40 +93,49 @@ class Field(nn.Module):
         scratch: buffers from `scratch()`, to be used again; keep: filled with every node's values.
         """
         scratch = self.scratch() if scratch is None else scratch
-        values = {INPUT: rows}
-        for node in self.nodes:
-            if node.name == "output":
-                target = torch.empty(self.channels, rows.shape[1])
-            else:
-                target = scratch[self._slots[node.name]]
-            values[node.name] = self._evaluate(node, values, target)
+        values = {INPUT: rows.T}
+        for node in self.nodes[:-1]:
+            values[node.name] = h = self._evaluate(node, values, scratch[self._slots[node.name]])
             if keep is not None:
-                keep[node.name] = self._restored(node, values[node.name])
-        return values["output"]
+                keep[node.name] = self._restored(node, h)
+        z = self._output(values)
+        if keep is not None:
+            keep["output"] = z.T
+        return z
 
     def _restored(self, node: Node, h: Tensor) -> Tensor:
         form = self._absorbed.get(node.name)
         return h * form.scale + form.shift if form else h.clone()
 
     def _evaluate(self, node: Node, values: dict[str, Tensor], h: Tensor) -> Tensor:
+        """A node's values (BLOCK, width), written into `h`: a point's neurons lie side by side, the layout in which
+        the small products are fastest."""
         matrices, bias = self._joined[node.name]
         for i, (source, matrix) in enumerate(matrices):
-            torch.addmm(bias if i == 0 else h, matrix, values[source], out=h)  # (width, BLOCK)
-        if self.spec.norm == "layer" and node.name != "output":
-            h.sub_(h.mean(0)).div_(h.square().mean(0).add_(1e-5).sqrt_())
+            torch.addmm(bias if i == 0 else h, values[source], matrix, out=h)
+        if self.spec.norm == "layer":
+            h.sub_(h.mean(1, keepdim=True)).div_(h.square().mean(1, keepdim=True).add_(1e-5).sqrt_())
         form = self._absorbed.get(node.name)
         h = form.inner(h) if form else ACTIVATIONS[node.activation](h)
         if node.operation == "linear":
             return h
         return _combine(node.operation, h, [values[source] for source in node.sources if source != INPUT])
 
+    def _output(self, values: dict[str, Tensor]) -> Tensor:
+        """The colour channels as planes, (C, BLOCK)."""
+        matrices, bias = self._joined["output"]
+        z = bias[:, None]
+        for source, matrix in matrices:
+            z = torch.addmm(z, matrix.T, values[source].T)
+        return z
+
     @property
     def channels(self) -> int:
         return CHANNELS[self.spec.colour]
 
     def scratch(self) -> Tensor:
-        """Buffers for one thread, (slots, width, BLOCK) float32."""
-        return torch.empty(max(self._slots.values()) + 1, self.spec.width, BLOCK)
+        """Buffers for one thread, (slots, BLOCK, width) float32."""
+        return torch.empty(max(self._slots.values()) + 1, BLOCK, self.spec.width)
 
     def forward(self, coords: Tensor) -> Tensor:
         """Colours at points of the plane: coords (..., 2) -> (..., 3) float32 sRGB in [0, 1]."""
@@ -150,7 +159,7 @@ class Field(nn.Module):
             kept.append({})
             self.raw(rows, keep=kept[-1])
         return {
-            node.name: torch.cat([k[node.name].T for k in kept])[: len(flat)].reshape(*coords.shape[:-1], -1)
+            node.name: torch.cat([k[node.name] for k in kept])[: len(flat)].reshape(*coords.shape[:-1], -1)
             for node in self.nodes
         }
 
