@@ -53,7 +53,7 @@ class Field(nn.Module):
         self.colouring = Colouring(self.spec, *self._calibrate())
 
     def _join(self, node: Node) -> tuple[list[tuple[str, Tensor]], Tensor]:
-        """Matrices (in, out) by source, the inputs' branches side by side; the bias (out,) holds the latent."""
+        """Matrices (out, in) by source, the inputs' branches side by side; the bias (out, 1) holds the latent."""
         bias = self.weights[f"{node.name}/bias"].clone()  # (out, 1)
         matrices = []
         for source in node.sources:
@@ -70,7 +70,8 @@ class Field(nn.Module):
     def _absorb(
         self, node: Node, matrices: list[tuple[str, Tensor]], bias: Tensor
     ) -> tuple[list[tuple[str, Tensor]], Tensor]:
-        """The matrices and bias of a node with the affine parts of the activations on both sides in them."""
+        """The matrices and bias of a node with the affine parts of the activations on both sides in them; as
+        (in, out) and (out,), but for the output."""
         gain = self._absorbed[node.name].gain if node.name in self._absorbed else 1.0
         joined = []
         for source, matrix in matrices:
@@ -78,8 +79,10 @@ class Field(nn.Module):
             if source in self._absorbed:
                 scale = self._absorbed[source].scale
                 bias = bias + matrix.sum(1, keepdim=True) * self._absorbed[source].shift  # (out, 1)
-            joined.append((source, (matrix * (node.gain * scale * gain)).T.contiguous()))
-        return joined, (bias * gain)[:, 0]
+            joined.append((source, matrix * (node.gain * scale * gain)))
+        if node.name == "output":
+            return joined, bias
+        return [(source, matrix.T.contiguous()) for source, matrix in joined], (bias * gain)[:, 0]
 
     def _calibrate(self) -> tuple[Tensor, Tensor]:
         """Mean and spread (C, 1) of the outputs over a lattice of [-1, 1]^2."""
@@ -123,10 +126,9 @@ class Field(nn.Module):
 
     def _output(self, values: dict[str, Tensor]) -> Tensor:
         """The colour channels as planes, (C, BLOCK)."""
-        matrices, bias = self._joined["output"]
-        z = bias[:, None]
+        matrices, z = self._joined["output"]
         for source, matrix in matrices:
-            z = torch.addmm(z, matrix.T, values[source].T)
+            z = torch.addmm(z, matrix, values[source].T)
         return z
 
     @property

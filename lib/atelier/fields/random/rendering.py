@@ -176,15 +176,18 @@ class _Shot:
 
     def _colours(self, xs: Tensor, ys: Tensor) -> Tensor:
         """(3, n) of the points row by row, n rounded up to whole blocks."""
-        missing = -len(xs) * len(ys) % BLOCK
-        x = torch.cat([xs.repeat(len(ys)), xs[-1:].expand(missing)])  # (n,) float64
-        y = torch.cat([ys.repeat_interleave(len(xs)), ys[-1:].expand(missing)])
+        width = len(xs)
+        blocks = -(-width * len(ys) // BLOCK)
+        ys = torch.cat([ys, ys[-1:].expand(BLOCK // width + 1)])  # the last block runs over
         scratch = self.field.scratch()
-        out = torch.empty(3, len(x))
-        for start in range(0, len(x), BLOCK):
-            block = slice(start, start + BLOCK)
-            rows = encode(self.field.spec, x[block], y[block])  # (K, BLOCK)
-            out[:, block] = self.field.colouring(self.field.raw(rows, scratch))
+        out = torch.empty(3, blocks * BLOCK)
+        for start in range(0, blocks * BLOCK, BLOCK):
+            first, skipped = divmod(start, width)
+            lines = -(-(skipped + BLOCK) // width)  # of the picture, that this block touches
+            x = xs.repeat(lines)[skipped : skipped + BLOCK]  # float64
+            y = ys[first : first + lines].repeat_interleave(width)[skipped : skipped + BLOCK]
+            rows = encode(self.field.spec, x, y)  # (K, BLOCK)
+            out[:, start : start + BLOCK] = self.field.colouring(self.field.raw(rows, scratch))
         return out
 
 
