@@ -90,10 +90,16 @@ class Field(nn.Module):
         z = self.raw(encode(self.spec, side.repeat(CALIBRATION_SIDE), side.repeat_interleave(CALIBRATION_SIDE)))
         return z.mean(1, keepdim=True), z.std(1, keepdim=True).clamp_min(1e-6)
 
-    def raw(self, rows: Tensor, scratch: Tensor | None = None, keep: dict[str, Tensor] | None = None) -> Tensor:
+    def raw(
+        self,
+        rows: Tensor,
+        z: Tensor | None = None,
+        scratch: Tensor | None = None,
+        keep: dict[str, Tensor] | None = None,
+    ) -> Tensor:
         """Outputs before the tone mapping of one block, (K, BLOCK) -> (C, BLOCK).
 
-        scratch: buffers from `scratch()`, to be used again; keep: filled with every node's values.
+        z: where they are written; scratch: buffers from `scratch()`, to be used again; keep: filled with every node's values.
         """
         scratch = self.scratch() if scratch is None else scratch
         values = {INPUT: rows.T}
@@ -101,7 +107,7 @@ class Field(nn.Module):
             values[node.name] = h = self._evaluate(node, values, scratch[self._slots[node.name]])
             if keep is not None:
                 keep[node.name] = self._restored(node, h)
-        z = self._output(values)
+        z = self._output(values, torch.empty(self.channels, BLOCK) if z is None else z)
         if keep is not None:
             keep["output"] = z.T
         return z
@@ -124,11 +130,11 @@ class Field(nn.Module):
             return h
         return _combine(node.operation, h, [values[source] for source in node.sources if source != INPUT])
 
-    def _output(self, values: dict[str, Tensor]) -> Tensor:
-        """The colour channels as planes, (C, BLOCK)."""
-        matrices, z = self._joined["output"]
-        for source, matrix in matrices:
-            z = torch.addmm(z, matrix, values[source].T)
+    def _output(self, values: dict[str, Tensor], z: Tensor) -> Tensor:
+        """The colour channels as planes, written into `z` (C, BLOCK)."""
+        matrices, bias = self._joined["output"]
+        for i, (source, matrix) in enumerate(matrices):
+            torch.addmm(bias if i == 0 else z, matrix, values[source].T, out=z)
         return z
 
     @property

@@ -17,6 +17,7 @@ from atelier.fields.random.window import Window, axis, check_size
 from atelier.settings import Number
 
 TILE = 256  # points along the side of a tile: one for each pixel, or supersampled
+STRIP = 4 * BLOCK  # points whose inputs and colours are made at once: few short operations, all within the cache
 BAND = 64  # rows of pixels that are compressed together
 SPARE = 16 * 2**20  # what allocators keep for themselves
 SUPERSAMPLE = Number(1, 8, whole=True)
@@ -176,18 +177,21 @@ class _Shot:
 
     def _colours(self, xs: Tensor, ys: Tensor) -> Tensor:
         """(3, n) of the points row by row, n rounded up to whole blocks."""
-        width = len(xs)
-        blocks = -(-width * len(ys) // BLOCK)
+        width, count = len(xs), -(-len(xs) * len(ys) // BLOCK) * BLOCK
         ys = torch.cat([ys, ys[-1:].expand(BLOCK // width + 1)])  # the last block runs over
         scratch = self.field.scratch()
-        out = torch.empty(3, blocks * BLOCK)
-        for start in range(0, blocks * BLOCK, BLOCK):
+        out = torch.empty(3, count)
+        for start in range(0, count, STRIP):
+            length = min(STRIP, count - start)
             first, skipped = divmod(start, width)
-            lines = -(-(skipped + BLOCK) // width)  # of the picture, that this block touches
-            x = xs.repeat(lines)[skipped : skipped + BLOCK]  # float64
-            y = ys[first : first + lines].repeat_interleave(width)[skipped : skipped + BLOCK]
-            rows = encode(self.field.spec, x, y)  # (K, BLOCK)
-            out[:, start : start + BLOCK] = self.field.colouring(self.field.raw(rows, scratch))
+            lines = -(-(skipped + length) // width)  # of the picture, that this strip touches
+            x = xs.repeat(lines)[skipped : skipped + length]  # float64
+            y = ys[first : first + lines].repeat_interleave(width)[skipped : skipped + length]
+            rows = encode(self.field.spec, x, y)  # (K, length)
+            z = torch.empty(self.field.channels, length)
+            for at in range(0, length, BLOCK):
+                self.field.raw(rows[:, at : at + BLOCK], z[:, at : at + BLOCK], scratch)
+            out[:, start : start + length] = self.field.colouring(z)
         return out
 
 
