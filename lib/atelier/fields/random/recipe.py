@@ -18,7 +18,7 @@ import numpy as np
 from atelier.errors import UserError
 from atelier.fields.random import png
 from atelier.fields.random.colour import palette_colours
-from atelier.fields.random.rendering import BAND, TILE, Tile, render_tiles
+from atelier.fields.random.rendering import BAND, POINTS, Tile, render_tiles
 from atelier.fields.random.spec import FieldSpec
 from atelier.fields.random.window import Window, check_size
 from atelier.paths import atomic_write
@@ -156,7 +156,7 @@ def write_png(
     with atomic_write(path) as part, part.open("wb") as file:
         file.write(_head(width, height, recipe))
         packer = zlib.compressobj(6)
-        tile = (max(TILE**2 // (band * supersample**2), 16), band)
+        tile = (max(POINTS // (band * supersample**2), 16), band)
         rows = []
         for part in render_tiles(recipe.spec, recipe.window, size, tile=tile, supersample=supersample):
             rows.append(part.pixels)

@@ -16,7 +16,8 @@ from atelier.fields.random.threads import in_order, on_one_core, workers
 from atelier.fields.random.window import Window, axis, check_size
 from atelier.settings import Number
 
-TILE = 256  # points along the side of a tile: one for each pixel, or supersampled
+TILE = (256, 128)  # points of a tile: one for each pixel, or supersampled. Eight tiles of 512 x 512 keep two cores busy
+POINTS = TILE[0] * TILE[1]
 STRIP = 4 * BLOCK  # points whose inputs and colours are made at once: few short operations, all within the cache
 BAND = 64  # rows of pixels that are compressed together
 SPARE = 16 * 2**20  # what allocators keep for themselves
@@ -61,7 +62,7 @@ def render(spec: FieldSpec | Field, window: Window, size: tuple[int, int], *, su
     width, height = check_size(size)
     shot = _Shot(as_field(spec), window, (width, height), SUPERSAMPLE.check("Supersampling", supersample))
     out = np.empty((height, width, 3), np.float32)
-    boxes = _boxes((width, height), (TILE // shot.supersample,) * 2)
+    boxes = _boxes((width, height), _tile(shot.supersample))
     for (x, y, w, h), pixels in in_order(shot.tile, boxes):
         out[y : y + h, x : x + w] = pixels
     return out
@@ -77,15 +78,14 @@ def render_tiles(
 ) -> Iterator[Tile]:
     """The tiles of a picture, row by row, as they are finished; memory depends on `tile`, not on `size`.
 
-    tile: side in pixels, or (width, height); by default 256 x 256 points. supersample: n x n points a
+    tile: side in pixels, or (width, height); by default 256 x 128 points. supersample: n x n points a
     pixel, averaged in linear light.
 
     Raises:
         SettingError: a size, a tile or a supersampling out of bounds.
     """
     size, supersample = check_size(size), SUPERSAMPLE.check("Supersampling", supersample)
-    tile = TILE // supersample if tile is None else tile
-    tile = check_size(tile if isinstance(tile, tuple) else (tile, tile))
+    tile = check_size(tile if isinstance(tile, tuple) else (tile, tile)) if tile else _tile(supersample)
     shot = _Shot(as_field(spec), window, size, supersample)
     boxes = _boxes(size, tile)
     for done, ((x, y, _, _), pixels) in enumerate(in_order(shot.bytes, boxes), start=1):
@@ -127,14 +127,14 @@ def estimate(spec: FieldSpec | Field, size: tuple[int, int], *, supersample: int
     """Memory and time of a picture written by `write_png`, from one tile measured now (some 10 ms)."""
     width, height = check_size(size)
     supersample = SUPERSAMPLE.check("Supersampling", supersample)
-    shot = _Shot(as_field(spec), Window(), (TILE, TILE), 1)
-    on_one_core(lambda: shot.bytes((0, 0, TILE, TILE // 4)))
+    shot = _Shot(as_field(spec), Window(), TILE, 1)
+    on_one_core(lambda: shot.bytes((0, 0, *TILE)))
     started = time.perf_counter()
-    on_one_core(lambda: shot.bytes((0, 0, TILE, TILE)))
-    seconds = (time.perf_counter() - started) / TILE**2 * width * height * supersample**2 / workers()
+    on_one_core(lambda: shot.bytes((0, 0, *TILE)))
+    seconds = (time.perf_counter() - started) / POINTS * width * height * supersample**2 / workers()
     seconds += width * height * 3 / 60e6  # PNG compression, bytes per second
     inner = shot.field.scratch().numel() * 4
-    tile = 110 * TILE**2  # coordinates, rows, colours and pixels of one tile
+    tile = 110 * POINTS  # coordinates, rows, colours and pixels of one tile
     bands = 12 * width * BAND  # the band being joined, its filtered rows, what they pack into
     return Estimate(workers() * (inner + tile) + bands + SPARE, seconds)
 
@@ -212,6 +212,10 @@ def _padded(planes: Tensor) -> Tensor:
     flat = planes.reshape(3, -1)
     missing = -flat.shape[1] % BLOCK
     return torch.nn.functional.pad(flat, (0, missing))
+
+
+def _tile(supersample: int) -> tuple[int, int]:
+    return TILE[0] // supersample, TILE[1] // supersample
 
 
 def _boxes(size: tuple[int, int], tile: tuple[int, int]) -> list[tuple[int, int, int, int]]:
