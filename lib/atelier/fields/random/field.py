@@ -50,7 +50,9 @@ class Field(nn.Module):
         self._slots = _assign_slots(self.nodes)
         self._absorbed = {} if self.spec.norm == "layer" else _absorbed(self.nodes)
         self._joined = {node.name: self._join(node) for node in self.nodes}
-        self.colouring = Colouring(self.spec, *self._calibrate())
+        self._lattice = self._sample()
+        mean, spread = self._lattice.mean(1, keepdim=True), self._lattice.std(1, keepdim=True).clamp_min(1e-6)
+        self.colouring = Colouring(self.spec, mean, spread)
 
     def _join(self, node: Node) -> tuple[list[tuple[str, Tensor]], Tensor]:
         """Matrices (out, in) by source, the inputs' branches side by side; the bias (out, 1) holds the latent."""
@@ -84,11 +86,17 @@ class Field(nn.Module):
             return joined, bias
         return [(source, matrix.T.contiguous()) for source, matrix in joined], (bias * gain)[:, 0]
 
-    def _calibrate(self) -> tuple[Tensor, Tensor]:
-        """Mean and spread (C, 1) of the outputs over a lattice of [-1, 1]^2."""
+    def _sample(self) -> Tensor:
+        """The outputs (C, BLOCK) over a lattice of [-1, 1]^2."""
         side = (2 * torch.arange(CALIBRATION_SIDE, dtype=torch.float64) + 1) / CALIBRATION_SIDE - 1
-        z = self.raw(encode(self.spec, side.repeat(CALIBRATION_SIDE), side.repeat_interleave(CALIBRATION_SIDE)))
-        return z.mean(1, keepdim=True), z.std(1, keepdim=True).clamp_min(1e-6)
+        return self.raw(encode(self.spec, side.repeat(CALIBRATION_SIDE), side.repeat_interleave(CALIBRATION_SIDE)))
+
+    @torch.inference_mode()
+    def glance(self) -> np.ndarray:
+        """A small picture over [-1, 1]^2, (32, 32, 3) uint8: every second point of the lattice that set the tone."""
+        rgb = self.colouring(self._lattice.clone()).mul_(255).add_(0.5).to(torch.uint8)
+        planes = rgb.reshape(3, CALIBRATION_SIDE, CALIBRATION_SIDE)[:, ::2, ::2]
+        return planes.permute(1, 2, 0).contiguous().numpy()
 
     def raw(
         self,
@@ -99,7 +107,8 @@ class Field(nn.Module):
     ) -> Tensor:
         """Outputs before the tone mapping of one block, (K, BLOCK) -> (C, BLOCK).
 
-        z: where they are written; scratch: buffers from `scratch()`, to be used again; keep: filled with every node's values.
+        z: where they are written; scratch: buffers from `scratch()`, to be used again; keep: filled with every
+        node's values.
         """
         scratch = self.scratch() if scratch is None else scratch
         values = {INPUT: rows.T}

@@ -15,7 +15,7 @@ from atelier.errors import UserError
 from atelier.fields.random import draws
 from atelier.fields.random.activations import RANDOM_POOL
 from atelier.fields.random.colour import oklab_from_srgb
-from atelier.fields.random.rendering import pictures
+from atelier.fields.random.rendering import glances
 from atelier.fields.random.spec import FieldSpec, blend, trim
 from atelier.fields.random.surprise import new_seed, recolour
 from atelier.fields.random.topologies import TOPOLOGIES, activation_names
@@ -114,9 +114,9 @@ def siblings(
 ) -> Iterator[FieldSpec]:
     """Children of one parent, or of several crossed: not blank, and kept apart from each other.
 
-    Two candidates a child are looked at as pictures of 32 x 32; the one more novel is kept.
+    Two candidates a child are glanced at; the one more novel is kept.
     """
-    kept = [descriptor(p) for p in pictures(parents, (32, 32))]
+    kept = [descriptor(p) for p in glances(parents)]
     for i in range(count):
         best = max(_candidates(parents, seed, i, mutation), key=lambda pair: _worth(pair[1], kept))
         kept.append(descriptor(best[1]))
@@ -127,11 +127,11 @@ def _candidates(
     parents: Sequence[FieldSpec], seed: int, i: int, mutation: Mutation | None
 ) -> list[tuple[FieldSpec, np.ndarray]]:
     specs = [_child(parents, new_seed(seed, f"child {i} {j}"), mutation) for j in range(2)]
-    shown = list(zip(specs, pictures(specs, (32, 32)), strict=True))
+    shown = list(zip(specs, glances(specs), strict=True))
     if all(is_blank(pixels) for _, pixels in shown):
         gentle = (mutation or Mutation()).replace(structure=False, activations=False)
         spec = _child(parents, new_seed(seed, f"child {i} again"), gentle)
-        shown += zip([spec], pictures([spec], (32, 32)), strict=True)
+        shown += zip([spec], glances([spec]), strict=True)
     return shown
 
 

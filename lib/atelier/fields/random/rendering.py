@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -62,7 +63,7 @@ def render(spec: FieldSpec | Field, window: Window, size: tuple[int, int], *, su
     width, height = check_size(size)
     shot = _Shot(as_field(spec), window, (width, height), SUPERSAMPLE.check("Supersampling", supersample))
     out = np.empty((height, width, 3), np.float32)
-    boxes = _boxes((width, height), _tile(shot.supersample))
+    boxes = _boxes((width, height), _tile(height, shot.supersample))
     for (x, y, w, h), pixels in in_order(shot.tile, boxes):
         out[y : y + h, x : x + w] = pixels
     return out
@@ -78,14 +79,14 @@ def render_tiles(
 ) -> Iterator[Tile]:
     """The tiles of a picture, row by row, as they are finished; memory depends on `tile`, not on `size`.
 
-    tile: side in pixels, or (width, height); by default 256 x 128 points. supersample: n x n points a
+    tile: side in pixels, or (width, height); by default 256 x 128 points or flatter. supersample: n x n points a
     pixel, averaged in linear light.
 
     Raises:
         SettingError: a size, a tile or a supersampling out of bounds.
     """
     size, supersample = check_size(size), SUPERSAMPLE.check("Supersampling", supersample)
-    tile = check_size(tile if isinstance(tile, tuple) else (tile, tile)) if tile else _tile(supersample)
+    tile = check_size(tile if isinstance(tile, tuple) else (tile, tile)) if tile else _tile(size[1], supersample)
     shot = _Shot(as_field(spec), window, size, supersample)
     boxes = _boxes(size, tile)
     for done, ((x, y, _, _), pixels) in enumerate(in_order(shot.bytes, boxes), start=1):
@@ -98,9 +99,16 @@ def pictures(specs: Sequence[FieldSpec], size: tuple[int, int], window: Window |
     window = window or Window()
 
     def one(spec: FieldSpec) -> np.ndarray:
-        return _Shot(build(spec), window, (width, height), 1).bytes((0, 0, width, height))
+        return _Shot(as_field(spec), window, (width, height), 1).bytes((0, 0, width, height))
 
     for _, pixels in in_order(one, specs):
+        yield pixels
+
+
+def glances(specs: Sequence[FieldSpec]) -> Iterator[np.ndarray]:
+    """What each spec looks like over [-1, 1]^2, (32, 32, 3) uint8, in order. It is coloured from the very outputs
+    that set the tone, so a glance costs no more than building the field."""
+    for _, pixels in in_order(lambda spec: as_field(spec).glance(), specs):
         yield pixels
 
 
@@ -140,7 +148,13 @@ def estimate(spec: FieldSpec | Field, size: tuple[int, int], *, supersample: int
 
 
 def as_field(spec: FieldSpec | Field) -> Field:
-    return spec if isinstance(spec, Field) else build(spec)
+    """The field itself, or that of a spec; the last few are kept, for a picture is looked at more than once."""
+    return spec if isinstance(spec, Field) else _built(spec)
+
+
+@lru_cache(maxsize=8)
+def _built(spec: FieldSpec) -> Field:
+    return build(spec)
 
 
 @dataclass(frozen=True)
@@ -214,8 +228,9 @@ def _padded(planes: Tensor) -> Tensor:
     return torch.nn.functional.pad(flat, (0, missing))
 
 
-def _tile(supersample: int) -> tuple[int, int]:
-    return TILE[0] // supersample, TILE[1] // supersample
+def _tile(height: int, supersample: int) -> tuple[int, int]:
+    """Width and height of a tile in pixels, flat enough that a thumbnail has one for each core."""
+    return TILE[0] // supersample, min(TILE[1] // supersample, -(-height // workers()))
 
 
 def _boxes(size: tuple[int, int], tile: tuple[int, int]) -> list[tuple[int, int, int, int]]:
