@@ -61,12 +61,12 @@ def _(live, mo):
 
 
 @app.cell(hide_code=True)
-def _(Stage, contextlib, given, live, until_session_ends):
+def _(Stage, contextlib, given, live, mo, until_session_ends):
     # One stage a session. Everything that runs or is held ends with the session.
     closing = contextlib.ExitStack()
     stage = guard = None
     if live:
-        stage = Stage(given)
+        stage = Stage(given, visitors=mo.app_meta().mode == "run")
         closing.callback(stage.close)
         guard = until_session_ends(closing)
     return closing, guard, stage
@@ -74,23 +74,29 @@ def _(Stage, contextlib, given, live, until_session_ends):
 
 @app.cell(hide_code=True)
 def _(live, mo, stage):
+    actions_view = mo.ui.anywidget(stage.actions) if live else None
     viewer_view = mo.ui.anywidget(stage.viewer) if live else None
     gallery_view = mo.ui.anywidget(stage.gallery) if live else None
     graph_view = mo.ui.anywidget(stage.graph) if live else None
     tree_view = mo.ui.anywidget(stage.tree) if live else None
+    keeping_view = mo.ui.anywidget(stage.keeping) if live else None
     kept_view = mo.ui.anywidget(stage.kept) if live else None
     canvas_view = mo.ui.anywidget(stage.canvas) if live else None
     export_views = {name: mo.ui.anywidget(made) for name, made in stage.exporters.items()} if live else {}
-    return canvas_view, export_views, gallery_view, graph_view, kept_view, tree_view, viewer_view
-
-
-@app.cell(hide_code=True)
-def _(mo, stage):
-    surprise_button = mo.ui.button(label="Surprise me", kind="success", on_click=lambda _: stage.surprise())
-    colours_button = mo.ui.button(label="Other colours", on_click=lambda _: stage.recolour())
-    undo_button = mo.ui.button(label="Undo", on_click=lambda _: stage.undo())
-    keep_button = mo.ui.button(label="Keep", tooltip="Keep it among the favourites", on_click=lambda _: stage.keep())
-    return colours_button, keep_button, surprise_button, undo_button
+    # In a web app favourites stay in the visitor's browser; an empty piece of the page reaches into it.
+    shelf_view = mo.ui.anywidget(stage.shelf) if live and mo.app_meta().mode == "run" else None
+    return (
+        actions_view,
+        canvas_view,
+        export_views,
+        gallery_view,
+        graph_view,
+        keeping_view,
+        kept_view,
+        shelf_view,
+        tree_view,
+        viewer_view,
+    )
 
 
 @app.cell(hide_code=True)
@@ -123,31 +129,9 @@ def _(live, load_file, stage):
 
 
 @app.cell(hide_code=True)
-def _(
-    colours_button,
-    gallery_view,
-    kept_view,
-    live,
-    loaded,
-    node_choice_made,
-    latent_given,
-    stage,
-    surprise_button,
-    tree_view,
-    undo_button,
-):
+def _(actions_view, gallery_view, kept_view, latent_given, live, loaded, node_choice_made, stage, tree_view):
     # What shows another picture; the cells that look at `shown` run again after it.
-    (
-        colours_button,
-        gallery_view,
-        kept_view,
-        loaded,
-        node_choice_made,
-        latent_given,
-        surprise_button,
-        tree_view,
-        undo_button,
-    )
+    actions_view, gallery_view, kept_view, latent_given, loaded, node_choice_made, tree_view
     shown = (stage.explorer.spec, stage.explorer.name) if live else None
     return (shown,)
 
@@ -172,20 +156,7 @@ def _(get_latent):
 
 
 @app.cell(hide_code=True)
-def _(
-    colours_button,
-    gallery_view,
-    keep_button,
-    live,
-    mo,
-    strength_slider,
-    surprise_button,
-    undo_button,
-    viewer_view,
-):
-    _buttons = mo.hstack(
-        [surprise_button, colours_button, undo_button, keep_button], justify="start", gap=0.4, wrap=True
-    )
+def _(actions_view, gallery_view, live, mo, shelf_view, strength_slider, viewer_view):
     _strength = mo.Html(
         "<div style='display: flex; gap: .6rem; align-items: center; font-size: .875rem'><span>tweak</span>"
         f"<div style='flex: 1'>{strength_slider}</div><span>overhaul</span></div>"
@@ -194,7 +165,7 @@ def _(
     (
         mo.Html(
             "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
-            f"<div style='{_side}'>{viewer_view}<div style='margin-top: .4rem'>{_buttons}</div></div>"
+            f"<div style='{_side}'>{viewer_view}<div style='margin-top: .4rem'>{actions_view}{shelf_view or ''}</div></div>"
             f"<div style='{_side}'>{gallery_view}<div style='margin-top: .2rem'>{_strength}</div></div></div>"
         )
         if live
@@ -204,8 +175,8 @@ def _(
 
 
 @app.cell(hide_code=True)
-def _(keep_button, knobs_turned, live, mo, shown, stage):
-    keep_button, knobs_turned, shown
+def _(favourite_names, knobs_turned, live, mo, shown, stage):
+    favourite_names, knobs_turned, shown
     _notes = [(stage.problem, "danger"), (stage.knob_problem, "danger"), (stage.note, "success")] if live else []
     mo.vstack([mo.callout(text, kind=kind) for text, kind in _notes if text]) if any(
         text for text, _ in _notes
@@ -357,10 +328,16 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(mo, stage):
+def _(mo):
     favourite_name = mo.ui.text(placeholder="Name", label="Keep what you see as")
-    keep_named = mo.ui.button(label="Keep", on_click=lambda _: stage.keep(favourite_name.value or ""))
-    return favourite_name, keep_named
+    return (favourite_name,)
+
+
+@app.cell(hide_code=True)
+def _(favourite_name, live, stage):
+    if live:
+        stage.name_wanted = favourite_name.value
+    return
 
 
 @app.cell(hide_code=True)
@@ -370,8 +347,8 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(get_forgotten, keep_button, keep_named, kept_view, live, loaded, mo, set_forgotten, stage):
-    keep_button, keep_named, kept_view, loaded, get_forgotten()
+def _(actions_view, get_forgotten, keeping_view, kept_view, live, loaded, mo, set_forgotten, shelf_view, stage):
+    actions_view, keeping_view, kept_view, loaded, shelf_view, get_forgotten()
     favourite_names = stage.favourites() if live else []
 
     def _forget(name):
@@ -411,7 +388,7 @@ def _(
     forget_choice,
     frame_slider,
     graph_view,
-    keep_named,
+    keeping_view,
     kept_view,
     knob_controls,
     latent_controls,
@@ -528,7 +505,7 @@ def _(
         return mo.vstack(
             [
                 mo.hstack(
-                    [favourite_name, keep_named, forget_choice],
+                    [favourite_name, keeping_view, forget_choice],
                     justify="start",
                     gap=1,
                     wrap=True,
@@ -538,7 +515,13 @@ def _(
                 if favourite_names
                 else mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window."),
                 mo.md(
-                    "A picture carries its recipe. Take it home, and drop the file here to go on from it, years later."
+                    (
+                        "Favourites stay in *this browser*; the server keeps none. Take *All favourites* with you to have "
+                        "them in another. "
+                        if mo.app_meta().mode == "run"
+                        else "Favourites are kept in `favourites.json`, in the data folder. "
+                    )
+                    + "A picture carries its recipe: take it home, and drop the file here to go on from it, years later."
                 ),
                 mo.hstack(
                     [export_views[name] for name in ("picture", "recipe", "favourites")], justify="start", wrap=True

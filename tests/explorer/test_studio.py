@@ -140,7 +140,7 @@ def test_files_are_loaded(explorer, tmp_path):
     explorer.load(json.dumps(Recipe(SPEC).to_json()).encode(), "recipe.json")
     assert explorer.recipe == Recipe(SPEC)
     explorer.load(favourites.dumps({"a": other, "b": other}).encode(), "favourites.json")
-    assert list(favourites.load()) == ["a", "b"]
+    assert list(favourites.load(explorer.shelf)) == ["a", "b"]
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"{", b"[1]", b'{"spec": {"format": 99}}', b"\xff" * 50])
@@ -156,7 +156,7 @@ def test_favourites_get_names_of_their_own(explorer):
     assert explorer.keep() == "Kept as first 2."
     with pytest.raises(UserError, match="already"):
         explorer.keep("first")
-    assert favourites.load()["first"] == explorer.recipe
+    assert favourites.load(explorer.shelf)["first"] == explorer.recipe
 
 
 def test_the_address_gives_the_picture_back(explorer):

@@ -20,6 +20,7 @@ from atelier.fields.random.genetics import Mutation, siblings
 from atelier.fields.random.recipe import Recipe
 from atelier.fields.random.rendering import estimate, picture, pictures
 from atelier.fields.random.spec import FieldSpec
+from atelier.fields.random.topologies import TOPOLOGIES
 from atelier.fields.random.window import Window
 from atelier.paths import atomic_write
 from atelier.reports import Report
@@ -84,7 +85,7 @@ def report(settings: ExplorerSettings) -> Report:
     cost = estimate(spec, settings.size, supersample=settings.supersample)
     page.numbers(
         {
-            "topology": spec.topology.replace("_", "–"),
+            "topology": TOPOLOGIES[spec.topology].title,
             "seed": str(spec.seed),
             "colours": spec.palette[0] if spec.colour == "palette" else spec.colour,
             "zoom": f"{window.zoom:g}×",

@@ -9,6 +9,7 @@ from atelier.controls import ratio_steps
 from atelier.datasets.pictures import PAINTINGS, load_picture
 from atelier.fields.random.colour import PALETTES, palette_from_picture
 from atelier.fields.random.spec import LAST_SEED, FieldSpec, Words
+from atelier.fields.random.topologies import TOPOLOGIES
 from atelier.settings import Choice, Number, label
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -42,6 +43,18 @@ _TEXTS = {
     "cycles": "Runs through the palette",
     "latent_size": "Length of the latent vector",
     "latent_scale": "Weight of the latent vector",
+}
+_OPTIONS = {
+    "topology": {name: topology.title for name, topology in TOPOLOGIES.items()},
+    "norm": {"layer": "across a layer"},
+    "initialisation": {"dip": "deep image prior", "siren": "SIREN"},
+    "inputs": {"r": "r, distance", "theta": "θ, angle", "periodic_x": "waves of x", "periodic_y": "waves of y"},
+    "symmetry": {
+        "mirror_x": "mirror, left and right",
+        "mirror_y": "mirror, top and bottom",
+        "mirror_xy": "mirror, both ways",
+    },
+    "colour": {"oklab": "OKLab", "rgb": "RGB", "hsv": "HSV"},
 }
 _PAINTING = "painting:"
 
@@ -98,12 +111,16 @@ def _knob(spec: FieldSpec, name: str) -> Any:
     if name == "palette":
         return _palette(spec, text)
     if name == "inputs":
-        return mo.ui.multiselect(domain.options, value=list(value), label=text, full_width=True)
+        shown = _shown(name, domain.options)
+        chosen = [words for words, option in shown.items() if option in value]
+        return mo.ui.multiselect(shown, value=chosen, label=text, full_width=True)
     match domain:
         case Words():
             return mo.ui.text(", ".join(value), label=text, full_width=True)
         case Choice():
-            return mo.ui.dropdown(domain.options, value=value, label=text, full_width=True)
+            shown = _shown(name, domain.options)
+            first = next(words for words, option in shown.items() if option == value)
+            return mo.ui.dropdown(shown, value=first, label=text, full_width=True)
         case Number(high=high) if high == LAST_SEED:
             return mo.ui.number(0, LAST_SEED, step=1, value=value, label=text, full_width=True)
         case Number(log=True):
@@ -113,6 +130,11 @@ def _knob(spec: FieldSpec, name: str) -> Any:
             return mo.ui.slider(domain.low, domain.high, step=step, value=value, label=text, **_WIDE)
     words = ", ".join(f"{seed}:{amount:g}" for seed, amount in value)
     return mo.ui.text(words, placeholder="7:0.9, 12:0.4", label=text, full_width=True)
+
+
+def _shown(name: str, options: tuple[str, ...]) -> dict[str, str]:
+    """How people read the options of a property -> the options."""
+    return {_OPTIONS.get(name, {}).get(option, option): option for option in options}
 
 
 _WIDE = {"show_value": True, "full_width": True}

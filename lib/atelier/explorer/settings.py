@@ -1,6 +1,6 @@
 """What can be asked of the random-field explorer, in an address or on a command line."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +55,21 @@ class Sides:
         return f"two whole numbers from 1 to {self.most:,} like 4x3"
 
 
-def _knob(name: str) -> Any:
-    return setting(None, Auto(FieldSpec.domain(name)), FieldSpec.about(name))
-
-
 def _command(default: Any, domain: Domain | Auto | Sides, about: str) -> Any:
     return setting(default, domain, about, door="command")
 
 
+def _property(name: str) -> tuple[str, Any, Any]:
+    return name, Any, setting(None, Auto(FieldSpec.domain(name)), FieldSpec.about(name))
+
+
+PROPERTIES = tuple(spec.name for spec in fields(FieldSpec))
+_Properties = make_dataclass("_Properties", map(_property, PROPERTIES), bases=(Settings,), frozen=True)
+"""A setting for each property of a field, with the bounds of `FieldSpec`."""
+
+
 @dataclass(frozen=True)
-class ExplorerSettings(Settings):
+class ExplorerSettings(_Properties):
     """Settings of the explorer. None leaves a property of the field to the picture that is begun with: the
     recipe, the address token, a surprise (when a seed, a style or a property is given), or a chosen first picture.
 
@@ -75,40 +80,6 @@ class ExplorerSettings(Settings):
     picture: str = setting("Night lightning", Choice(tuple(STARTERS)), "chosen picture to begin with")
     field: str = setting("", Text(20_000), "address token of a picture")
     style: str | None = setting(None, Auto(Choice(tuple(STYLES))), "style of a surprise")
-    seed: int | None = _knob("seed")
-    topology: str | None = _knob("topology")
-    width: int | None = _knob("width")
-    depth: int | None = _knob("depth")
-    nodes: int | None = _knob("nodes")
-    neighbours: int | None = _knob("neighbours")
-    rewiring: float | None = _knob("rewiring")
-    activations: tuple[str, ...] | None = _knob("activations")
-    operations: tuple[str, ...] | None = _knob("operations")
-    norm: str | None = _knob("norm")
-    initialisation: str | None = _knob("initialisation")
-    mean: float | None = _knob("mean")
-    std: float | None = _knob("std")
-    low: float | None = _knob("low")
-    high: float | None = _knob("high")
-    bias: float | None = _knob("bias")
-    omega: float | None = _knob("omega")
-    inputs: tuple[str, ...] | None = _knob("inputs")
-    scale: float | None = _knob("scale")
-    frequency: float | None = _knob("frequency")
-    symmetry: str | None = _knob("symmetry")
-    order: int | None = _knob("order")
-    fourier: int | None = _knob("fourier")
-    fourier_sigma: float | None = _knob("fourier_sigma")
-    latent: tuple[float, ...] | None = _knob("latent")
-    latent_scale: float | None = _knob("latent_scale")
-    colour: str | None = _knob("colour")
-    palette: tuple[str, ...] | None = _knob("palette")
-    cycles: float | None = _knob("cycles")
-    relief: float | None = _knob("relief")
-    contrast: float | None = _knob("contrast")
-    brightness: float | None = _knob("brightness")
-    saturation: float | None = _knob("saturation")
-    strands: tuple | None = _knob("strands")
     zoom: float | None = setting(None, Auto(Window.domain("zoom")), Window.about("zoom"))
     pan: tuple[float, ...] | None = setting(None, Auto(Numbers(-1e6, 1e6, 2)), "centre x,y of the picture")
     recipe: str = _command("", Text(), "recipe to begin with: a recipe.json, or a PNG that Atelier saved")
@@ -132,8 +103,7 @@ class ExplorerSettings(Settings):
 
     def properties(self) -> dict[str, Any]:
         """The properties of the field that were given."""
-        names = {spec.name for spec in fields(FieldSpec)}
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        return {name: value for name in PROPERTIES if (value := getattr(self, name)) is not None}
 
     def begin(self) -> tuple[Recipe, str]:
         """The recipe that these settings describe, and its name ("" where it has none).

@@ -13,13 +13,14 @@ from atelier.explorer.settings import ExplorerSettings
 from atelier.explorer.studio import LITTER, Explorer, jpeg
 from atelier.fields.random import favourites
 from atelier.fields.random.animation import Frame, frame_at
+from atelier.fields.random.favourites import FileShelf
 from atelier.fields.random.genetics import Mutation
 from atelier.fields.random.recipe import Recipe
 from atelier.fields.random.rendering import picture
 from atelier.fields.random.spec import FieldSpec
 from atelier.fields.random.window import Window
 from atelier.jobs import Job
-from atelier.widgets import Diagram, Exporter, Gallery, LiveCanvas, Panel, Scene, Viewer
+from atelier.widgets import Actions, Diagram, Exporter, Gallery, LiveCanvas, Panel, Scene, Shelf, Viewer
 from atelier.widgets.exporter import ExportStep
 
 SIDE = 512
@@ -70,9 +71,11 @@ class Stage:
     """What one visitor sees and drives. Actions never raise: `problem` holds the sentence of the last one and
     `knob_problem` that of the knobs as they stand, or None."""
 
-    def __init__(self, settings: ExplorerSettings) -> None:
+    def __init__(self, settings: ExplorerSettings, visitors: bool = False) -> None:
+        """visitors: each one's favourites stay in the browser they come with, not in a file of this machine."""
         begin, name = settings.begin()
-        self.explorer = Explorer(begin, name, Mutation(strength=settings.strength))
+        self.shelf = Shelf("atelier favourites") if visitors else FileShelf()
+        self.explorer = Explorer(begin, name, Mutation(strength=settings.strength), self.shelf)
         self.problem: str | None = None
         self.knob_problem: str | None = None
         self.note: str | None = None
@@ -83,6 +86,17 @@ class Stage:
         self.supersample = 1
         self._lock = threading.Lock()
         self._wanted = self._breeding = self._closed = False
+        self.actions = Actions(
+            {
+                "Surprise me": self.surprise,
+                "Other colours": self.recolour,
+                "Undo": self.undo,
+                "Keep": self.keep,
+            },
+            lead=True,
+        )
+        self.name_wanted = ""
+        self.keeping = Actions({"Keep": lambda: self.keep(self.name_wanted)})
         self.viewer = Viewer(self._look, Look.at(begin.window), least=1e-3, most=Window.domain("zoom").high)
         self.gallery = Gallery(self.choose, {"Cross…": self.cross, "More siblings": lambda _: self.more()})
         self.graph = Diagram(self.select)
@@ -95,7 +109,7 @@ class Stage:
             "print": Exporter("Make the print", "print.png", self._print),
             "picture": Exporter("PNG with its recipe", "picture.png", self._picture),
             "recipe": Exporter("recipe.json", "recipe.json", lambda: exports.recipe_steps(self.recipe)),
-            "favourites": Exporter("All favourites", "favourites.json", _favourites_file),
+            "favourites": Exporter("All favourites", favourites.FILE, self._favourites_file),
         }
         self._name_files()
         self.breed()
@@ -103,8 +117,8 @@ class Stage:
     def close(self) -> None:
         """End the session: stop what runs, forget the widgets."""
         self._closed = True
-        widgets = [self.viewer, self.gallery, self.graph, self.tree, self.kept, self.canvas, *self.exporters.values()]
-        for widget in widgets:
+        widgets = [self.actions, self.viewer, self.gallery, self.graph, self.tree, self.canvas, self.keeping, self.kept]
+        for widget in [*widgets, *self.exporters.values(), *([self.shelf] if isinstance(self.shelf, Shelf) else [])]:
             widget.close()
 
     @property
@@ -176,14 +190,14 @@ class Stage:
 
     def forget(self, name: str) -> None:
         try:
-            favourites.forget(name)
+            favourites.forget(name, self.shelf)
             self.note, self.problem = f"Removed {name}.", None
         except (UserError, OSError) as error:
             self.note, self.problem = None, _sentence(error)
 
     def open_favourite(self, number: int) -> None:
         def action() -> str:
-            name, found = list(favourites.load().items())[number]
+            name, found = list(favourites.load(self.shelf).items())[number]
             self.explorer.open(found, name)
             return f"{name} opened."
 
@@ -252,7 +266,7 @@ class Stage:
 
     def _favourites(self) -> dict[str, Recipe]:
         try:
-            return favourites.load()
+            return favourites.load(self.shelf)
         except UserError as error:
             self.problem = str(error)
             return {}
@@ -327,6 +341,12 @@ class Stage:
     def _picture(self) -> Iterator[ExportStep]:
         return exports.print_steps(self.recipe, (PICTURE_SIDE, PICTURE_SIDE), 2)
 
+    def _favourites_file(self) -> Iterator[ExportStep]:
+        found = favourites.load(self.shelf)
+        if not found:
+            raise UserError("There are no favourites yet: press Keep first.")
+        return iter([ExportStep(1, 1, favourites.dumps(found).encode())])
+
     def _job(self) -> Job[Frame]:
         loop, found = self.loop, self.recipe
         job: Job[Frame] = Job(
@@ -352,13 +372,6 @@ def _playing(loop: Loop, found: Recipe) -> Iterator[Frame]:
         begin = time.monotonic()
         yield frame_at(walk, number, loop.frames, (PREVIEW_SIDE, PREVIEW_SIDE))
         time.sleep(max(0.0, 1 / loop.fps - (time.monotonic() - begin)))
-
-
-def _favourites_file() -> Iterator[ExportStep]:
-    found = favourites.load()
-    if not found:
-        raise UserError("There are no favourites yet: press Keep first.")
-    return iter([ExportStep(1, 1, favourites.dumps(found).encode())])
 
 
 def _sentence(error: Exception) -> str:

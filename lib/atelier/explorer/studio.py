@@ -15,6 +15,7 @@ from PIL import Image
 from atelier.errors import UserError
 from atelier.fields.random import favourites, recipe
 from atelier.fields.random.colour import palette_colours
+from atelier.fields.random.favourites import FileShelf, Shelf
 from atelier.fields.random.genetics import Family, Mutation, siblings
 from atelier.fields.random.recipe import Recipe
 from atelier.fields.random.rendering import picture
@@ -62,10 +63,13 @@ class Explorer:
     A picture whose knobs were turned becomes a member of the family as soon as anything else is done.
     """
 
-    def __init__(self, begin: Recipe, name: str = "", mutation: Mutation | None = None) -> None:
+    def __init__(
+        self, begin: Recipe, name: str = "", mutation: Mutation | None = None, shelf: Shelf | None = None
+    ) -> None:
         self.family = Family().born(begin.spec, window=begin.window, name=name or name_of(begin.spec))
         self.window = begin.window
         self.mutation = mutation or Mutation()
+        self.shelf = shelf or FileShelf()
         self.draft: FieldSpec | None = None
         self.litter = Litter((0,), begin.window)
         self._draws = 0
@@ -111,10 +115,7 @@ class Explorer:
             UserError: no recipe inside, one of a newer version, a value out of bounds.
         """
         if found := _favourites_in(data, name):
-            known = favourites.load()
-            for key, kept in found.items():
-                if key not in known:
-                    favourites.keep(key, kept)
+            favourites.take_in(found, self.shelf)
             return f"{len(found)} favourites loaded."
         stem = Path(name).stem
         self.open(recipe.read_bytes(data, name), "" if stem == "recipe" else stem)
@@ -254,11 +255,11 @@ class Explorer:
             UserError: a name that is too long or taken.
         """
         if not name.strip():
-            known, own, count = favourites.load(), self.name, 2
+            known, own, count = favourites.load(self.shelf), self.name, 2
             name = own
             while name in known:
                 name, count = f"{own} {count}", count + 1
-        favourites.keep(name, self.recipe)
+        favourites.keep(name, self.recipe, self.shelf)
         return f"Kept as {name.strip()}."
 
     # Pictures.

@@ -106,17 +106,20 @@ def test_every_first_picture_can_be_read(name):
 
 
 def test_favourites_are_kept_and_forgotten(tmp_path):
-    path = tmp_path / "favourites.json"
-    assert favourites.load(path) == {}
-    favourites.keep("Étude", RECIPES[0], path)
-    assert favourites.keep("two", RECIPES[1], path) == {"Étude": RECIPES[0], "two": RECIPES[1]}
-    assert favourites.load(path)["Étude"] == RECIPES[0]
-    assert list(favourites.forget("two", path)) == ["Étude"]
+    shelf = favourites.FileShelf(tmp_path / "favourites.json")
+    assert favourites.load(shelf) == {}
+    favourites.keep("Étude", RECIPES[0], shelf)
+    favourites.keep("two", RECIPES[1], shelf)
+    assert favourites.load(shelf) == {"Étude": RECIPES[0], "two": RECIPES[1]}
+    favourites.take_in({"two": RECIPES[0], "three": RECIPES[0]}, shelf)
+    assert favourites.load(shelf) == {"Étude": RECIPES[0], "two": RECIPES[1], "three": RECIPES[0]}
+    favourites.forget("two", shelf)
+    assert list(favourites.load(shelf)) == ["Étude", "three"]
     for bad in ("", "x" * 81, "Étude"):
         with pytest.raises(UserError):
-            favourites.keep(bad, RECIPES[0], path)
+            favourites.keep(bad, RECIPES[0], shelf)
     with pytest.raises(UserError):
-        favourites.forget("nobody", path)
+        favourites.forget("nobody", shelf)
     for text in ("", "[]", json.dumps({"format": 9, "favourites": {}})):
         with pytest.raises(UserError):
             favourites.loads(text)

@@ -1,32 +1,53 @@
-"""Favourites: recipes with names, in one JSON file that can also be downloaded and loaded again."""
+"""Favourites: recipes with names, as one JSON text on a shelf, to be downloaded and loaded again."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from atelier.errors import UserError
 from atelier.fields.random.recipe import Recipe
 from atelier.paths import atomic_write, cache_dir
 
 FORMAT = 1
+FILE = "favourites.json"
 LONGEST_NAME = 80
 
 
-def default_path() -> Path:
-    """Where favourites are kept: favourites.json in the first data folder that can be written to."""
-    return cache_dir() / "favourites.json"
+class Shelf(Protocol):
+    """Where the text of favourites is kept."""
+
+    text: str
 
 
-def load(path: Path | None = None) -> dict[str, Recipe]:
-    """All favourites by name, in the order they were kept; none where there is no file yet.
+@dataclass
+class FileShelf:
+    """A file, by default `FILE` in the first data folder that can be written to."""
+
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.path = self.path or cache_dir() / FILE
+
+    @property
+    def text(self) -> str:
+        return self.path.read_text(encoding="utf-8", errors="replace") if self.path.is_file() else ""
+
+    @text.setter
+    def text(self, text: str) -> None:
+        with atomic_write(self.path) as part:
+            part.write_text(text, encoding="utf-8")
+
+
+def load(shelf: Shelf) -> dict[str, Recipe]:
+    """All favourites by name, in the order they were kept; none where nothing was kept yet.
 
     Raises:
-        UserError: the file is damaged, or of a newer version.
+        UserError: the text is damaged, or of a newer version.
     """
-    path = path or default_path()
-    if not path.is_file():
-        return {}
-    return loads(path.read_text(encoding="utf-8", errors="replace"), path.name)
+    text = shelf.text
+    return loads(text, FILE) if text else {}
 
 
 def loads(text: str, name: str = "The file") -> dict[str, Recipe]:
@@ -46,35 +67,37 @@ def dumps(favourites: Mapping[str, Recipe]) -> str:
     return json.dumps({"format": FORMAT, "favourites": entries}, indent=2, ensure_ascii=False) + "\n"
 
 
-def keep(name: str, recipe: Recipe, path: Path | None = None) -> dict[str, Recipe]:
-    """Keep a recipe under a new name; returns all favourites.
+def keep(name: str, recipe: Recipe, shelf: Shelf) -> None:
+    """Keep a recipe under a new name.
 
     Raises:
-        UserError: no name, a name that is too long or taken, a damaged file.
+        UserError: no name, a name that is too long or taken, damaged favourites.
     """
-    name, path = name.strip(), path or default_path()
-    favourites = load(path)
+    name, found = name.strip(), load(shelf)
     if not name or len(name) > LONGEST_NAME:
         raise UserError(f"A favourite needs a name of 1 to {LONGEST_NAME} characters.")
-    if name in favourites:
+    if name in found:
         raise UserError(f"There is a favourite named {name!r} already; choose another name.")
-    return _save({**favourites, name: recipe}, path)
+    shelf.text = dumps({**found, name: recipe})
 
 
-def forget(name: str, path: Path | None = None) -> dict[str, Recipe]:
-    """Remove a favourite; returns those that are left.
+def take_in(favourites: Mapping[str, Recipe], shelf: Shelf) -> None:
+    """Keep the favourites of a downloaded file too; names that are taken stay as they are.
 
     Raises:
-        UserError: no such favourite, a damaged file.
+        UserError: damaged favourites on the shelf.
     """
-    path = path or default_path()
-    favourites = load(path)
-    if name not in favourites:
+    known = load(shelf)
+    shelf.text = dumps(known | {name: recipe for name, recipe in favourites.items() if name not in known})
+
+
+def forget(name: str, shelf: Shelf) -> None:
+    """Remove a favourite.
+
+    Raises:
+        UserError: no such favourite, damaged favourites.
+    """
+    found = load(shelf)
+    if name not in found:
         raise UserError(f"There is no favourite named {name!r}; choose one of those shown.")
-    return _save({key: recipe for key, recipe in favourites.items() if key != name}, path)
-
-
-def _save(favourites: dict[str, Recipe], path: Path) -> dict[str, Recipe]:
-    with atomic_write(path) as part:
-        part.write_text(dumps(favourites), encoding="utf-8")
-    return favourites
+    shelf.text = dumps({key: recipe for key, recipe in found.items() if key != name})

@@ -75,21 +75,29 @@ def watts_strogatz(spec: FieldSpec) -> list[Node]:
     return nodes
 
 
-TOPOLOGIES: dict[str, Callable[[FieldSpec], list[Node]]] = {
-    "mlp": mlp,
-    "residual": residual,
-    "dense": dense,
-    "conv": conv,
-    "watts_strogatz": watts_strogatz,
-    "siren": siren,
+@dataclass(frozen=True)
+class Topology:
+    """A way of wiring: what people call it, and its nodes."""
+
+    title: str
+    nodes: Callable[[FieldSpec], list[Node]]
+
+
+TOPOLOGIES: dict[str, Topology] = {
+    "mlp": Topology("Perceptron", mlp),
+    "residual": Topology("Residual layers", residual),
+    "dense": Topology("Densely joined layers", dense),
+    "conv": Topology("1×1 convolutions", conv),
+    "watts_strogatz": Topology("Watts–Strogatz web", watts_strogatz),
+    "siren": Topology("SIREN", siren),
 }
-"""Name to function; a new topology is one function and one line here, and its name in the spec."""
+"""Name to topology; a new one is one function and one line here, and its name in the spec."""
 
 
 def plan(spec: FieldSpec) -> list[Node]:
     """The nodes of a spec in order of evaluation, the output ("output", the colour channels) last; it reads
     every node that no other node reads, so that each one reaches the picture."""
-    nodes = TOPOLOGIES[spec.topology](spec)
+    nodes = TOPOLOGIES[spec.topology].nodes(spec)
     read = {source for node in nodes for source in node.sources}
     leaves = tuple(node.name for node in nodes if node.name not in read)
     return [*nodes, Node("output", leaves, "identity")]

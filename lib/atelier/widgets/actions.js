@@ -1,0 +1,14 @@
+// A row of buttons.
+
+function render({ model, el }) {
+  const send = sender(model);
+  const buttons = model.get("labels").map((label) => {
+    const node = element("button", { type: "button", text: label });
+    node.onclick = () => send(label);
+    return node;
+  });
+  if (model.get("lead")) buttons[0].classList.add("lead");
+  el.replaceChildren(element("div", { class: "atelier actions" }, ...buttons));
+}
+
+export default { render };

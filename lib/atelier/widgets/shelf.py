@@ -1,0 +1,25 @@
+"""A text that the visitor's own browser keeps from visit to visit; the server keeps none of it."""
+
+import anywidget
+import traitlets
+
+from atelier.widgets.packing import module_text
+
+
+class Shelf(anywidget.AnyWidget):
+    """`text` follows what the browser keeps under `key`, in all its tabs, and the other way round. Nothing is shown.
+
+    The text comes from the browser: whoever reads it must check it.
+    """
+
+    _esm = module_text("shelf")
+    key = traitlets.Unicode().tag(sync=True)
+    text = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key=key)
+
+    def close(self) -> None:
+        """Leave the registry of widgets; safe to call twice."""
+        self.unobserve_all()
+        super().close()
