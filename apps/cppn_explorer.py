@@ -161,7 +161,7 @@ def _(actions_view, gallery_view, live, mo, shelf_view, strength_slider, viewer_
         "<div style='display: flex; gap: .6rem; align-items: center; font-size: .875rem'><span>tweak</span>"
         f"<div style='flex: 1'>{strength_slider}</div><span>overhaul</span></div>"
     )
-    _side = "flex: 0 1 min(100%, max(18rem, 60vh)); min-width: 0"
+    _side = "flex: 0 1 min(100%, clamp(18rem, 60vh, 30rem)); min-width: 0"
     (
         mo.Html(
             "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
@@ -347,8 +347,14 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(actions_view, get_forgotten, keeping_view, kept_view, live, loaded, mo, set_forgotten, shelf_view, stage):
-    actions_view, keeping_view, kept_view, loaded, shelf_view, get_forgotten()
+def _(get_forgotten):
+    forgotten = get_forgotten()
+    return (forgotten,)
+
+
+@app.cell(hide_code=True)
+def _(actions_view, forgotten, keeping_view, kept_view, live, loaded, mo, set_forgotten, shelf_view, stage):
+    actions_view, forgotten, keeping_view, kept_view, loaded, shelf_view
     favourite_names = stage.favourites() if live else []
 
     def _forget(name):
