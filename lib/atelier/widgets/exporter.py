@@ -88,7 +88,8 @@ class Exporter(anywidget.AnyWidget):
         elif job.state == "finished" and job.latest is not None and job.latest.data is not None:
             self.file = job.latest.data
             self.file = b""  # the page has its own copy now
-            message = f"Saved {self.filename} ({len(job.latest.data) / 1e6:.1f} MB)"
+            size = len(job.latest.data)
+            message = f"Saved {self.filename} ({f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.0f} kB'})"
         self.progress = {"state": job.state, "done": 0.0, "message": message}
         if not job.active:
             job.latest = None
