@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from atelier.explorer.drawings import network
+from atelier.explorer.drawings import network, sheet
 from atelier.explorer.exports import walk_for
 from atelier.explorer.settings import ExplorerSettings
 from atelier.explorer.studio import name_of
@@ -27,7 +27,6 @@ from atelier.reports import Report
 from atelier.widgets.packing import encode_picture
 
 _THUMB = 256
-_GAP = 6
 _REPORT_SIDE = 900
 
 
@@ -119,12 +118,7 @@ def report(settings: ExplorerSettings) -> Report:
 def grid(found: Recipe, columns: int, rows: int, strength: float, side: int = _THUMB) -> np.ndarray:
     """A sheet of siblings, (H, W, 3) uint8, white between them."""
     specs = list(siblings([found.spec], columns * rows, found.spec.seed, Mutation(strength=strength)))
-    step = side + _GAP
-    sheet = np.full((rows * step - _GAP, columns * step - _GAP, 3), 255, np.uint8)
-    for i, pixels in enumerate(pictures(specs, (side, side), found.window)):
-        y, x = divmod(i, columns)
-        sheet[y * step : y * step + side, x * step : x * step + side] = pixels
-    return sheet
+    return sheet(list(pictures(specs, (side, side), found.window)), columns)
 
 
 def _write_grid(path: Path, found: Recipe, settings: ExplorerSettings) -> Path:

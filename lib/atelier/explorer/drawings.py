@@ -46,6 +46,17 @@ def node_sheet(found: Recipe, node: str, side: int = 96, columns: int = 8) -> by
     return jpeg(np.concatenate([part for row in rows for part in (row, gap)][:-1]))
 
 
+def sheet(pictures: Sequence[np.ndarray], columns: int, gap: int = 6) -> np.ndarray:
+    """Pictures (side, side, 3) uint8 in rows of `columns` on one sheet (H, W, 3), white between them."""
+    side = len(pictures[0])
+    step, rows = side + gap, -(-len(pictures) // columns)
+    found = np.full((rows * step - gap, columns * step - gap, 3), 255, np.uint8)
+    for i, pixels in enumerate(pictures):
+        y, x = divmod(i, columns)
+        found[y * step : y * step + side, x * step : x * step + side] = pixels
+    return found
+
+
 def _strip(planes: np.ndarray, columns: int = 0) -> np.ndarray:
     """(n, H, W) gray tiles in one row of at least `columns`, (H, n W + gaps, 3)."""
     height, width = planes.shape[1:]
