@@ -109,6 +109,16 @@ def test_a_visit(page, served, tmp_path):
     page.locator("marimo-file input").set_input_files(odd)
     page.get_by_text("The recipe in odd.png cannot be read").wait_for()
 
+    other = page.context.new_page()  # another tab of the same browser
+    other.goto(served, wait_until="domcontentloaded")
+    other.get_by_role("tab", name="Favourites & recipes").click()
+    other.locator(".gallery .open").last.wait_for()
+    other.get_by_label("Remove").select_option(index=1)
+    other.get_by_text("Removed").wait_for()
+    other.get_by_text("Nothing kept yet").wait_for()
+    other.close()
+    page.get_by_text("Nothing kept yet").wait_for()
+
     again = page.url
     page.goto(again, wait_until="domcontentloaded")
     wait_for_siblings(page)

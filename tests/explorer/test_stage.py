@@ -7,6 +7,7 @@ import pytest
 from atelier.explorer.settings import ExplorerSettings
 from atelier.explorer.stage import Loop, Stage
 from atelier.explorer.studio import LITTER
+from atelier.fields.random import favourites
 from atelier.fields.random.window import Window
 from atelier.widgets.packing import unpack
 
@@ -78,6 +79,25 @@ def test_problems_are_one_sentence(stage):
     stage.forget("mine")
     stage.forget("mine")
     assert "no favourite" in stage.problem
+
+
+def test_a_visitors_favourites_stay_in_the_browser(tmp_path, monkeypatch):
+    monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
+    stages = [Stage(ExplorerSettings(seed=3, width=4, depth=2, topology="mlp"), visitors=True) for _ in range(2)]
+    send(stages[0].actions, "Keep")
+    stages[0].name_wanted = "mine"
+    send(stages[0].keeping, "Keep")
+    assert len(stages[0].favourites()) == 2
+    assert "mine" in favourites.loads(stages[0].shelf.text)
+    assert stages[1].favourites() == []
+    assert not list(tmp_path.iterdir())
+    stages[1].shelf.text = stages[0].shelf.text  # as the page does in another tab
+    assert stages[1].favourites() == stages[0].favourites()
+    stages[1].shelf.text = "spoilt"
+    assert stages[1].favourites() == []
+    assert "cannot be read" in stages[1].problem
+    for made in stages:
+        made.close()
 
 
 def test_exports_give_files(stage):

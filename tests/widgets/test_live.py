@@ -10,7 +10,7 @@ import pytest
 from atelier.errors import UserError
 from atelier.fields.window import Window
 from atelier.jobs import Job, Slots
-from atelier.widgets import Curve, Exporter, Line, LiveCanvas, Panel, Scene, Viewer
+from atelier.widgets import Actions, Curve, Exporter, Line, LiveCanvas, Panel, Scene, Viewer
 from atelier.widgets.packing import unpack
 
 
@@ -121,6 +121,16 @@ def test_the_viewer_draws_the_newest_window_and_refuses_others():
     assert len(drawn) == count
     assert viewer.window == Window(0.5, 0, 4, 2)
     viewer.close()
+
+
+def test_actions_are_done_once_and_nothing_else_is():
+    done = []
+    actions = Actions({"Undo": lambda: done.append("undo"), "Keep": lambda: done.append("keep")})
+    for name in ("Keep", "Burn", None, "Undo"):
+        press(actions, name)
+    assert done == ["keep", "undo"]
+    actions.close()
+    actions.close()
 
 
 def step(done, data=None):

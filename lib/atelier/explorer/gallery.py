@@ -3,7 +3,6 @@
 The recipes, data/gallery/random_fields.json, were bred and kept in the explorer; it opens them as favourites.
 """
 
-
 from atelier.explorer.drawings import sheet
 from atelier.explorer.exports import walk_for
 from atelier.explorer.studio import jpeg

@@ -83,6 +83,27 @@ def test_written_animations_hold_every_frame(tmp_path, ending):
     assert np.abs(shown - frames[3].pixels).mean() < (1e-9 if ending == "png" else 12)
 
 
+def test_a_video_holds_every_frame(tmp_path):
+    reason = "MP4 is written by imageio-ffmpeg, which the extra `video` installs"
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg", reason=reason)
+    path = tmp_path / "loop.mp4"
+    frames = list(write(path, animate(WALKS[0], 5, (33, 17)), 10))
+    reader = imageio_ffmpeg.read_frames(str(path))
+    meta = next(reader)
+    shown = [np.frombuffer(raw, np.uint8).reshape(16, 32, 3) for raw in reader]
+    assert (meta["size"], meta["fps"], len(shown)) == ((32, 16), 10, 5)  # odd sides lose their last pixel
+    for frame, pixels in zip(frames, shown, strict=True):
+        assert np.abs(pixels.astype(int) - frame.pixels[:16, :32]).mean() < 25
+
+
+def test_a_cancelled_video_leaves_nothing(tmp_path):
+    pytest.importorskip("imageio_ffmpeg", reason="MP4 needs the extra `video`")
+    steps = write(tmp_path / "a.mp4", animate(WALKS[0], 4, (16, 16)))
+    next(steps)
+    steps.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_cancelled_animation_leaves_nothing(tmp_path):
     steps = write(tmp_path / "a.gif", animate(WALKS[0], 4, (8, 8)))
     next(steps)

@@ -13,6 +13,7 @@ from atelier.fields.random.field import build, load_weights, save_weights
 from atelier.fields.random.rendering import (
     estimate,
     feature_pictures,
+    glances,
     picture,
     pictures,
     render,
@@ -166,6 +167,11 @@ def test_weights_are_kept_as_weights_and_must_be_numbers(tmp_path):
 def test_sizes_out_of_bounds(size):
     with pytest.raises(UserError):
         picture(FieldSpec(), Window(), size)
+
+
+def test_a_glance_is_a_small_picture():
+    spec = FieldSpec(symmetry="rotation", colour="oklab")
+    assert np.array_equal(next(glances([spec])), picture(spec, Window(), (64, 64))[::2, ::2])
 
 
 def test_one_pixel():
