@@ -1,6 +1,7 @@
 """The random-field explorer in a real browser: breed, roam, turn, keep, take home and load again."""
 
 import os
+from pathlib import Path
 
 import pytest
 from atelier.fields.random import recipe
@@ -14,7 +15,7 @@ THUMBS = ".gallery figure:not(.waiting) canvas[data-drawn]"
 
 @pytest.fixture(scope="module", autouse=True)
 def _own_data(tmp_path_factory):
-    """Favourites are kept in a folder of the test's own."""
+    """A data folder of the test's own, in which no visitor may leave a trace."""
     before = os.environ.get("ATELIER_DATA")
     os.environ["ATELIER_DATA"] = str(tmp_path_factory.mktemp("data"))
     yield
@@ -109,19 +110,14 @@ def test_a_visit(page, served, tmp_path):
     page.locator("marimo-file input").set_input_files(odd)
     page.get_by_text("The recipe in odd.png cannot be read").wait_for()
 
-    other = page.context.new_page()  # another tab of the same browser
-    other.goto(served, wait_until="domcontentloaded")
-    other.get_by_role("tab", name="Favourites & recipes").click()
-    other.locator(".gallery .open").last.wait_for()
-    other.get_by_label("Remove").select_option(index=1)
-    other.get_by_text("Removed").wait_for()
-    other.get_by_text("Nothing kept yet").wait_for()
-    other.close()
-    page.get_by_text("Nothing kept yet").wait_for()
-
     again = page.url
     page.goto(again, wait_until="domcontentloaded")
     wait_for_siblings(page)
     assert shown(page) == recipe.read(saved)
+    page.get_by_role("tab", name="Favourites & recipes").click()  # another session of the same browser
+    page.get_by_label("Remove").select_option(index=1)
+    page.get_by_text("Removed").wait_for()
+    page.get_by_text("Nothing kept yet").wait_for()
+    assert not list(Path(os.environ["ATELIER_DATA"]).iterdir())
     page.goto(f"{served}?field=f1.cutoff", wait_until="domcontentloaded")
     page.get_by_text("A chosen picture is shown instead").wait_for()
