@@ -200,12 +200,7 @@ def _(knobs, live, mo, shown, stage):
     shown  # another picture brings its own knobs
     base = stage.explorer.spec if live else None
     knob_controls = mo.ui.dictionary(
-        {
-            group: mo.ui.dictionary(knobs.knobs(base, tuple(name for name in names if name != "latent_size")))
-            for group, names in knobs.GROUPS.items()
-        }
-        if live
-        else {}
+        {group: mo.ui.dictionary(knobs.knobs(base, names)) for group, names in knobs.GROUPS.items()} if live else {}
     )
     latent_controls = mo.ui.array(knobs.latent_sliders(base) if live else [])
     first = {}  # where these knobs stood at first, noted before anyone turns them

@@ -17,9 +17,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Weights": ("seed", "initialisation", "std", "mean", "low", "high", "bias", "omega", "strands"),
     "Inputs": ("inputs", "scale", "symmetry", "order", "frequency", "fourier", "fourier_sigma"),
     "Colour": ("colour", "palette", "colours", "cycles", "relief", "contrast", "brightness", "saturation"),
-    "Latent": ("latent_size", "latent_scale"),
+    "Latent": ("latent_scale",),
 }
-"""Group to properties; `colours` writes the palette out, `latent_size` is the length of the latent vector."""
+"""Group to properties; `colours` writes the palette out. The latent vector has sliders of its own."""
 
 _TEXTS = {
     "width": "Neurons of a layer",
@@ -41,7 +41,6 @@ _TEXTS = {
     "colour": "Colour space",
     "colours": "Own colours, #rrggbb, …",
     "cycles": "Runs through the palette",
-    "latent_size": "Length of the latent vector",
     "latent_scale": "Weight of the latent vector",
 }
 _OPTIONS = {
@@ -102,8 +101,6 @@ def painting_palette(name: str) -> tuple[str, ...]:
 
 def _knob(spec: FieldSpec, name: str) -> Any:
     text = _TEXTS.get(name, label(name))
-    if name == "latent_size":
-        return mo.ui.number(0, 64, step=1, value=len(spec.latent), label=text, full_width=True)
     if name == "colours":
         own = ", ".join(spec.palette) if spec.palette[0].startswith("#") else ""
         return mo.ui.text(own, placeholder="#0d1030, #d65a7c, …", label=text, full_width=True)

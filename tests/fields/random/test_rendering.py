@@ -190,12 +190,6 @@ def test_bad_sizes_in_words(text):
         read_size(text)
 
 
-def test_a_wheel_holds_the_point_under_the_pointer():
-    window, size, pixel = Window(0.3, 0.1, 2.0), (300, 200), (40, 170)
-    zoomed = window.zoomed(3.0, size, pixel)
-    assert zoomed.at(size, pixel) == pytest.approx(window.at(size, pixel))
-
-
 def test_estimate_grows_with_the_picture():
     small, large = estimate(FieldSpec(), (512, 512)), estimate(FieldSpec(), (4096, 4096))
     assert large.seconds > small.seconds

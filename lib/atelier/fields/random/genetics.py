@@ -257,39 +257,6 @@ class Family:
                 left += self.members[parent].parents
         return found
 
-    def to_json(self) -> dict[str, Any]:
-        members = [
-            {
-                "spec": m.spec.to_json(),
-                "window": m.window.to_json(),
-                "parents": list(m.parents),
-                "name": m.name,
-            }
-            for m in self.members
-        ]
-        return {"kind": "atelier-family", "members": members, "path": list(self.path)}
-
-    @classmethod
-    def from_json(cls, data: Any) -> "Family":
-        """Raises UserError: not a family, or one that does not hold together."""
-        try:
-            members = tuple(
-                Member(
-                    FieldSpec.from_json(m["spec"]),
-                    Window.from_json(m["window"]),
-                    tuple(int(p) for p in m["parents"]),
-                    str(m["name"]),
-                )
-                for m in data["members"]
-            )
-            path = tuple(int(n) for n in data["path"])
-        except (KeyError, TypeError):
-            raise UserError("This is not a family tree; choose a file that Atelier saved.") from None
-        elders = all(0 <= p < i for i, m in enumerate(members) for p in m.parents)
-        if not elders or not all(0 <= n < len(members) for n in path):
-            raise UserError("This family tree does not hold together; choose a file that Atelier saved.")
-        return cls(members, path)
-
     def _check(self, number: int) -> None:
         if not 0 <= number < len(self.members):
             raise UserError(f"The family has no member {number}; choose one from 0 to {len(self.members) - 1}.")

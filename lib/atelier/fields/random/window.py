@@ -34,33 +34,6 @@ class Window(Settings):
         """Half the side of a pixel, in units of the plane; size = (width, height)."""
         return 1.0 / (self.zoom * min(size))
 
-    def at(self, size: tuple[int, int], pixel: tuple[float, float]) -> tuple[float, float]:
-        """The point of the plane under `pixel`, measured from the top left corner of the picture."""
-        h = self.half_pixel(size)
-        return (
-            self.pan_x + (2 * pixel[0] - size[0]) * h,
-            self.pan_y + (2 * pixel[1] - size[1]) * h,
-        )
-
-    def zoomed(self, factor: float, size: tuple[int, int], pixel: tuple[float, float]) -> "Window":
-        """Zoomed by `factor` with the point under `pixel` held, as a wheel does; kept in bounds."""
-        x, y = self.at(size, pixel)
-        zoom = _clamp("zoom", self.zoom * factor)
-        return Window(
-            _clamp("pan_x", x + (self.pan_x - x) * self.zoom / zoom),
-            _clamp("pan_y", y + (self.pan_y - y) * self.zoom / zoom),
-            zoom,
-        )
-
-    def dragged(self, size: tuple[int, int], pixels: tuple[float, float]) -> "Window":
-        """Moved so that the picture follows a drag by `pixels`; clamped to bounds."""
-        h = 2 * self.half_pixel(size)
-        return Window(
-            _clamp("pan_x", self.pan_x - pixels[0] * h),
-            _clamp("pan_y", self.pan_y - pixels[1] * h),
-            self.zoom,
-        )
-
     def to_json(self) -> dict[str, float]:
         return dataclasses.asdict(self)
 
@@ -102,8 +75,3 @@ def axis(pan: float, half_pixel: float, side: int, start: int, count: int) -> Te
     """Coordinates of `count` pixel centres from pixel `start` of `side`, (count,) float64."""
     odd = 2 * torch.arange(start, start + count, dtype=torch.float64) + (1 - side)
     return odd.mul_(half_pixel).add_(pan)
-
-
-def _clamp(name: str, value: float) -> float:
-    domain = Window.domain(name)
-    return min(max(value, domain.low), domain.high)
