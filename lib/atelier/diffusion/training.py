@@ -7,7 +7,7 @@ needs no random state to resume: model, average, optimiser and k are enough to c
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -84,7 +84,8 @@ class TrainStep:
     step counts from 1 and goes on after a resume; loss is this batch's; epoch_losses the mean loss of every
     finished epoch; bin_losses the running mean of the loss in ten equal parts of [0, T] (NaN before a part
     was seen); seconds_left is measured, as is images_per_second. `average` is the live averaged denoiser:
-    sample from it between steps, do not change it. `saved` is the checkpoint written after this step.
+    sample from it between steps, do not change it. `saved` is the checkpoint written after this step;
+    `keep(path)` writes one of exactly this step, if called before the next is asked for.
     """
 
     step: int
@@ -98,8 +99,9 @@ class TrainStep:
     seconds_left: float
     progress: float
     last: bool
+    average: Denoiser = field(repr=False)
+    keep: Callable[[Path], Path] = field(repr=False)
     saved: Path | None = None
-    average: Denoiser = field(repr=False, default=None)
 
 
 @dataclass
@@ -227,8 +229,9 @@ def _report(run: _Run, loss: float, rate: float, seconds_per_step: float, saved:
         seconds_left=run.seconds_left(seconds_per_step),
         progress=min(1.0, run.progress),
         last=run.progress >= 1,
-        saved=saved,
         average=run.average,
+        keep=lambda path: _save(path, run),
+        saved=saved,
     )
 
 
