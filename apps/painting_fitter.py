@@ -99,7 +99,7 @@ def _(BUILT_IN, NETWORKS, PAINTINGS, PaintingSettings, control, given, mo):
         label="Picture",
         full_width=True,
     )
-    upload = mo.ui.file(filetypes=[".png", ".jpg", ".jpeg", ".webp"], max_size=25 << 20, label="Choose a file")
+    upload = mo.ui.file(filetypes=[".png", ".jpg", ".jpeg", ".webp"], max_size=25 << 20, label="Choose")
     size_slider = control(PaintingSettings, "size", given.size, "Size, pixels")
     gray_switch = control(PaintingSettings, "gray", given.gray)
     network_choice = control(

@@ -135,6 +135,7 @@ function picture(label) {
     if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
+      canvas.style.setProperty("--shape", bitmap.width / bitmap.height);
     }
     canvas.getContext("2d").drawImage(bitmap, 0, 0);
     bitmap.close();
