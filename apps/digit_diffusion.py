@@ -127,7 +127,7 @@ def _(UserError, chosen, live, load_file, mo, read_model, training):
     loaded_model = loaded_note = None
     if live and load_file.value:
         try:
-            loaded_model = read_model(load_file.contents(), f"Loaded: {load_file.name()}")
+            loaded_model = read_model(load_file.contents(), load_file.name())
             try:
                 _words = training.load(load_file.contents())
             except UserError as _error:

@@ -29,11 +29,11 @@ KEEP_AFTER = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 """Epochs after which samples may be kept."""
 _SAMPLES, _SAMPLE_COLUMNS, _SAMPLE_STEPS, _SAMPLE_SEED = 60, 20, 8, 1
 _REFRESH_SECONDS, _SHARE = 4.0, 12
-_ROW_COLUMNS = 4
+_ROW_COLUMNS = 5
 _PANEL_HEIGHT = 240
 _CURVES = (
     Curve("loss", "Loss", digits=3, height=110),
-    Curve("bins", "Loss by time t, ten bins", digits=3, over="= T", height=110),
+    Curve("bins", "Loss by time t, ten bins", digits=3, over="= T", height=110, newest=False),
 )
 
 
@@ -249,11 +249,11 @@ class TrainStudio:
             lines.append(
                 Line([(k + 1) * per_epoch for k in range(len(step.epoch_losses))], step.epoch_losses, "whole epochs")
             )
-        words = f"epoch {step.epoch:.2f} · {step.images_per_second:,.0f} digits/s"
+        words = f"{step.images_per_second:,.0f} digits/s"
         self.canvas.publish(
             pictures,
             step=step.step,
-            total="steps",
+            total=f"steps, {step.epoch:.2f} epochs",
             seconds=step.elapsed,
             note=words if step.last else f"{in_words(step.seconds_left)} left · {words}",
             curves={"loss": lines, "bins": [Line(centres, step.bin_losses)]},

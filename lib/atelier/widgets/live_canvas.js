@@ -103,8 +103,9 @@ function chart(spec) {
   }
   function update(next) {
     lines = next;
-    const now = lines.length === 1 ? lines[0].y[lines[0].y.length - 1] : null;
-    value.textContent = now == null ? (lines.length > 1 ? "" : "–")
+    const alone = spec.newest && lines.length < 2;
+    const now = alone ? lines[0]?.y[lines[0].y.length - 1] : null;
+    value.textContent = now == null ? (alone ? "–" : "")
       : (spec.log ? now.toExponential(2) : now.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
     if (lines.length > 1) {
       legend.replaceChildren(...lines.map(({ label }, i) =>
