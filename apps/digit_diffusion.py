@@ -658,10 +658,11 @@ def _(UserError, given, live, mo):
     finished = None
     if not live:
         from atelier.digits import command
+        from atelier.terminal import print_summary
 
         try:
             if mo.app_meta().mode == "script":
-                command.print_summary(command.run_command(given))
+                print_summary(command.run_command(given))
             else:
                 finished = command.finish(given)
         except UserError as _error:

@@ -574,10 +574,11 @@ def _(UserError, live, mo, settings):
     finished = None
     if not live:
         from atelier.painting import command
+        from atelier.terminal import print_summary
 
         try:
             if mo.app_meta().mode == "script":
-                command.print_summary(command.run_command(settings))
+                print_summary(command.run_command(settings))
             else:
                 finished = command.finished_run(settings)
         except UserError as _error:
