@@ -1,7 +1,8 @@
 """Training as an iterator of steps.
 
 All randomness of step k (which images, times, noise, dropped labels) is drawn from (seed, k) alone, so a run
-needs no random state to resume: model, average, optimiser and k are enough to continue bit for bit.
+needs no random state to resume: model, average, optimiser and k are enough to continue bit for bit. Under torchrun
+each process takes its share of the batch of step k, so that a team of any size makes the same run.
 """
 
 import copy
@@ -22,6 +23,7 @@ from atelier.diffusion.denoiser import KIND, SIZE, Denoiser, part, refuse_other
 from atelier.diffusion.precision import autocast
 from atelier.diffusion.seeds import mixed_seed
 from atelier.errors import UserError
+from atelier.parallel import Team, team
 
 TIME_BINS = 10
 SHOULD_MATCH = ("batch_size", "seed", "label_dropout", "ema_decay", "learning_rate", "warmup", "weight_decay")
@@ -123,6 +125,7 @@ class _Run:
     recipe: Recipe
     batches: int  # per epoch
     notes: Mapping[str, Any]
+    team: Team = field(default_factory=team)
     average: Denoiser = field(init=False)
     optimiser: torch.optim.Optimizer = field(init=False)
     at: _Position = field(default_factory=_Position)
@@ -191,6 +194,11 @@ def train(
     """
     _check_data(denoiser, images, labels)
     run = _Run(denoiser, recipe, max(1, len(images) // recipe.batch_size), notes or {})
+    if recipe.batch_size < run.team.size:
+        raise UserError(
+            f"A batch of {recipe.batch_size} cannot be shared by {run.team.size} processes; make it larger."
+        )
+    checkpoint = checkpoint if run.team.leads else None
     if resume is not None:
         _restore(resume, run)
     denoiser.train()
@@ -204,7 +212,7 @@ def train(
             _average(run)
             _note(run, loss, bins)
             now = time.monotonic()
-            run.at.elapsed = earlier + now - began
+            run.at.elapsed = run.team.agreed(earlier + now - began, denoiser.device)
             due = run.progress >= 1 or now - saved_at >= recipe.checkpoint_seconds
             saved = _save(checkpoint, run) if checkpoint is not None and due else None
             if saved:
@@ -301,16 +309,19 @@ def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> tuple[float
     weights = None
     if denoiser.conditional:
         no_label, given = (denoiser.label_weights(which, len(x0)) for which in (None, label))
-        weights = torch.where(hidden[:, None], no_label, given).to(denoiser.device)
+        weights = torch.where(hidden[:, None], no_label, given)[run.team.share].to(denoiser.device)
+    mine = [tensor[run.team.share] for tensor in (x0, eps, t)]
     for group in run.optimiser.param_groups:
         group["lr"] = rate
     with _enough_memory(recipe.batch_size):
         with autocast(denoiser.device, recipe.precision):
-            losses = denoiser.loss(x0.to(denoiser.device), eps.to(denoiser.device), t, weights)
+            losses = denoiser.loss(*(tensor.to(denoiser.device) for tensor in mine), weights)
         run.optimiser.zero_grad(set_to_none=True)
-        losses.mean().backward()
+        (losses.sum() / len(x0)).backward()
+        run.team.add_up([p.grad for p in denoiser.parameters() if p.grad is not None])
         torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
-        loss = float(losses.detach().mean())
+        losses = run.team.gathered(losses.detach().float(), len(x0)).cpu()
+        loss = float(losses.mean())
         if not math.isfinite(loss):
             raise UserError(
                 f"The loss at step {step + 1} is not a number; lower the learning rate "
@@ -318,7 +329,7 @@ def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> tuple[float
             )
         run.optimiser.step()
     bins = (t / denoiser.schedule.T * TIME_BINS).long().clamp(0, TIME_BINS - 1)
-    return loss, (bins, losses.detach().float().cpu())
+    return loss, (bins, losses)
 
 
 @contextmanager

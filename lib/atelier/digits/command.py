@@ -23,6 +23,7 @@ from atelier.digits.models import Model, load_model, shipped_model
 from atelier.digits.settings import DigitSettings
 from atelier.digits.studio import sample_as_asked
 from atelier.errors import UserError
+from atelier.parallel import team
 from atelier.paths import write_whole
 from atelier.reports import Report
 from atelier.terminal import ProgressBar
@@ -97,6 +98,8 @@ def finish(settings: DigitSettings, words: TextIO | None = None) -> Finished:
     note = ""
     if settings.trains:
         model, trained, note = _train(settings, bar)
+        if not team().leads:
+            sys.exit()  # the others have done their part
         checkpoint = Path(settings.out) / "checkpoint.safetensors"
     elif settings.checkpoint:
         model = load_model(Path(settings.checkpoint))
@@ -172,7 +175,8 @@ def _train(settings: DigitSettings, bar: ProgressBar) -> tuple[Model, TrainStep,
         resume=Path(settings.resume) if settings.resume else None,
         notes={"dataset": digits.title},
     ):
-        bar("training", last.progress, f"step {last.step:,}  loss {last.loss:.3f}  {last.seconds_left:.0f} s left")
+        if team().leads:
+            bar("training", last.progress, f"step {last.step:,}  loss {last.loss:.3f}  {last.seconds_left:.0f} s left")
     if last is None:
         raise UserError(
             "This checkpoint has come to the end of that budget already; give more epochs or minutes in all."
