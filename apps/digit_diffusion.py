@@ -7,7 +7,6 @@ app = marimo.App(width="full", app_title="Digit diffusion")
 @app.cell(hide_code=True)
 def _():
     import contextlib
-    import sys
 
     import marimo as mo
     from atelier.errors import UserError
@@ -17,14 +16,14 @@ def _():
         "<h1 style='font-size: 1.6rem; margin: 0'>Digit diffusion</h1> Pure noise becomes handwritten digits, step by "
         "step. Watch it, steer it, train a network of your own, and see how good it is."
     )
-    return UserError, contextlib, live, mo, sys
+    return UserError, contextlib, live, mo
 
 
 @app.cell(hide_code=True)
 def _(live, mo):
     with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
         from atelier import figures
-        from atelier.controls import beside, control
+        from atelier.controls import asked_for, beside, control, follow_in_address
         from atelier.diffusion.schedules import build_schedule
         from atelier.digits import page, sheets
         from atelier.digits.judge_studio import COUNTS, JudgeStudio
@@ -47,10 +46,12 @@ def _(live, mo):
         SteerStudio,
         Steering,
         TrainStudio,
+        asked_for,
         beside,
         build_schedule,
         control,
         figures,
+        follow_in_address,
         page,
         read_model,
         sheets,
@@ -60,21 +61,8 @@ def _(live, mo):
 
 
 @app.cell(hide_code=True)
-def _(DigitSettings, UserError, live, mo, sys):
-    problem = None
-    try:
-        if live:
-            _words = {key: word for key, word in mo.query_params().to_dict().items() if key != "file"}
-            given = DigitSettings.read(_words, address=True)
-        elif "help" in mo.cli_args():
-            print(DigitSettings.usage("python apps/digit_diffusion.py"))
-            sys.exit(0)
-        else:
-            given = DigitSettings.read(mo.cli_args().to_dict())
-    except UserError as _error:
-        if not live:
-            sys.exit(f"digit diffusion: {_error}")
-        given, problem = DigitSettings(), f"{_error} The defaults are used instead."
+def _(DigitSettings, asked_for, live, mo):
+    given, problem = asked_for(DigitSettings, "digit_diffusion", live)
     mo.callout(problem, kind="warn") if problem else None
     return (given,)
 
@@ -284,11 +272,7 @@ def _(
     )
     _notes = [mo.callout(refused, kind="danger")] if refused else []
     _picture = mo.vstack(
-        [
-            *_notes,
-            sample_view,
-            mo.hstack([scrubber, *sample_export_views], widths=[3, 1, 1], align="center", gap=1),
-        ]
+        [*_notes, sample_view, mo.hstack([scrubber, *sample_export_views], widths=[3, 1, 1], align="center", gap=1)]
     )
     beside(_controls, _picture) if live else None
     return
@@ -638,17 +622,10 @@ def _(
 
 
 @app.cell(hide_code=True)
-def _(live, mo, settings):
+def _(follow_in_address, live, settings):
     # The address follows the controls, so that it can be shared.
     if live:
-        _now = settings.changed()
-        _params = mo.query_params()
-        for _key in list(_params.to_dict()):
-            if _key != "file" and _key not in _now:
-                _params.remove(_key)
-        for _key, _word in _now.items():
-            if _params.get(_key) != _word:
-                _params.set(_key, _word)
+        follow_in_address(settings.changed())
     return
 
 
