@@ -398,9 +398,9 @@ def _(EXPERIMENTS, experiment, mo):
 
 
 @app.cell(hide_code=True)
-def _(Steering, UserError, experiment, live, model, steer_controls, steering):
+def _(Steering, UserError, experiment, live, model, steer_controls, steering, view):
     steer_problem = None
-    if live:
+    if live and view.value == "Steer":
         try:
             steering.configure(model, Steering(experiment.value, **steer_controls.value))
         except UserError as _error:

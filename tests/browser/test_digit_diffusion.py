@@ -107,7 +107,6 @@ def test_a_network_is_trained_stopped_taken_home_gone_on_from_steered_and_judged
     page.locator("marimo-dropdown", has_text="Model").locator("select").first.select_option(label="Trained here")
     Run(page, 0).becomes("Finished")
     steering = open_tab(page, "Steer")
-    steering.play.click()
     steering.becomes("Finished")
     judging = open_tab(page, "How good")
     press(page, "Digits to judge", "Home")

@@ -106,7 +106,9 @@ def figure_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
 
     def row(name: str, key: str, form: str, best: str) -> dict[str, str]:
         def shown(value: float | None) -> str:
-            return "–" if value is None or not math.isfinite(value) else format(value, form)
+            if value is None or not math.isfinite(value):
+                return "–"
+            return format(value, form if abs(value) < 1000 else ",.0f")
 
         return {
             "figure": name,

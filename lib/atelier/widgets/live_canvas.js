@@ -105,7 +105,7 @@ function chart(spec) {
     lines = next;
     const alone = spec.newest && lines.length < 2;
     const now = alone ? lines[0]?.y[lines[0].y.length - 1] : null;
-    value.textContent = now == null ? (alone ? "–" : "")
+    value.textContent = now == null ? (alone ? "–" : "\u00a0")
       : (spec.log ? now.toExponential(2) : now.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
     if (lines.length > 1) {
       legend.replaceChildren(...lines.map(({ label }, i) =>
