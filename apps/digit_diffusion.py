@@ -252,6 +252,7 @@ def _(
     guidance_range,
     live,
     mo,
+    model,
     model_choice,
     models,
     page,
@@ -261,9 +262,11 @@ def _(
     sample_view,
     scrubber,
 ):
+    _names = page.class_note(model.classes) if live else ""
     _controls = mo.vstack(
         [
             *([model_choice] if live and len(models) > 1 else []),
+            *([mo.md(f"<small>{_names}</small>")] if _names else []),
             *sample_controls.elements.values(),
             mo.accordion({"More": mo.vstack([guidance_range, eta_slider])}),
             mo.md(f"<small>Guidance: {page.GUIDANCE_WORDS}</small>"),

@@ -231,6 +231,13 @@ def test_judging_gives_a_report_with_floor_and_ceiling(model, small):
     studio.close()
 
 
+def test_labels_that_are_no_digits_are_named(model):
+    assert page.class_note(model.classes) == ""
+    fashion = Model("x", model.denoiser, {"dataset": "Fashion-MNIST"})
+    assert fashion.dataset == "fashion"
+    assert page.class_note(fashion.classes).startswith("Labels: 0 T-shirt")
+
+
 def test_a_data_set_without_a_judge_is_refused(model):
     studio = JudgeStudio(model, DigitSettings(), 100)
     with pytest.raises(UserError, match="no judge for kmnist"):
