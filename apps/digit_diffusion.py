@@ -7,7 +7,6 @@ app = marimo.App(width="full", app_title="Digit diffusion")
 @app.cell(hide_code=True)
 def _():
     import contextlib
-    import sys
 
     import marimo as mo
     from atelier.errors import UserError
@@ -17,14 +16,14 @@ def _():
         "<h1 style='font-size: 1.6rem; margin: 0'>Digit diffusion</h1> Pure noise becomes handwritten digits, step by "
         "step. Watch it, steer it, train a network of your own, and see how good it is."
     )
-    return UserError, contextlib, live, mo, sys
+    return UserError, contextlib, live, mo
 
 
 @app.cell(hide_code=True)
 def _(live, mo):
     with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
         from atelier import figures
-        from atelier.controls import beside, control
+        from atelier.controls import asked_for, beside, control, follow_in_address
         from atelier.diffusion.schedules import build_schedule
         from atelier.digits import page, sheets
         from atelier.digits.judge_studio import COUNTS, JudgeStudio
@@ -47,10 +46,12 @@ def _(live, mo):
         SteerStudio,
         Steering,
         TrainStudio,
+        asked_for,
         beside,
         build_schedule,
         control,
         figures,
+        follow_in_address,
         page,
         read_model,
         sheets,
@@ -60,21 +61,8 @@ def _(live, mo):
 
 
 @app.cell(hide_code=True)
-def _(DigitSettings, UserError, live, mo, sys):
-    problem = None
-    try:
-        if live:
-            _words = {key: word for key, word in mo.query_params().to_dict().items() if key != "file"}
-            given = DigitSettings.read(_words, address=True)
-        elif "help" in mo.cli_args():
-            print(DigitSettings.usage("python apps/digit_diffusion.py"))
-            sys.exit(0)
-        else:
-            given = DigitSettings.read(mo.cli_args().to_dict())
-    except UserError as _error:
-        if not live:
-            sys.exit(f"digit diffusion: {_error}")
-        given, problem = DigitSettings(), f"{_error} The defaults are used instead."
+def _(DigitSettings, asked_for, live, mo):
+    given, problem = asked_for(DigitSettings, "digit_diffusion", live)
     mo.callout(problem, kind="warn") if problem else None
     return (given,)
 
@@ -127,7 +115,7 @@ def _(UserError, chosen, live, load_file, mo, read_model, training):
     loaded_model = loaded_note = None
     if live and load_file.value:
         try:
-            loaded_model = read_model(load_file.contents(), f"Loaded: {load_file.name()}")
+            loaded_model = read_model(load_file.contents(), load_file.name())
             try:
                 _words = training.load(load_file.contents())
             except UserError as _error:
@@ -264,6 +252,7 @@ def _(
     guidance_range,
     live,
     mo,
+    model,
     model_choice,
     models,
     page,
@@ -273,9 +262,11 @@ def _(
     sample_view,
     scrubber,
 ):
+    _names = page.class_note(model.classes) if live else ""
     _controls = mo.vstack(
         [
             *([model_choice] if live and len(models) > 1 else []),
+            *([mo.md(f"<small>{_names}</small>")] if _names else []),
             *sample_controls.elements.values(),
             mo.accordion({"More": mo.vstack([guidance_range, eta_slider])}),
             mo.md(f"<small>Guidance: {page.GUIDANCE_WORDS}</small>"),
@@ -284,11 +275,7 @@ def _(
     )
     _notes = [mo.callout(refused, kind="danger")] if refused else []
     _picture = mo.vstack(
-        [
-            *_notes,
-            sample_view,
-            mo.hstack([scrubber, *sample_export_views], widths=[3, 1, 1], align="center", gap=1),
-        ]
+        [*_notes, sample_view, mo.hstack([scrubber, *sample_export_views], widths=[3, 1, 1], align="center", gap=1)]
     )
     beside(_controls, _picture) if live else None
     return
@@ -414,9 +401,9 @@ def _(EXPERIMENTS, experiment, mo):
 
 
 @app.cell(hide_code=True)
-def _(Steering, UserError, experiment, live, model, steer_controls, steering):
+def _(Steering, UserError, experiment, live, model, steer_controls, steering, view):
     steer_problem = None
-    if live:
+    if live and view.value == "Steer":
         try:
             steering.configure(model, Steering(experiment.value, **steer_controls.value))
         except UserError as _error:
@@ -638,17 +625,10 @@ def _(
 
 
 @app.cell(hide_code=True)
-def _(live, mo, settings):
+def _(follow_in_address, live, settings):
     # The address follows the controls, so that it can be shared.
     if live:
-        _now = settings.changed()
-        _params = mo.query_params()
-        for _key in list(_params.to_dict()):
-            if _key != "file" and _key not in _now:
-                _params.remove(_key)
-        for _key, _word in _now.items():
-            if _params.get(_key) != _word:
-                _params.set(_key, _word)
+        follow_in_address(settings.changed())
     return
 
 
@@ -658,10 +638,11 @@ def _(UserError, given, live, mo):
     finished = None
     if not live:
         from atelier.digits import command
+        from atelier.terminal import print_summary
 
         try:
             if mo.app_meta().mode == "script":
-                command.print_summary(command.run_command(given))
+                print_summary(command.run_command(given))
             else:
                 finished = command.finish(given)
         except UserError as _error:

@@ -7,32 +7,19 @@ app = marimo.App(width="full", app_title="Painting fitter")
 @app.cell(hide_code=True)
 def _():
     import contextlib
-    import sys
 
     import marimo as mo
+    from atelier.controls import asked_for, beside, control, follow_in_address
     from atelier.errors import UserError
     from atelier.painting.settings import PaintingSettings
 
     live = mo.app_meta().request is not None  # a browser looks on; else a script, a test or an export
-    return PaintingSettings, UserError, contextlib, live, mo, sys
+    return (PaintingSettings, UserError, asked_for, beside, contextlib, control, follow_in_address, live, mo)
 
 
 @app.cell(hide_code=True)
-def _(PaintingSettings, UserError, live, mo, sys):
-    problem = None
-    try:
-        if live:
-            _words = {key: word for key, word in mo.query_params().to_dict().items() if key != "file"}
-            given = PaintingSettings.read(_words, address=True).known_picture()
-        elif "help" in mo.cli_args():
-            print(PaintingSettings.usage("python apps/painting_fitter.py"))
-            sys.exit(0)
-        else:
-            given = PaintingSettings.read(mo.cli_args().to_dict())
-    except UserError as _error:
-        if not live:
-            sys.exit(f"painting fitter: {_error}")
-        given, problem = PaintingSettings(), f"{_error} The defaults are used instead."
+def _(PaintingSettings, asked_for, live):
+    given, problem = asked_for(PaintingSettings, "painting_fitter", live, check=PaintingSettings.known_picture)
     return given, problem
 
 
@@ -49,7 +36,6 @@ def _(mo, problem):
 @app.cell(hide_code=True)
 def _(live, mo):
     with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
-        from atelier.controls import beside, control
         from atelier.datasets.download import DownloadError
         from atelier.datasets.pictures import (
             BUILT_IN,
@@ -79,8 +65,6 @@ def _(live, mo):
         Studio,
         Viewer,
         Window,
-        beside,
-        control,
         load_picture,
         page,
         painting_download,
@@ -99,7 +83,7 @@ def _(BUILT_IN, NETWORKS, PAINTINGS, PaintingSettings, control, given, mo):
         label="Picture",
         full_width=True,
     )
-    upload = mo.ui.file(filetypes=[".png", ".jpg", ".jpeg", ".webp"], max_size=25 << 20, label="Choose a file")
+    upload = mo.ui.file(filetypes=[".png", ".jpg", ".jpeg", ".webp"], max_size=25 << 20, label="Choose")
     size_slider = control(PaintingSettings, "size", given.size, "Size, pixels")
     gray_switch = control(PaintingSettings, "gray", given.gray)
     network_choice = control(
@@ -552,19 +536,13 @@ def _(
 
 
 @app.cell(hide_code=True)
-def _(NETWORKS, live, mo, rate, settings):
+def _(NETWORKS, follow_in_address, live, rate, settings):
     # The address follows the controls, so that it can be shared.
     if live:
         _now = settings.changed()
         if rate not in (None, NETWORKS[settings.network].learning_rate):
             _now = settings.replace(learning_rate=rate).changed()
-        _params = mo.query_params()
-        for _key in list(_params.to_dict()):
-            if _key != "file" and _key not in _now:
-                _params.remove(_key)
-        for _key, _word in _now.items():
-            if _params.get(_key) != _word:
-                _params.set(_key, _word)
+        follow_in_address(_now)
     return
 
 
@@ -574,10 +552,11 @@ def _(UserError, live, mo, settings):
     finished = None
     if not live:
         from atelier.painting import command
+        from atelier.terminal import print_summary
 
         try:
             if mo.app_meta().mode == "script":
-                command.print_summary(command.run_command(settings))
+                print_summary(command.run_command(settings))
             else:
                 finished = command.finished_run(settings)
         except UserError as _error:

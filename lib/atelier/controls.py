@@ -1,11 +1,16 @@
 """Controls made from settings, so that bounds and texts stand once, in the settings' dataclass."""
 
 import math
-from typing import Any
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import marimo as mo
 
+from atelier.errors import UserError
 from atelier.settings import Choice, Number, Settings, Switch, label
+
+Asked = TypeVar("Asked", bound=Settings)
 
 
 def control(cls: type[Settings], name: str, value: Any = None, text: str | None = None, words: dict | None = None):
@@ -41,6 +46,48 @@ def beside(controls: mo.Html, picture: mo.Html) -> mo.Html:
         f'<div style="flex: 1 1 200px; min-width: 0">{controls}</div>'
         f'<div style="flex: 4 1 min(640px, 100%); min-width: 0">{picture}</div></div>'
     )
+
+
+def asked_for(
+    cls: type[Asked], script: str, live: bool, *, check: Callable[[Asked], object] = lambda given: None
+) -> tuple[Asked, str | None]:
+    """The settings that the page's address asks for, or without a browser the command line of apps/`script`.py.
+
+    check: raises UserError for what an address may not ask for.
+
+    Returns:
+        The settings, and a sentence about what was wrong with the address; they are the defaults then. On a
+        command line the sentence ends the program.
+    """
+    try:
+        if live:
+            given = cls.read(_address(), address=True)
+            check(given)
+            return given, None
+        if "help" in mo.cli_args():
+            print(cls.usage(f"python apps/{script}.py"))
+            sys.exit(0)
+        return cls.read(mo.cli_args().to_dict()), None
+    except UserError as error:
+        if not live:
+            sys.exit(f"{script}: {error}")
+        return cls(), f"{error} The defaults are used instead."
+
+
+def _address() -> dict[str, str]:
+    """The words of the page's address, without marimo's own."""
+    return {key: word for key, word in mo.query_params().to_dict().items() if key != "file"}
+
+
+def follow_in_address(words: dict[str, str]) -> None:
+    """Make the page's address say `words` and nothing else of ours, so that it can be shared."""
+    params = mo.query_params()
+    for key in _address():
+        if key not in words:
+            params.remove(key)
+    for key, word in words.items():
+        if params.get(key) != word:
+            params.set(key, word)
 
 
 def ratio_steps(domain: Number, value: float) -> list[float]:

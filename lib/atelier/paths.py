@@ -49,3 +49,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> Path:
+    """Write a file that is whole or not there; gives its path back."""
+    with atomic_write(path) as part:
+        part.write_bytes(data)
+    return path

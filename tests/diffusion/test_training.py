@@ -106,6 +106,16 @@ def test_resuming_continues_bit_for_bit(tmp_path):
     assert same(state(steps[-1].average), state(resumed[-1].average))
 
 
+def test_a_step_can_be_kept_and_gone_on_from(tmp_path):
+    path = tmp_path / "kept.safetensors"
+    whole = list(train(fresh(), IMAGES, LABELS, recipe()))
+    for step in train(fresh(), IMAGES, LABELS, recipe()):
+        if step.step == 5:
+            assert step.keep(path) == path
+    resumed = list(train(fresh(), IMAGES, LABELS, recipe(), resume=path))
+    assert [s.loss for s in resumed] == [s.loss for s in whole[5:]]
+
+
 def test_closing_the_iterator_early_saves_the_position(tmp_path):
     path = tmp_path / "run.safetensors"
     run = train(fresh(), IMAGES, LABELS, recipe(), checkpoint=path)

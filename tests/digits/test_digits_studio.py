@@ -5,8 +5,9 @@ import time
 import numpy as np
 import pytest
 import torch
+from atelier import checkpoints
 from atelier.datasets.digits import font_digits
-from atelier.diffusion.denoiser import build_denoiser, save_denoiser
+from atelier.diffusion.denoiser import KIND, build_denoiser, save_denoiser
 from atelier.diffusion.schedules import SCHEDULES, build_schedule
 from atelier.digits import judge_studio, page, sheets, steer_studio, train_studio
 from atelier.digits.judge_studio import JudgeStudio
@@ -41,6 +42,18 @@ def small(monkeypatch):
 
 def status(canvas):
     return unpack(canvas.frame)[0]
+
+
+def saved(studio):
+    *_, last = studio.checkpoint()
+    return last.data
+
+
+def wait_until(true):
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def run(canvas):
@@ -126,7 +139,7 @@ def test_training_draws_samples_and_its_checkpoint_goes_on(small, tmp_path):
     assert {"samples", "kept 0", "kept 1"} <= studio.canvas._pictures.keys()
     assert studio.model().denoiser.conditional
     assert studio.note.startswith("Digits from fonts")
-    data = next(studio.checkpoint()).data
+    data = saved(studio)
     assert "step 6" in studio.load(data)
     studio.configure(settings.replace(batch=50, epochs=2.0), [1.0])
     assert studio.settings.batch == 100, "the recipe is the checkpoint's"
@@ -135,11 +148,34 @@ def test_training_draws_samples_and_its_checkpoint_goes_on(small, tmp_path):
     studio.close()
 
 
+def test_a_checkpoint_is_of_the_step_at_which_it_is_asked_for(small, tmp_path):
+    def step_saved():
+        path = tmp_path / "x.safetensors"
+        path.write_bytes(saved(studio))
+        return checkpoints.load(path, KIND).extra["run"]["step"]
+
+    studio = TrainStudio(DigitSettings(epochs=100.0, batch=100))
+    with pytest.raises(UserError, match="press Train"):
+        studio.checkpoint()
+    studio.canvas.play()
+    job = studio.canvas.job
+    wait_until(lambda: job.count >= 2)
+    before = job.count
+    assert before <= step_saved() <= job.count
+    job.pause()
+    wait_until(lambda: job.state == "paused")
+    assert step_saved() == job.count
+    job.stop()
+    job.join(30)
+    assert step_saved() == job.count
+    studio.close()
+
+
 def test_a_budget_that_is_used_up_says_so(small):
     settings = DigitSettings(epochs=0.5, batch=100)
     studio = TrainStudio(settings)
     run(studio.canvas)
-    studio.load(next(studio.checkpoint()).data)
+    studio.load(saved(studio))
     studio.canvas.play()
     studio.canvas.job.join(30)
     assert "set more minutes or epochs" in studio.canvas.job.message
@@ -158,10 +194,7 @@ def test_weights_for_drawing_alone_cannot_be_trained_on(model, tmp_path):
 def test_the_time_of_training_is_measured_before_the_start(small):
     studio = TrainStudio(DigitSettings(epochs=1.0, batch=100))
     studio.configure(studio.settings, [1.0])
-    end = time.monotonic() + 20
-    while "Measured" not in status(studio.canvas)["note"]:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_until(lambda: "Measured" in status(studio.canvas)["note"])
     assert "an epoch" in status(studio.canvas)["note"]
     studio.close()
 
@@ -170,7 +203,11 @@ def test_the_time_of_training_is_measured_before_the_start(small):
 def test_every_experiment_runs_to_a_picture(kind, model, small):
     studio = SteerStudio(model, Steering())
     studio.configure(model, Steering(kind=kind))
-    assert run(studio.canvas) == "finished"
+    job = studio.canvas.job
+    job.join(30)
+    assert job.state == "finished"
+    studio.configure(model, Steering(kind=kind))
+    assert studio.canvas.job is job, "what was run already is not run again"
     assert next(studio.png()).data.startswith(b"\x89PNG")
     assert status(studio.canvas)["error"] is None
     studio.close()
@@ -192,6 +229,13 @@ def test_judging_gives_a_report_with_floor_and_ceiling(model, small):
     assert "times the floor" in page.verdict(found)
     assert page.nearest_pairs(studio.report.memorisation).startswith(b"\x89PNG")
     studio.close()
+
+
+def test_labels_that_are_no_digits_are_named(model):
+    assert page.class_note(model.classes) == ""
+    fashion = Model("x", model.denoiser, {"dataset": "Fashion-MNIST"})
+    assert fashion.dataset == "fashion"
+    assert page.class_note(fashion.classes).startswith("Labels: 0 T-shirt")
 
 
 def test_a_data_set_without_a_judge_is_refused(model):

@@ -273,21 +273,7 @@ def sample(
     grid = _grid(denoiser, steps, times)
     if labels is not None:
         labels = denoiser.label_weights(labels, n).to(denoiser.device)
-    guidance = guidance or Guidance()
-    calls = 0
-
-    @torch.no_grad()
-    def predict(x: Tensor, t: float) -> Tensor:
-        nonlocal calls
-        calls += 1
-        label_parts = [None] * -(-n // batch) if labels is None else labels.split(batch)
-        with autocast(denoiser.device, precision):
-            parts = [
-                denoiser.guided(xs, t, label, guidance, clip=clip)
-                for xs, label in zip(x.split(batch), label_parts, strict=True)
-            ]
-        return torch.cat(parts)
-
+    predict = _Prediction(denoiser, labels, guidance or Guidance(), clip, batch, precision)
     generators = _generators(mixed_seed(seed, 1), n, first) if stepper.stochastic else []
     x, began = start.to(denoiser.device), time.perf_counter()
     for k, (t, s) in enumerate(pairwise(grid), 1):
@@ -298,11 +284,36 @@ def sample(
             time=s.t,
             noise_fraction=s.sigma / (s.alpha + s.sigma),
             seconds=time.perf_counter() - began,
-            network_calls=calls,
+            network_calls=predict.calls,
             last=k == len(grid) - 1,
             x_t=x,
             x0_hat=x0_hat,
         )
+
+
+@dataclass
+class _Prediction:
+    """The denoiser as a sampler sees it: guided x0_hat for all images, in batches; counts its calls."""
+
+    denoiser: Denoiser
+    labels: Tensor | None  # (N, classes + 1)
+    guidance: Guidance
+    clip: bool
+    batch: int
+    precision: str
+    calls: int = 0
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, t: float) -> Tensor:
+        self.calls += 1
+        xs = x.split(self.batch)
+        labels = [None] * len(xs) if self.labels is None else self.labels.split(self.batch)
+        with autocast(self.denoiser.device, self.precision):
+            parts = [
+                self.denoiser.guided(part, t, label, self.guidance, clip=self.clip)
+                for part, label in zip(xs, labels, strict=True)
+            ]
+        return torch.cat(parts)
 
 
 def encode(

@@ -32,6 +32,7 @@ from atelier.diffusion.denoiser import (
 from atelier.diffusion.evaluation import evaluate, load_judges
 from atelier.diffusion.training import Recipe, train
 from atelier.errors import UserError
+from atelier.parallel import team
 from atelier.paths import WEIGHTS, cache_dir
 
 RECIPE = {"learning_rate": 2e-3, "batch_size": 128, "ema_decay": 0.999, "seed": 0}
@@ -76,14 +77,14 @@ def make_denoiser(steps: int, working: Path, out: Path) -> None:
         notes={"dataset": digits.title},
     )
     for step in run:
-        if step.step % 100 == 0 or step.last:
+        if team().leads and (step.step % 100 == 0 or step.last):
             print(
                 f"step {step.step} epoch {step.epoch:.2f} loss {step.loss:.4f} "
                 f"{step.images_per_second:.0f} images/s, {step.seconds_left / 60:.1f} min left",
                 flush=True,
             )
-    average, extra = load_denoiser(working)
-    write(out, average, extra)
+    if team().leads:
+        write(out, *load_denoiser(working))
 
 
 def make_figures(n: int, steps: int, guidance: Guidance, out: Path) -> None:

@@ -1,13 +1,14 @@
 """Training as an iterator of steps.
 
 All randomness of step k (which images, times, noise, dropped labels) is drawn from (seed, k) alone, so a run
-needs no random state to resume: model, average, optimiser and k are enough to continue bit for bit.
+needs no random state to resume: model, average, optimiser and k are enough to continue bit for bit. Under torchrun
+each process takes its share of the batch of step k, so that a team of any size makes the same run.
 """
 
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from atelier.diffusion.denoiser import KIND, SIZE, Denoiser, part, refuse_other
 from atelier.diffusion.precision import autocast
 from atelier.diffusion.seeds import mixed_seed
 from atelier.errors import UserError
+from atelier.parallel import Team, team
 
 TIME_BINS = 10
 SHOULD_MATCH = ("batch_size", "seed", "label_dropout", "ema_decay", "learning_rate", "warmup", "weight_decay")
@@ -84,7 +86,8 @@ class TrainStep:
     step counts from 1 and goes on after a resume; loss is this batch's; epoch_losses the mean loss of every
     finished epoch; bin_losses the running mean of the loss in ten equal parts of [0, T] (NaN before a part
     was seen); seconds_left is measured, as is images_per_second. `average` is the live averaged denoiser:
-    sample from it between steps, do not change it. `saved` is the checkpoint written after this step.
+    sample from it between steps, do not change it. `saved` is the checkpoint written after this step;
+    `keep(path)` writes one of exactly this step, if called before the next is asked for.
     """
 
     step: int
@@ -98,8 +101,9 @@ class TrainStep:
     seconds_left: float
     progress: float
     last: bool
+    average: Denoiser = field(repr=False)
+    keep: Callable[[Path], Path] = field(repr=False)
     saved: Path | None = None
-    average: Denoiser = field(repr=False, default=None)
 
 
 @dataclass
@@ -121,6 +125,7 @@ class _Run:
     recipe: Recipe
     batches: int  # per epoch
     notes: Mapping[str, Any]
+    team: Team = field(default_factory=team)
     average: Denoiser = field(init=False)
     optimiser: torch.optim.Optimizer = field(init=False)
     at: _Position = field(default_factory=_Position)
@@ -189,6 +194,11 @@ def train(
     """
     _check_data(denoiser, images, labels)
     run = _Run(denoiser, recipe, max(1, len(images) // recipe.batch_size), notes or {})
+    if recipe.batch_size < run.team.size:
+        raise UserError(
+            f"A batch of {recipe.batch_size} cannot be shared by {run.team.size} processes; make it larger."
+        )
+    checkpoint = checkpoint if run.team.leads else None
     if resume is not None:
         _restore(resume, run)
     denoiser.train()
@@ -202,7 +212,7 @@ def train(
             _average(run)
             _note(run, loss, bins)
             now = time.monotonic()
-            run.at.elapsed = earlier + now - began
+            run.at.elapsed = run.team.agreed(earlier + now - began, denoiser.device)
             due = run.progress >= 1 or now - saved_at >= recipe.checkpoint_seconds
             saved = _save(checkpoint, run) if checkpoint is not None and due else None
             if saved:
@@ -227,8 +237,9 @@ def _report(run: _Run, loss: float, rate: float, seconds_per_step: float, saved:
         seconds_left=run.seconds_left(seconds_per_step),
         progress=min(1.0, run.progress),
         last=run.progress >= 1,
-        saved=saved,
         average=run.average,
+        keep=lambda path: _save(path, run),
+        saved=saved,
     )
 
 
@@ -298,16 +309,19 @@ def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> tuple[float
     weights = None
     if denoiser.conditional:
         no_label, given = (denoiser.label_weights(which, len(x0)) for which in (None, label))
-        weights = torch.where(hidden[:, None], no_label, given).to(denoiser.device)
+        weights = torch.where(hidden[:, None], no_label, given)[run.team.share].to(denoiser.device)
+    mine = [tensor[run.team.share] for tensor in (x0, eps, t)]
     for group in run.optimiser.param_groups:
         group["lr"] = rate
     with _enough_memory(recipe.batch_size):
         with autocast(denoiser.device, recipe.precision):
-            losses = denoiser.loss(x0.to(denoiser.device), eps.to(denoiser.device), t, weights)
+            losses = denoiser.loss(*(tensor.to(denoiser.device) for tensor in mine), weights)
         run.optimiser.zero_grad(set_to_none=True)
-        losses.mean().backward()
+        (losses.sum() / len(x0)).backward()
+        run.team.add_up([p.grad for p in denoiser.parameters() if p.grad is not None])
         torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
-        loss = float(losses.detach().mean())
+        losses = run.team.gathered(losses.detach().float(), len(x0)).cpu()
+        loss = float(losses.mean())
         if not math.isfinite(loss):
             raise UserError(
                 f"The loss at step {step + 1} is not a number; lower the learning rate "
@@ -315,7 +329,7 @@ def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> tuple[float
             )
         run.optimiser.step()
     bins = (t / denoiser.schedule.T * TIME_BINS).long().clamp(0, TIME_BINS - 1)
-    return loss, (bins, losses.detach().float().cpu())
+    return loss, (bins, losses)
 
 
 @contextmanager

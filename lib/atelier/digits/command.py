@@ -1,7 +1,6 @@
 """Digit diffusion without a browser: train where asked, draw, judge where asked, write files."""
 
 import io
-import json
 import math
 import sys
 import time
@@ -24,8 +23,10 @@ from atelier.digits.models import Model, load_model, shipped_model
 from atelier.digits.settings import DigitSettings
 from atelier.digits.studio import sample_as_asked
 from atelier.errors import UserError
-from atelier.paths import atomic_write
+from atelier.parallel import team
+from atelier.paths import write_whole
 from atelier.reports import Report
+from atelier.terminal import ProgressBar
 
 _MOST_IN_PICTURE = 1000
 _STRIP = 9
@@ -55,8 +56,8 @@ def run_command(settings: DigitSettings, words: TextIO | None = None) -> dict[st
     packed = io.BytesIO()
     np.savez_compressed(packed, images=done.images.numpy(), labels=labels.numpy())
     files = [
-        _write(out / "samples.png", sheets.png(done.images[:_MOST_IN_PICTURE])),
-        _write(out / "samples.npz", packed.getvalue()),
+        write_whole(out / "samples.png", sheets.png(done.images[:_MOST_IN_PICTURE])),
+        write_whole(out / "samples.npz", packed.getvalue()),
     ]
     if done.checkpoint is not None:
         files.append(done.checkpoint)
@@ -92,11 +93,13 @@ def run_command(settings: DigitSettings, words: TextIO | None = None) -> dict[st
 
 def finish(settings: DigitSettings, words: TextIO | None = None) -> Finished:
     """Train, draw and judge as asked, with a progress bar on the terminal."""
-    bar = _Bar(words or sys.stderr)
+    bar = ProgressBar(words or sys.stderr)
     trained = checkpoint = None
     note = ""
     if settings.trains:
         model, trained, note = _train(settings, bar)
+        if not team().leads:
+            sys.exit()  # the others have done their part
         checkpoint = Path(settings.out) / "checkpoint.safetensors"
     elif settings.checkpoint:
         model = load_model(Path(settings.checkpoint))
@@ -112,10 +115,6 @@ def finish(settings: DigitSettings, words: TextIO | None = None) -> Finished:
     strip = torch.stack([pairs[k] for k in picked], 1).flatten(0, 1)
     judged = _judge(settings, model, bar) if settings.evaluate else None
     return Finished(model, step.images, labels, strip, seconds, trained, checkpoint, judged, note)
-
-
-def print_summary(summary: dict[str, Any]) -> None:
-    print(json.dumps(summary), flush=True)
 
 
 def report(settings: DigitSettings, done: Finished) -> Report:
@@ -160,7 +159,7 @@ def report(settings: DigitSettings, done: Finished) -> Report:
     return made
 
 
-def _train(settings: DigitSettings, bar: "_Bar") -> tuple[Model, TrainStep, str]:
+def _train(settings: DigitSettings, bar: ProgressBar) -> tuple[Model, TrainStep, str]:
     digits = _data(settings.dataset, "train", bar)
     denoiser = build_denoiser(
         settings.backbone, settings.schedule, settings.target, T=settings.timesteps, seed=settings.seed
@@ -176,7 +175,8 @@ def _train(settings: DigitSettings, bar: "_Bar") -> tuple[Model, TrainStep, str]
         resume=Path(settings.resume) if settings.resume else None,
         notes={"dataset": digits.title},
     ):
-        bar("training", last.progress, f"step {last.step:,}  loss {last.loss:.3f}  {last.seconds_left:.0f} s left")
+        if team().leads:
+            bar("training", last.progress, f"step {last.step:,}  loss {last.loss:.3f}  {last.seconds_left:.0f} s left")
     if last is None:
         raise UserError(
             "This checkpoint has come to the end of that budget already; give more epochs or minutes in all."
@@ -184,7 +184,7 @@ def _train(settings: DigitSettings, bar: "_Bar") -> tuple[Model, TrainStep, str]
     return Model("Trained here", last.average, {"dataset": digits.title}), last, digits.note
 
 
-def _judge(settings: DigitSettings, model: Model, bar: "_Bar") -> EvaluationReport:
+def _judge(settings: DigitSettings, model: Model, bar: ProgressBar) -> EvaluationReport:
     training, test = _data(model.dataset, "train", bar), _data(model.dataset, "test", bar)
     run = evaluate(
         model.denoiser,
@@ -202,35 +202,8 @@ def _judge(settings: DigitSettings, model: Model, bar: "_Bar") -> EvaluationRepo
     return step.report
 
 
-def _data(name: str, split: str, bar: "_Bar") -> Digits:
+def _data(name: str, split: str, bar: ProgressBar) -> Digits:
     digits = load_digits(name, split, progress=lambda file, at, total: bar(f"fetching {file}", at / max(total, at), ""))
     if digits.note:
         bar.say(digits.note)
     return digits
-
-
-def _write(path: Path, data: bytes) -> Path:
-    with atomic_write(path) as part:
-        part.write_bytes(data)
-    return path
-
-
-class _Bar:
-    """A progress bar on a terminal; one line for each finished stage in a log."""
-
-    def __init__(self, words: TextIO) -> None:
-        self._words = words
-        self._live = words.isatty()
-        self._shown: tuple[str, int] | None = None
-
-    def __call__(self, stage: str, progress: float, text: str) -> None:
-        percent = int(100 * progress)
-        if (stage, percent) == self._shown or not (self._live or progress == 1):
-            return
-        self._shown = (stage, percent)
-        bar = "█" * (percent // 4) + "·" * (25 - percent // 4)
-        end = "\n" if progress == 1 else ""
-        print(f"\r{bar} {percent:3d} %  {stage}  {text}", end=end, file=self._words, flush=True)
-
-    def say(self, text: str) -> None:
-        print(text, file=self._words, flush=True)

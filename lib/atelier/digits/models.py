@@ -74,13 +74,13 @@ def load_model(path: Path, title: str = "") -> Model:
     return Model(title or Path(path).name, denoiser.to(best_device()), extra)
 
 
-def read_model(data: bytes, title: str) -> Model:
-    """The model in a checkpoint's bytes, as a browser sends them.
+def read_model(data: bytes, name: str) -> Model:
+    """The model in a checkpoint's bytes, as a browser sends them with the name of a file.
 
     Raises:
         UserError: it is not one that can be used.
     """
     with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        path = Path(folder) / "loaded.safetensors"
+        path = Path(folder) / (Path(name).name[-100:] or "checkpoint")
         path.write_bytes(data)
-        return load_model(path, title)
+        return load_model(path, f"Loaded: {path.name}")

@@ -101,12 +101,21 @@ def example_digits() -> tuple[Tensor, str]:
     return digits.images[firsts], digits.title if digits.stand_in else ""
 
 
+def class_note(classes: Sequence[str]) -> str:
+    """What the numbers of the labels stand for, where they are not digits; else nothing."""
+    if list(classes) == [str(k) for k in range(10)]:
+        return ""
+    return "Labels: " + ", ".join(f"{k} {name}" for k, name in enumerate(classes))
+
+
 def figure_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
     """The figures of an evaluation as rows: what, for generated digits, for as many real ones, for noise."""
 
     def row(name: str, key: str, form: str, best: str) -> dict[str, str]:
         def shown(value: float | None) -> str:
-            return "–" if value is None or not math.isfinite(value) else format(value, form)
+            if value is None or not math.isfinite(value):
+                return "–"
+            return format(value, form if abs(value) < 1000 else ",.0f")
 
         return {
             "figure": name,

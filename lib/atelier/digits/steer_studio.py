@@ -171,22 +171,23 @@ class SteerStudio:
         self.canvas.close()
 
     def configure(self, model: Model, asked: Steering) -> None:
-        """Take another model or experiment; it runs at the next Play.
+        """Run this experiment on this model now, unless it was run already.
 
         Raises:
             UserError: the model knows no labels, which every experiment needs.
         """
         if not model.denoiser.conditional:
             raise UserError("Steering needs a network that knows labels; this one was trained without.")
-        if (model.denoiser, asked) == (self.model.denoiser, self.asked):
+        if self.canvas.job is not None and (model.denoiser, asked) == (self.model.denoiser, self.asked):
             return
         self.model, self.asked = model, asked
         self._open()
+        self.canvas.play()
 
     def png(self) -> Iterator[ExportStep]:
         """What is on the canvas, as PNG."""
         if self.picture is None:
-            raise UserError("There is nothing to save yet: press Run first.")
+            raise UserError("There is nothing to save yet: press Run.")
         return iter([ExportStep(1, 1, encode_picture(self.picture))])
 
     def _open(self) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,11 +29,11 @@ KEEP_AFTER = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 """Epochs after which samples may be kept."""
 _SAMPLES, _SAMPLE_COLUMNS, _SAMPLE_STEPS, _SAMPLE_SEED = 60, 20, 8, 1
 _REFRESH_SECONDS, _SHARE = 4.0, 12
-_ROW_COLUMNS = 4
+_ROW_COLUMNS = 5
 _PANEL_HEIGHT = 240
 _CURVES = (
     Curve("loss", "Loss", digits=3, height=110),
-    Curve("bins", "Loss by time t, ten bins", digits=3, over="= T", height=110),
+    Curve("bins", "Loss by time t, ten bins", digits=3, over="= T", height=110, newest=False),
 )
 
 
@@ -47,6 +48,7 @@ class TrainStudio:
         self.loaded: dict[str, Any] | None = None
         self._snapshot: Model | None = None
         self._files = tempfile.TemporaryDirectory(prefix="atelier-")
+        self._wanted = threading.Event()  # a checkpoint of the step under way
         self._measuring: Job | None = None
         self._measured: tuple | None = None
         self.canvas.drive(self._job)
@@ -63,7 +65,8 @@ class TrainStudio:
 
     @property
     def checkpoint_path(self) -> Path:
-        """The newest checkpoint of the run, if there is one yet."""
+        """The newest checkpoint of the run: of now where it holds or has ended, else up to
+        `CHECKPOINT_SECONDS` old."""
         return Path(self._files.name) / "training.safetensors"
 
     @property
@@ -118,10 +121,24 @@ class TrainStudio:
         return self._snapshot
 
     def checkpoint(self) -> Iterator[ExportStep]:
-        """The newest checkpoint, for an Exporter."""
+        """The run as it stands now, for an Exporter: of the step at which it holds, or of the next one.
+
+        Raises:
+            UserError: nothing was trained yet.
+        """
+        if self.canvas.job is None or self.canvas.job.latest is None:
+            raise UserError("There is nothing to save yet; press Train.")
+        return self._checkpoint(self.canvas.job)
+
+    def _checkpoint(self, job: Job[TrainStep]) -> Iterator[ExportStep]:
+        if job.state in ("queued", "running"):
+            self._wanted.set()
+        while self._wanted.is_set() and job.active:
+            yield ExportStep(0, 1)
+            time.sleep(0.05)
         if not self.checkpoint_path.is_file():
-            raise UserError(f"A checkpoint is written every {CHECKPOINT_SECONDS:.0f} seconds of training; press Train.")
-        return iter([ExportStep(1, 1, self.checkpoint_path.read_bytes())])
+            raise UserError("This run ended before its first checkpoint; press Train again.")
+        yield ExportStep(1, 1, self.checkpoint_path.read_bytes())
 
     # The live run.
 
@@ -162,6 +179,7 @@ class TrainStudio:
         if self._measuring is not None:
             self._measuring.stop()
         self.checkpoint_path.unlink(missing_ok=True)
+        self._wanted.clear()
         self.note, self._snapshot = "", None
         self.canvas.show(self._scene())
         self.canvas.forget()
@@ -201,6 +219,8 @@ class TrainStudio:
 
     def _draw(self, job: Job, step: TrainStep, history: "_History", keep_after: Sequence[float], title: str) -> None:
         history.add(step)
+        if self._wanted.is_set():
+            self._keep(step)
         begin = time.monotonic()
         pictures = {}
         passed = [k for k, epoch in enumerate(keep_after) if not history.kept[k] and step.epoch >= epoch]
@@ -217,6 +237,10 @@ class TrainStudio:
             self._publish(step, history, pictures)
             self.canvas.rest(time.monotonic() - begin)
 
+    def _keep(self, step: TrainStep) -> None:
+        step.keep(self.checkpoint_path)
+        self._wanted.clear()
+
     def _publish(self, step: TrainStep, history: "_History", pictures: dict[str, bytes]) -> None:
         centres = [(k + 0.5) / TIME_BINS for k in range(TIME_BINS)]
         lines = [Line(history.steps, history.smooth, "steps, smoothed")]
@@ -225,11 +249,11 @@ class TrainStudio:
             lines.append(
                 Line([(k + 1) * per_epoch for k in range(len(step.epoch_losses))], step.epoch_losses, "whole epochs")
             )
-        words = f"epoch {step.epoch:.2f} · {step.images_per_second:,.0f} digits/s"
+        words = f"{step.images_per_second:,.0f} digits/s"
         self.canvas.publish(
             pictures,
             step=step.step,
-            total="steps",
+            total=f"steps, {step.epoch:.2f} epochs",
             seconds=step.elapsed,
             note=words if step.last else f"{in_words(step.seconds_left)} left · {words}",
             curves={"loss": lines, "bins": [Line(centres, step.bin_losses)]},
@@ -244,6 +268,7 @@ class TrainStudio:
         if job is not self.canvas.job:
             return
         if job.latest is not None and job.state == "paused":
+            self._keep(job.latest)
             images = draw_samples(job.latest.average)
             self._snapshot = Model("Trained here", copy.deepcopy(job.latest.average), {"dataset": digits[0].title})
             self._publish(job.latest, history, {"samples": sheets.png(images, _SAMPLE_COLUMNS)})

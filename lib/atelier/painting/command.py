@@ -1,6 +1,5 @@
 """The painting fitter without a browser: train with a progress bar, write files, print one JSON object."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,8 +14,9 @@ from atelier.fields.networks import NETWORKS
 from atelier.painting.exports import comparison_png, training_gif
 from atelier.painting.run import Run, train
 from atelier.painting.settings import PaintingSettings
-from atelier.paths import atomic_write
+from atelier.paths import write_whole
 from atelier.reports import Report
+from atelier.terminal import ProgressBar
 
 
 def run_command(settings: PaintingSettings, words: TextIO | None = None) -> dict[str, Any]:
@@ -26,8 +26,8 @@ def run_command(settings: PaintingSettings, words: TextIO | None = None) -> dict
     picture = run.picture
     out = Path(settings.out)
     name = Path(settings.picture).stem
-    gif = _write(out / f"{name}.gif", drawn_gif(run))
-    comparison = _write(out / f"{name}.png", comparison_png(picture.pixels, run.last, picture.title))
+    gif = write_whole(out / f"{name}.gif", drawn_gif(run))
+    comparison = write_whole(out / f"{name}.png", comparison_png(picture.pixels, run.last, picture.title))
     checkpoint = networks.save(out / f"{name}.safetensors", run.network, run.spec, steps=run.step, seconds=run.seconds)
     files = [gif, comparison, checkpoint]
     if settings.report:
@@ -48,11 +48,12 @@ def run_command(settings: PaintingSettings, words: TextIO | None = None) -> dict
 def finished_run(settings: PaintingSettings, words: TextIO | None = None) -> Run:
     """The run of the settings, exhausted, with a progress bar on the terminal."""
     words = words or sys.stderr
-    return train(Run.from_settings(settings, fetch(settings, words)), tell=_Bar(words))
+    bar = ProgressBar(words)
 
+    def tell(step: FitStep) -> None:
+        bar("training", step.progress, f"step {step.step:,}  loss {step.loss:.2e}  {step.seconds:.1f} s")
 
-def print_summary(summary: dict[str, Any]) -> None:
-    print(json.dumps(summary), flush=True)
+    return train(Run.from_settings(settings, fetch(settings, words)), tell)
 
 
 def fetch(settings: PaintingSettings, words: TextIO) -> Picture:
@@ -112,27 +113,3 @@ def report(settings: PaintingSettings, run: Run) -> Report:
     }
     page.heading("Settings").table(["setting", "value"], [[k.replace("_", " "), v] for k, v in chosen.items()])
     return page
-
-
-def _write(path: Path, data: bytes) -> Path:
-    with atomic_write(path) as part:
-        part.write_bytes(data)
-    return path
-
-
-class _Bar:
-    """A progress bar on a terminal; at most one line in a log."""
-
-    def __init__(self, words: TextIO) -> None:
-        self._words = words
-        self._live = words.isatty()
-        self._shown = -1
-
-    def __call__(self, step: FitStep) -> None:
-        percent = int(100 * step.progress)
-        if percent == self._shown or not (self._live or step.progress == 1):
-            return
-        self._shown = percent
-        bar = "█" * (percent // 4) + "·" * (25 - percent // 4)
-        text = f"{bar} {percent:3d} %  step {step.step:,}  loss {step.loss:.2e}  {step.seconds:.1f} s"
-        print(f"\r{text}", end="\n" if step.progress == 1 else "", file=self._words, flush=True)

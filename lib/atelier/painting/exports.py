@@ -34,7 +34,7 @@ def training_gif(original: Tensor, spec: NetworkSpec, moments: Sequence[Moment])
     chosen = spread(moments, GIF_FRAMES)
     network = networks.build(spec)
     height, width = fitted_size(original.shape[1], original.shape[0], min(GIF_SIDE, max(original.shape[:2])))
-    first = _image(original, height, width)
+    first = as_image(original, height, width)
     curves = CurvePanel(
         [m.step for m in moments], [m.psnr for m in moments], [m.ssim for m in moments], max(height, _LEAST_CURVES)
     )
@@ -44,7 +44,7 @@ def training_gif(original: Tensor, spec: NetworkSpec, moments: Sequence[Moment])
         network.eval()
         now = rendering.render(network, Window(aspect=spec.aspect), height, width)
         caption = f"step {moment.step:,} · {moment.psnr:.1f} dB"
-        strip = captioned([first, _image(now, height, width), curves.until(moment.step)], ["original", caption, ""])
+        strip = captioned([first, as_image(now, height, width), curves.until(moment.step)], ["original", caption, ""])
         frames.append(strip.quantize(255, dither=Image.Dither.FLOYDSTEINBERG))
         yield ExportStep(number, len(chosen) + 1)
     buffer = io.BytesIO()
@@ -59,7 +59,7 @@ def comparison_png(original: Tensor, measure: Measure, title: str) -> bytes:
     now = measure.picture
     error = Image.fromarray(figures.error_map(now.numpy(), original.numpy()))
     captions = [title, f"network · {measure.psnr:.2f} dB · SSIM {measure.ssim:.4f}", "error: black none, yellow 0.2"]
-    strip = captioned([_image(original, height, width), _image(now, height, width), error], captions)
+    strip = captioned([as_image(original, height, width), as_image(now, height, width), error], captions)
     buffer = io.BytesIO()
     strip.save(buffer, "PNG")
     return buffer.getvalue()
@@ -178,7 +178,8 @@ def captioned(images: Sequence[Image.Image], captions: Sequence[str]) -> Image.I
     return sheet
 
 
-def _image(picture: Tensor, height: int, width: int) -> Image.Image:
+def as_image(picture: Tensor, height: int, width: int) -> Image.Image:
+    """(H, W, C) in [0, 1] as a picture of this size."""
     pixels = rendering.to_uint8(picture)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).convert("RGB")
     return image.resize((width, height), Image.Resampling.LANCZOS) if image.size != (width, height) else image

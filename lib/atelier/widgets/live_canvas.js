@@ -103,8 +103,9 @@ function chart(spec) {
   }
   function update(next) {
     lines = next;
-    const now = lines.length === 1 ? lines[0].y[lines[0].y.length - 1] : null;
-    value.textContent = now == null ? (lines.length > 1 ? "" : "–")
+    const alone = spec.newest && lines.length < 2;
+    const now = alone ? lines[0]?.y[lines[0].y.length - 1] : null;
+    value.textContent = now == null ? (alone ? "–" : "\u00a0")
       : (spec.log ? now.toExponential(2) : now.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
     if (lines.length > 1) {
       legend.replaceChildren(...lines.map(({ label }, i) =>
@@ -135,6 +136,7 @@ function picture(label) {
     if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
+      canvas.style.setProperty("--shape", bitmap.width / bitmap.height);
     }
     canvas.getContext("2d").drawImage(bitmap, 0, 0);
     bitmap.close();

@@ -29,7 +29,8 @@ class Panel:
 
 @dataclass(frozen=True)
 class Curve:
-    """A chart of running curves; `log` draws by ratio, `over` names what runs along the bottom."""
+    """A chart of running curves; `log` draws by ratio, `over` names what runs along the bottom, and with
+    `newest` the last value of a single curve stands above it in large figures."""
 
     name: str
     label: str
@@ -38,6 +39,7 @@ class Curve:
     log: bool = False
     over: str = "steps"
     height: int = 84
+    newest: bool = True
 
 
 @dataclass(frozen=True)

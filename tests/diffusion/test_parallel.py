@@ -1,0 +1,54 @@
+"""Two processes under torchrun make the run of one."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from atelier import checkpoints
+from atelier.diffusion.denoiser import KIND
+from atelier.parallel import Team, team
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import atelier, torch
+from atelier.diffusion.denoiser import build_denoiser
+from atelier.diffusion.training import Recipe, train
+from atelier.parallel import team
+
+images = torch.randint(0, 256, (40, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+tiny = {"widths": [16, 16], "blocks": 1, "embedding": 16, "heads": 2}
+recipe = Recipe(steps=5, batch_size=7, warmup=2, precision="float32", ema_decay=0.5)
+run = train(build_denoiser(options=tiny), images, torch.arange(40) % 10, recipe, checkpoint=Path(sys.argv[1]))
+losses = [step.loss for step in run]
+if team().leads:
+    print(team().size, *losses)
+"""
+
+
+def trained(folder, processes):
+    """Losses and tensors of a run by so many processes."""
+    script, path = folder / "script.py", folder / f"{processes}.safetensors"
+    script.write_text(SCRIPT)
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    done = subprocess.run([sys.executable, *start, str(script), str(path)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    size, *losses = done.stdout.split()
+    assert int(size) == processes
+    return [float(loss) for loss in losses], checkpoints.load(path, KIND).tensors
+
+
+def test_a_team_makes_the_run_of_one_process(tmp_path):
+    (alone, one), (together, two) = trained(tmp_path, 1), trained(tmp_path, 2)
+    assert together == pytest.approx(alone, rel=1e-5)
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-5)
+
+
+def test_without_torchrun_there_is_a_team_of_one():
+    assert team() == Team(0, 1)
+    values = torch.arange(3.0)
+    assert torch.equal(team().gathered(values, 3), values)
+    assert torch.equal(torch.cat([values[Team(rank, 2).share] for rank in (0, 1)]), torch.tensor([0.0, 2.0, 1.0]))
