@@ -7,33 +7,19 @@ app = marimo.App(width="full", app_title="Random-field explorer")
 @app.cell(hide_code=True)
 def _():
     import contextlib
-    import sys
 
     import marimo as mo
+    from atelier.controls import asked_for, follow_in_address
     from atelier.errors import UserError
     from atelier.explorer.settings import ExplorerSettings
 
     live = mo.app_meta().request is not None  # a browser looks on; else a script, a test or an export
-    return ExplorerSettings, UserError, contextlib, live, mo, sys
+    return ExplorerSettings, UserError, asked_for, contextlib, follow_in_address, live, mo
 
 
 @app.cell(hide_code=True)
-def _(ExplorerSettings, UserError, live, mo, sys):
-    problem = None
-    try:
-        if live:
-            _words = {key: word for key, word in mo.query_params().to_dict().items() if key != "file"}
-            given = ExplorerSettings.read(_words, address=True)
-            given.begin()
-        elif "help" in mo.cli_args():
-            print(ExplorerSettings.usage("python apps/cppn_explorer.py"))
-            sys.exit(0)
-        else:
-            given = ExplorerSettings.read(mo.cli_args().to_dict())
-    except UserError as _error:
-        if not live:
-            sys.exit(f"random-field explorer: {_error}")
-        given, problem = ExplorerSettings(), f"{_error} A chosen picture is shown instead."
+def _(ExplorerSettings, asked_for, live):
+    given, problem = asked_for(ExplorerSettings, "cppn_explorer", live, check=ExplorerSettings.begin)
     return given, problem
 
 
@@ -568,17 +554,12 @@ def _(
 
 
 @app.cell(hide_code=True)
-def _(knobs_turned, live, mo, shown, stage, viewer_view):
+def _(follow_in_address, knobs_turned, live, shown, stage, viewer_view):
     # The address follows what is seen, so that it can be shared.
     knobs_turned, shown, viewer_view
     if live:
         stage.follow()
-        _params = mo.query_params()
-        for _key in list(_params.to_dict()):
-            if _key not in ("file", "field"):
-                _params.remove(_key)
-        if _params.get("field") != stage.explorer.token:
-            _params.set("field", stage.explorer.token)
+        follow_in_address({"field": stage.explorer.token})
     return
 
 
@@ -588,14 +569,15 @@ def _(UserError, given, live, mo):
     finished = None
     if not live:
         from atelier.explorer import command
+        from atelier.terminal import print_summary
 
         try:
             if mo.app_meta().mode == "script":
-                command.print_summary(command.run_command(given))
+                print_summary(command.run_command(given))
             else:
                 finished = command.report(given)
         except UserError as _error:
-            raise SystemExit(f"random-field explorer: {_error}") from None
+            raise SystemExit(f"cppn_explorer: {_error}") from None
     mo.Html(finished.body()) if finished else None
     return
 

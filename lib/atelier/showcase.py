@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -14,6 +15,12 @@ from atelier.digits import sheets
 from atelier.digits.models import shipped_model
 from atelier.digits.settings import DigitSettings
 from atelier.digits.steer_studio import Steering, sweep
+from atelier.explorer import drawings
+from atelier.explorer.exports import walk_for
+from atelier.explorer.studio import jpeg
+from atelier.fields.random import favourites
+from atelier.fields.random.animation import animate, write
+from atelier.fields.random.rendering import picture
 from atelier.painting.exports import as_image, captioned
 from atelier.painting.run import Run
 from atelier.painting.settings import PaintingSettings
@@ -21,6 +28,7 @@ from atelier.paths import ROOT, write_whole
 
 GALLERY = ROOT / "data" / "gallery"
 COVER_SIZE = 800, 420
+ENDLESS = "Shell without end"
 _MOMENTS = 1, 20, 60, 200, 3000
 _DIGIT_STEPS = 1, 7, 11, 15, 20
 
@@ -60,6 +68,20 @@ def digits() -> None:
     _write(GALLERY / "guidance_sweep.png", Image.fromarray(last.picture))
 
 
+def random_fields() -> None:
+    """Pictures that were bred and kept in the explorer, which opens their recipes as favourites; and a zoom without
+    end into one of them."""
+    kept = favourites.load(favourites.FileShelf(GALLERY / "random_fields.json"))
+    pictures = [picture(found.spec, found.window, (320, 320), supersample=3) for found in kept.values()]
+    sheet = Image.fromarray(drawings.sheet(pictures, 4))
+    _report(write_whole(GALLERY / "random_fields.jpg", jpeg(np.asarray(sheet), quality=88)))
+    _write(cover("cppn_explorer"), _covering(sheet))
+    loop = GALLERY / "random_field_zoom.webp"
+    for _ in write(loop, animate(walk_for("zoom", kept[ENDLESS]), 48, (256, 256), supersample=2), 16):
+        pass
+    _report(loop)
+
+
 def _side_by_side(images: Sequence[Image.Image]) -> Image.Image:
     """The middles of pictures of one thing, as strips of one cover."""
     width, height = COVER_SIZE
@@ -81,9 +103,14 @@ def _write(path: Path, image: Image.Image) -> None:
     buffer = io.BytesIO()
     colours = image if image.mode == "L" else image.quantize(255, dither=Image.Dither.FLOYDSTEINBERG)
     colours.save(buffer, "PNG", optimize=True)
-    print(write_whole(path, buffer.getvalue()).relative_to(ROOT), f"{len(buffer.getvalue()) / 1e3:.0f} kB")
+    _report(write_whole(path, buffer.getvalue()))
+
+
+def _report(path: Path) -> None:
+    print(path.relative_to(ROOT), f"{path.stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":
     painting()
     digits()
+    random_fields()

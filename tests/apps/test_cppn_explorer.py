@@ -53,5 +53,5 @@ def test_a_recipe_a_grid_an_animation_and_a_report(monkeypatch, capsys, tmp_path
 def test_what_cannot_be_is_one_sentence(monkeypatch, capsys, tmp_path, words):
     with pytest.raises(SystemExit) as caught:
         run(monkeypatch, capsys, *words, "--out", tmp_path)
-    assert "random-field explorer: " in str(caught.value)
+    assert "cppn_explorer: " in str(caught.value)
     assert not list(tmp_path.iterdir())

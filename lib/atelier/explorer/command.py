@@ -22,8 +22,9 @@ from atelier.fields.random.rendering import estimate, picture, pictures
 from atelier.fields.random.spec import FieldSpec
 from atelier.fields.random.topologies import TOPOLOGIES
 from atelier.fields.random.window import Window
-from atelier.paths import atomic_write
+from atelier.paths import write_whole
 from atelier.reports import Report
+from atelier.terminal import ProgressBar
 from atelier.widgets.packing import encode_picture
 
 _THUMB = 256
@@ -38,7 +39,7 @@ def run_command(settings: ExplorerSettings, words: TextIO | None = None) -> dict
         UserError: settings that cannot be made into a picture or a walk.
     """
     begin = time.monotonic()
-    words = words or sys.stderr
+    bar = ProgressBar(words or sys.stderr)
     found, name = settings.begin()
     name = name or name_of(found.spec)
     stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "field"
@@ -46,15 +47,16 @@ def run_command(settings: ExplorerSettings, words: TextIO | None = None) -> dict
     walk = None if settings.animate == "none" else walk_for(settings.animate, found)
     files = [out / f"{stem}.png", out / "recipe.json"]
     tiles = recipes.write_png(files[0], found, settings.size, supersample=settings.supersample)
-    _watch(((tile.done, tile.total) for tile in tiles), files[0].name, words)
+    _watch(((tile.done, tile.total) for tile in tiles), files[0].name, bar)
     recipes.write_json(files[1], found)
     if settings.grid:
-        files.append(_write_grid(out / f"{stem}-siblings.png", found, settings))
+        pixels = grid(found, *settings.grid, settings.strength)
+        files.append(write_whole(out / f"{stem}-siblings.png", encode_picture(pixels)))
     if walk:
         files.append(out / f"{stem}-{settings.animate}.{settings.format}")
         frames = animate(walk, settings.frames, settings.size, supersample=settings.supersample)
         written = write(files[-1], frames, settings.fps)
-        _watch(((frame.index + 1, frame.count) for frame in written), files[-1].name, words)
+        _watch(((frame.index + 1, frame.count) for frame in written), files[-1].name, bar)
     if settings.report:
         files.append(report(settings).write(Path(settings.report)))
     return {
@@ -67,10 +69,6 @@ def run_command(settings: ExplorerSettings, words: TextIO | None = None) -> dict
         **({"frames": settings.frames} if walk else {}),
         "seconds": round(time.monotonic() - begin, 3),
     }
-
-
-def print_summary(summary: dict[str, Any]) -> None:
-    print(json.dumps(summary), flush=True)
 
 
 def report(settings: ExplorerSettings) -> Report:
@@ -121,18 +119,7 @@ def grid(found: Recipe, columns: int, rows: int, strength: float, side: int = _T
     return sheet(list(pictures(specs, (side, side), found.window)), columns)
 
 
-def _write_grid(path: Path, found: Recipe, settings: ExplorerSettings) -> Path:
-    with atomic_write(path) as part:
-        part.write_bytes(encode_picture(grid(found, *settings.grid, settings.strength)))
-    return path
-
-
-def _watch(steps: Iterator[tuple[int, int]], name: str, words: TextIO) -> None:
-    """Go through steps (done, total) with a progress bar on a terminal; a log gets one line."""
-    shown = -1
+def _watch(steps: Iterator[tuple[int, int]], name: str, bar: ProgressBar) -> None:
+    """Go through steps (done, total) with a progress bar."""
     for done, total in steps:
-        percent = 100 * done // total
-        if percent != shown and (words.isatty() or done == total):
-            shown = percent
-            bar = "█" * (percent // 4) + "·" * (25 - percent // 4)
-            print(f"\r{bar} {percent:3d} %  {name}", end="\n" if done == total else "", file=words, flush=True)
+        bar(name, done / total)
