@@ -25,6 +25,7 @@ from atelier.painting.exports import as_image, captioned
 from atelier.painting.run import Run
 from atelier.painting.settings import PaintingSettings
 from atelier.paths import ROOT, write_whole
+from atelier.widgets.packing import encode_picture
 
 GALLERY = ROOT / "data" / "gallery"
 COVER_SIZE = 800, 420
@@ -73,9 +74,9 @@ def random_fields() -> None:
     end into one of them."""
     kept = favourites.load(favourites.FileShelf(GALLERY / "random_fields.json"))
     pictures = [picture(found.spec, found.window, (320, 320), supersample=3) for found in kept.values()]
-    sheet = Image.fromarray(drawings.sheet(pictures, 4))
-    _report(write_whole(GALLERY / "random_fields.jpg", jpeg(np.asarray(sheet), quality=88)))
-    _write(cover("cppn_explorer"), _covering(sheet))
+    _report(write_whole(GALLERY / "random_fields.jpg", jpeg(drawings.sheet(pictures, 4), quality=88)))
+    half = _covering(Image.fromarray(drawings.sheet(pictures[:8], 4)))
+    _report(write_whole(cover("cppn_explorer"), encode_picture(np.asarray(half))))  # too many colours for a palette
     loop = GALLERY / "random_field_zoom.webp"
     for _ in write(loop, animate(walk_for("zoom", kept[ENDLESS]), 48, (256, 256), supersample=2), 16):
         pass
