@@ -646,7 +646,7 @@ def _(UserError, given, live, mo):
             else:
                 finished = command.finish(given)
         except UserError as _error:
-            raise SystemExit(f"digit diffusion: {_error}") from None
+            raise SystemExit(f"digit_diffusion: {_error}") from None
     mo.Html(command.report(given, finished).body()) if finished else None
     return
 

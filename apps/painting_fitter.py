@@ -187,7 +187,7 @@ def _(
             picture = load_picture(settings.picture, settings.size, settings.gray)
     except UserError as _error:
         if not live:
-            raise SystemExit(f"painting fitter: {_error}") from None
+            raise SystemExit(f"painting_fitter: {_error}") from None
         picture_problem = str(_error)
         picture = load_picture("mona_lisa", settings.size, settings.gray)
     mo.output.clear()
@@ -560,7 +560,7 @@ def _(UserError, live, mo, settings):
             else:
                 finished = command.finished_run(settings)
         except UserError as _error:
-            raise SystemExit(f"painting fitter: {_error}") from None
+            raise SystemExit(f"painting_fitter: {_error}") from None
     mo.Html(command.report(settings, finished).body()) if finished else None
     return
 

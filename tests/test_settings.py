@@ -28,7 +28,7 @@ def test_the_command_line_gives_numbers_and_dashes():
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ({"size": "0"}, "Size must be a whole number from 8 to 512, and 0.0 is not."),
+        ({"size": "0"}, "Size must be a whole number from 8 to 512, and 0 is not."),
         ({"size": "8.5"}, "Size must be a whole number from 8 to 512, and 8.5 is not."),
         ({"size": "nan"}, "from 8 to 512"),
         ({"size": "many"}, "and 'many' is not"),

@@ -34,7 +34,8 @@ class Number:
     def check(self, name: str, value: Any) -> float | int | None:
         if value is None and self.optional:
             return None
-        sentence = f"{name} must be {self.describe()}, and {value!r} is not."
+        shown = _word(value) if isinstance(value, float) else repr(value)
+        sentence = f"{name} must be {self.describe()}, and {shown} is not."
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise SettingError(sentence)
         if not math.isfinite(value) or not self.low <= value <= self.high:
