@@ -151,7 +151,7 @@ def _(actions_view, gallery_view, live, mo, shelf_view, strength_slider, viewer_
     (
         mo.Html(
             "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
-            f"<div style='{_side}'>{viewer_view}<div style='margin-top: .4rem'>{actions_view}{shelf_view or ''}</div></div>"
+            f"<div style='{_side}'>{viewer_view}<div style='margin-top: .4rem'>{actions_view}{'' if shelf_view is None else shelf_view}</div></div>"
             f"<div style='{_side}'>{gallery_view}<div style='margin-top: .2rem'>{_strength}</div></div></div>"
         )
         if live
@@ -502,13 +502,8 @@ def _(
                 if favourite_names
                 else mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window."),
                 mo.md(
-                    (
-                        "Favourites stay in *this browser*; the server keeps none. Take *All favourites* with you to have "
-                        "them in another. "
-                        if mo.app_meta().mode == "run"
-                        else "Favourites are kept in `favourites.json`, in the data folder. "
-                    )
-                    + "A picture carries its recipe: take it home, and drop the file here to go on from it, years later."
+                    f"{stage.where_kept} A picture carries its recipe: take it home, and drop the file here to go on "
+                    "from it, years later."
                 ),
                 mo.hstack(
                     [export_views[name] for name in ("picture", "recipe", "favourites")], justify="start", wrap=True

@@ -11,6 +11,8 @@ from atelier.errors import UserError
 from atelier.settings import Choice, Number, Settings, Switch, label
 
 Asked = TypeVar("Asked", bound=Settings)
+_OF_MARIMO = frozenset(("file", "kiosk", "vscode", "theme", "view-as", "show-code", "include-code", "show-chrome"))
+"""What marimo's own pages put into an address."""
 
 
 def control(cls: type[Settings], name: str, value: Any = None, text: str | None = None, words: dict | None = None):
@@ -76,7 +78,7 @@ def asked_for(
 
 def _address() -> dict[str, str]:
     """The words of the page's address, without marimo's own."""
-    return {key: word for key, word in mo.query_params().to_dict().items() if key != "file"}
+    return {key: word for key, word in mo.query_params().to_dict().items() if key not in _OF_MARIMO}
 
 
 def follow_in_address(words: dict[str, str]) -> None:

@@ -60,13 +60,16 @@ class Team:
 
 @functools.cache
 def team() -> Team:
-    """The team that torchrun started this process in; each member computes on a GPU of its own where there are any."""
+    """The team that torchrun started this process in; each member computes on a GPU of its own where there are any.
+
+    Call it before anything is put on a device.
+    """
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1 or not dist.is_torchelastic_launched():
         return Team()
     on_gpus = torch.cuda.is_available()
     if on_gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if on_gpus else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo")
     atexit.register(dist.destroy_process_group)
     return Team(dist.get_rank(), size)

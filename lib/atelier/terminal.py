@@ -27,6 +27,7 @@ class ProgressBar:
         print(text, file=self._words, flush=True)
 
 
-def print_summary(summary: dict[str, Any]) -> None:
-    """The last line of a command: one JSON object."""
-    print(json.dumps(summary), flush=True)
+def print_summary(summary: dict[str, Any] | None) -> None:
+    """The last line of a command: one JSON object; nothing from a process that has nothing to say."""
+    if summary is not None:
+        print(json.dumps(summary), flush=True)

@@ -33,7 +33,7 @@ UNET_AS_LARGE = {"embedding": 288}
 def speed(given: argparse.Namespace) -> None:
     """Seconds for 100 guided digits, and the training ratio at (nearly) equal parameters."""
     denoiser, labels = load_denoiser(SHIPPED)[0], torch.arange(100) % 10
-    for name, guidance in (("everywhere", Guidance(1.5)), ("in its interval", DEFAULT_GUIDANCE)):
+    for name, guidance in (("everywhere", Guidance(DEFAULT_GUIDANCE.scale)), ("in its interval", DEFAULT_GUIDANCE)):
         seconds = []
         for repeat in range(4):
             *_, last = sample(denoiser, labels, steps=20, guidance=guidance, seed=repeat)
@@ -80,10 +80,11 @@ def guidance(given: argparse.Namespace) -> None:
     for scale, interval in (
         (1.0, (0.0, 1.0)),
         (1.5, (0.0, 1.0)),
-        (1.5, (0.1, 0.9)),
+        (1.5, (0.6, 0.9)),
         (1.5, (0.3, 0.8)),
-        (2.0, (0.3, 0.8)),
-        (3.0, (0.3, 0.8)),
+        (1.5, (0.3, 0.6)),
+        (2.0, (0.3, 0.6)),
+        (3.0, (0.2, 0.5)),
     ):
         found = report(denoiser, given, guidance=Guidance(scale, interval))
         line(f"guidance {scale} in {interval}", found)

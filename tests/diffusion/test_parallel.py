@@ -1,5 +1,6 @@
 """Two processes under torchrun make the run of one."""
 
+import json
 import subprocess
 import sys
 
@@ -27,16 +28,49 @@ if team().leads:
 """
 
 
+COMMAND = """
+import functools, sys
+import atelier
+from atelier.datasets.digits import font_digits
+from atelier.digits import command
+from atelier.digits.settings import DigitSettings
+from atelier.terminal import print_summary
+
+tiny = {"widths": [16, 16], "blocks": 1, "embedding": 16, "heads": 2}
+command.load_digits = lambda *_, **__: font_digits(40)
+command.build_denoiser = functools.partial(command.build_denoiser, options=tiny)
+print_summary(command.run_command(DigitSettings(epochs=1, batch=10, samples=2, sampling_steps=1, out=sys.argv[1])))
+"""
+
+
+def under_torchrun(folder, text, processes, argument):
+    """What a script prints that so many processes run."""
+    script = folder / "script.py"
+    script.write_text(text)
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    done = subprocess.run(
+        [sys.executable, *start, str(script), str(argument)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def trained(folder, processes):
     """Losses and tensors of a run by so many processes."""
-    script, path = folder / "script.py", folder / f"{processes}.safetensors"
-    script.write_text(SCRIPT)
-    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    done = subprocess.run([sys.executable, *start, str(script), str(path)], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    size, *losses = done.stdout.split()
+    path = folder / f"{processes}.safetensors"
+    size, *losses = under_torchrun(folder, SCRIPT, processes, path).split()
     assert int(size) == processes
     return [float(loss) for loss in losses], checkpoints.load(path, KIND).tensors
+
+
+def test_the_leader_of_a_team_alone_speaks_and_writes(tmp_path):
+    found = json.loads(under_torchrun(tmp_path, COMMAND, 2, tmp_path / "out"))
+    assert found["training"]["steps"] == 4
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "checkpoint.safetensors",
+        "samples.npz",
+        "samples.png",
+    ]
 
 
 def test_a_team_makes_the_run_of_one_process(tmp_path):

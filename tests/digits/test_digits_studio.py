@@ -11,7 +11,7 @@ from atelier.diffusion.denoiser import KIND, build_denoiser, save_denoiser
 from atelier.diffusion.schedules import SCHEDULES, build_schedule
 from atelier.digits import judge_studio, page, sheets, steer_studio, train_studio
 from atelier.digits.judge_studio import JudgeStudio
-from atelier.digits.models import Model, read_model
+from atelier.digits.models import Model, read_model, shipped_model
 from atelier.digits.settings import DigitSettings
 from atelier.digits.steer_studio import EXPERIMENTS, Steering, SteerStudio
 from atelier.digits.studio import SampleStudio
@@ -125,9 +125,10 @@ def test_a_digit_of_a_network_without_labels_is_refused_and_nothing_is_lost(mode
 
 
 @pytest.mark.parametrize("data", [b"", b"\x80\x04pickle", b"\x00" * 100])
-def test_a_file_that_is_no_checkpoint_is_refused(data):
-    with pytest.raises(UserError, match="safetensors"):
-        read_model(data, "x")
+@pytest.mark.parametrize("name", ["x.safetensors", "..", "", "a/b\x00c", "写" * 200])
+def test_a_file_that_is_no_checkpoint_is_refused(data, name):
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        read_model(data, name)
 
 
 def test_training_draws_samples_and_its_checkpoint_goes_on(small, tmp_path):
@@ -169,6 +170,20 @@ def test_a_checkpoint_is_of_the_step_at_which_it_is_asked_for(small, tmp_path):
     job.join(30)
     assert step_saved() == job.count
     studio.close()
+
+
+def test_a_closed_session_leaves_no_file_behind(small):
+    studio = TrainStudio(DigitSettings(epochs=100.0, batch=100))
+    studio.canvas.play()
+    job = studio.canvas.job
+    wait_until(lambda: job.count >= 2)
+    folder = studio._run_file.parent
+    assert folder.is_dir()
+    studio.close()
+    job.join(30)
+    assert job.state == "stopped"
+    assert not folder.exists()
+    assert job.latest is None, "network and optimiser are let go"
 
 
 def test_a_budget_that_is_used_up_says_so(small):
@@ -236,6 +251,17 @@ def test_labels_that_are_no_digits_are_named(model):
     fashion = Model("x", model.denoiser, {"dataset": "Fashion-MNIST"})
     assert fashion.dataset == "fashion"
     assert page.class_note(fashion.classes).startswith("Labels: 0 T-shirt")
+
+
+@pytest.mark.parametrize("figures", [None, [], {}, {"n": "many"}, {"classifier_fid": 1.0}])
+def test_odd_figures_in_a_checkpoint_are_not_shown(model, figures):
+    assert Model("x", model.denoiser, {"figures": figures}).figures == {}
+
+
+def test_the_figures_of_the_shipped_network_are_shown_and_their_text_is_no_markup():
+    found = shipped_model().figures
+    assert found["n"] == 10_000
+    assert "<" not in page.figure_note(found | {"reference": "<script>"}, stored=True)
 
 
 def test_a_data_set_without_a_judge_is_refused(model):

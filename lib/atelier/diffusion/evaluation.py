@@ -15,7 +15,7 @@ from torch import Tensor
 from atelier.datasets.digits import Digits
 from atelier.diffusion.denoiser import Denoiser, Guidance
 from atelier.diffusion.judges import Judge, judge_features, judge_logits, judge_path, load_judge
-from atelier.diffusion.sampling import initial_noise, sample
+from atelier.diffusion.sampling import DEFAULT_STEPS, initial_noise, sample
 from atelier.diffusion.training import to_uint8
 from atelier.errors import UserError
 from atelier.paths import WEIGHTS, cache_dir
@@ -138,6 +138,25 @@ class EvaluationReport:
         }
 
 
+def figures_in(extra: dict) -> dict:
+    """The figures that a checkpoint's extras hold, if they are as `EvaluationReport.figures` gives them; else {}."""
+    found = extra.get("figures")
+    if not isinstance(found, dict):
+        return {}
+    texts, low_high = ("dataset", "reference", "sampler"), found.get("guidance_interval")
+    numbers = ("n", "steps", "guidance", "classifier_fid", "classifier_fid_real", "classifier_fid_ratio")
+    numbers += ("nearest_distance_ratio", "nearer_than_99_percent_of_test")
+    well_formed = (
+        all(isinstance(found.get(key), str) for key in texts)
+        and all(key in found for key in numbers)
+        and all(isinstance(v, int | float) for k, v in found.items() if k not in (*texts, "guidance_interval"))
+        and isinstance(low_high, list)
+        and len(low_high) == 2
+        and all(isinstance(v, int | float) for v in low_high)
+    )
+    return found if well_formed else {}
+
+
 @dataclass(frozen=True)
 class EvaluationStep:
     """Progress: what is being done, the share done in [0, 1], seconds left by the pace so far; the report at
@@ -190,7 +209,7 @@ def evaluate(
     *,
     n: int = 2_000,
     sampler: str = "dpmpp",
-    steps: int = 20,
+    steps: int = DEFAULT_STEPS,
     guidance: Guidance | None = None,
     seed: int = 0,
 ) -> Iterator[EvaluationStep]:

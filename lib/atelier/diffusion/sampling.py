@@ -20,6 +20,7 @@ from atelier.diffusion.training import to_model, to_uint8
 from atelier.errors import UserError
 
 MOST_SAMPLES = 100_000
+DEFAULT_STEPS = 25
 Predict = Callable[[Tensor, float], Tensor]
 Noise = Callable[[], Tensor]
 
@@ -238,7 +239,7 @@ def sample(
     *,
     n: int | None = None,
     sampler: str = "dpmpp",
-    steps: int = 20,
+    steps: int = DEFAULT_STEPS,
     guidance: Guidance | None = None,
     eta: float = 0.0,
     seed: int = 0,

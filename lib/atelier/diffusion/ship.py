@@ -17,6 +17,7 @@ import torch
 
 from atelier import checkpoints
 from atelier.datasets.digits import DATASETS, Digits, load_digits
+from atelier.devices import best_device
 from atelier.diffusion import denoiser as denoisers
 from atelier.diffusion import judges
 from atelier.diffusion.denoiser import (
@@ -30,13 +31,14 @@ from atelier.diffusion.denoiser import (
     save_denoiser,
 )
 from atelier.diffusion.evaluation import evaluate, load_judges
+from atelier.diffusion.sampling import DEFAULT_STEPS
 from atelier.diffusion.training import Recipe, train
 from atelier.errors import UserError
 from atelier.parallel import team
 from atelier.paths import WEIGHTS, cache_dir
 
 RECIPE = {"learning_rate": 2e-3, "batch_size": 128, "ema_decay": 0.999, "seed": 0}
-STEPS = 8_000
+STEPS = 24_000
 
 
 def real_digits(name: str, split: str) -> Digits:
@@ -66,9 +68,9 @@ def make_judges(dataset: str) -> None:
 
 def make_denoiser(steps: int, working: Path, out: Path) -> None:
     """Train the conditional U-Net, from `working` where that exists, and write its average to `out`."""
-    digits = real_digits("mnist", "train")
+    leads, digits = team().leads, real_digits("mnist", "train")
     run = train(
-        build_denoiser("unet", "flow", "flow", seed=RECIPE["seed"]),
+        build_denoiser("unet", "flow", "flow", seed=RECIPE["seed"]).to(best_device()),
         digits.images,
         digits.labels,
         Recipe(steps=steps, **RECIPE),
@@ -77,13 +79,13 @@ def make_denoiser(steps: int, working: Path, out: Path) -> None:
         notes={"dataset": digits.title},
     )
     for step in run:
-        if team().leads and (step.step % 100 == 0 or step.last):
+        if leads and (step.step % 100 == 0 or step.last):
             print(
                 f"step {step.step} epoch {step.epoch:.2f} loss {step.loss:.4f} "
                 f"{step.images_per_second:.0f} images/s, {step.seconds_left / 60:.1f} min left",
                 flush=True,
             )
-    if team().leads:
+    if leads:
         write(out, *load_denoiser(working))
 
 
@@ -129,7 +131,7 @@ def main() -> None:
     parser.add_argument("--working", type=Path, default=cache_dir() / "ship" / "digits-unet.safetensors")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="where the sampling-only U-Net lies")
     parser.add_argument("--n", type=int, default=10_000, help="images in the figures")
-    parser.add_argument("--sampling-steps", type=int, default=20)
+    parser.add_argument("--sampling-steps", type=int, default=DEFAULT_STEPS)
     parser.add_argument("--guidance", type=float, default=DEFAULT_GUIDANCE.scale)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch")
     given = parser.parse_args()

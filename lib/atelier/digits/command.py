@@ -48,8 +48,15 @@ class Finished:
     note: str = ""
 
 
-def run_command(settings: DigitSettings, words: TextIO | None = None) -> dict[str, Any]:
-    """Do what the settings ask for, write files into `settings.out`, and give the summary that is printed last."""
+def run_command(settings: DigitSettings, words: TextIO | None = None) -> dict[str, Any] | None:
+    """Do what the settings ask for, write files into `settings.out`, and give the summary that is printed last.
+
+    Under torchrun every process trains, and the rest is the leader's: the others get None.
+    """
+    if not team().leads:
+        if settings.trains:
+            _train(settings, ProgressBar(io.StringIO()))
+        return None
     done = finish(settings, words)
     out = Path(settings.out)
     labels = done.labels if done.labels is not None else torch.full((len(done.images),), -1)
@@ -98,8 +105,6 @@ def finish(settings: DigitSettings, words: TextIO | None = None) -> Finished:
     note = ""
     if settings.trains:
         model, trained, note = _train(settings, bar)
-        if not team().leads:
-            sys.exit()  # the others have done their part
         checkpoint = Path(settings.out) / "checkpoint.safetensors"
     elif settings.checkpoint:
         model = load_model(Path(settings.checkpoint))
@@ -175,8 +180,7 @@ def _train(settings: DigitSettings, bar: ProgressBar) -> tuple[Model, TrainStep,
         resume=Path(settings.resume) if settings.resume else None,
         notes={"dataset": digits.title},
     ):
-        if team().leads:
-            bar("training", last.progress, f"step {last.step:,}  loss {last.loss:.3f}  {last.seconds_left:.0f} s left")
+        bar("training", last.progress, f"step {last.step:,}  loss {last.loss:.3f}  {last.seconds_left:.0f} s left")
     if last is None:
         raise UserError(
             "This checkpoint has come to the end of that budget already; give more epochs or minutes in all."

@@ -1,6 +1,7 @@
 """The denoisers a person can draw from: the shipped one, one trained here, one that was loaded."""
 
 import functools
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor
 from atelier.datasets.digits import DATASETS, STAND_IN
 from atelier.devices import best_device
 from atelier.diffusion.denoiser import SHIPPED, Denoiser, load_denoiser, parameter_count
+from atelier.diffusion.evaluation import figures_in
 from atelier.errors import UserError
 
 
@@ -43,7 +45,7 @@ class Model:
     @property
     def figures(self) -> dict[str, Any]:
         """The figures of an evaluation that its checkpoint holds; empty where it was never judged."""
-        return self.extra.get("figures", {})
+        return figures_in(self.extra)
 
     def labels(self, digit: str, n: int) -> Tensor | None:
         """Labels (n,) for one digit or for "all" in turn; None where the network knows no labels.
@@ -81,6 +83,6 @@ def read_model(data: bytes, name: str) -> Model:
         UserError: it is not one that can be used.
     """
     with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        path = Path(folder) / (Path(name).name[-100:] or "checkpoint")
+        path = Path(folder) / (re.sub(r"[^A-Za-z0-9._-]", "_", name)[-60:].lstrip(".") or "checkpoint")
         path.write_bytes(data)
         return load_model(path, f"Loaded: {path.name}")

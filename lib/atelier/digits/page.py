@@ -1,6 +1,7 @@
 """Words, tables and figures of digit diffusion's page and report."""
 
 import functools
+import html
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -198,8 +199,9 @@ def figure_note(found: Mapping[str, Any], stored: bool) -> str:
     low, high = found["guidance_interval"]
     origin = "Stored with the model" if stored else "Measured now"
     return (
-        f"{origin}: n = {found['n']:,}, {SAMPLER_WORDS[found['sampler']]}, {found['steps']} steps, guidance "
-        f"{found['guidance']:g} at noise fractions {low:g} to {high:g}; reference: {found['reference']}. The features "
+        f"{origin}: n = {found['n']:,}, {SAMPLER_WORDS.get(found['sampler'], '')}, {found['steps']} steps, guidance "
+        f"{found['guidance']:g} at noise fractions {low:g} to {high:g}; reference: {html.escape(found['reference'])}. "
+        "The features "
         "are those of our own classifier, so the distances cannot be compared with FIDs of other papers. Below "
         "n = 2,000 they are rough."
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from atelier.datasets.digits import DATASETS, STAND_IN
 from atelier.diffusion.denoiser import BACKBONES, DEFAULT_GUIDANCE, TARGETS, Guidance
-from atelier.diffusion.sampling import SAMPLERS
+from atelier.diffusion.sampling import DEFAULT_STEPS, SAMPLERS
 from atelier.diffusion.schedules import LARGEST_T, SCHEDULES, Schedule, build_schedule
 from atelier.diffusion.training import Recipe
 from atelier.errors import UserError
@@ -30,7 +30,7 @@ class DigitSettings(Settings):
         DEFAULT_GUIDANCE.interval[1], Number(0, 1, step=0.05), "noise fraction below which guidance acts"
     )
     sampler: str = setting("dpmpp", Choice(tuple(SAMPLERS)), "sampler")
-    sampling_steps: int = setting(20, Number(1, 1000, whole=True), "steps from noise to digit")
+    sampling_steps: int = setting(DEFAULT_STEPS, Number(1, 1000, whole=True), "steps from noise to digit")
     eta: float = setting(0.0, Number(0, 1, step=0.05), "fresh noise in DDIM's steps, from 0 (none) to 1 (DDPM)")
     seed: int = setting(0, Number(0, 2**31 - 1, whole=True), "seed of all randomness")
     dataset: str = setting("mnist", Choice((*DATASETS, STAND_IN)), "data set to train on")

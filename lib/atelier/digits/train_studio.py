@@ -48,7 +48,10 @@ class TrainStudio:
         self.loaded: dict[str, Any] | None = None
         self._snapshot: Model | None = None
         self._files = tempfile.TemporaryDirectory(prefix="atelier-")
-        self._wanted = threading.Event()  # a checkpoint of the step under way
+        self._run_file = Path(self._files.name) / "none"
+        self._runs = 0
+        self._between_steps = threading.Lock()  # whoever holds it may read what training changes
+        self._closed = False
         self._measuring: Job | None = None
         self._measured: tuple | None = None
         self.canvas.drive(self._job)
@@ -57,17 +60,12 @@ class TrainStudio:
 
     def close(self) -> None:
         """End the session: stop what runs, forget the widget, remove temporary files."""
+        self._closed = True
         self.canvas.close()
         if self._measuring is not None:
             self._measuring.stop()
-        with contextlib.suppress(OSError):
-            self._files.cleanup()
-
-    @property
-    def checkpoint_path(self) -> Path:
-        """The newest checkpoint of the run: of now where it holds or has ended, else up to
-        `CHECKPOINT_SECONDS` old."""
-        return Path(self._files.name) / "training.safetensors"
+        if not self.active:
+            self._remove_files()
 
     @property
     def active(self) -> bool:
@@ -121,24 +119,23 @@ class TrainStudio:
         return self._snapshot
 
     def checkpoint(self) -> Iterator[ExportStep]:
-        """The run as it stands now, for an Exporter: of the step at which it holds, or of the next one.
+        """The run as it stands now, between two steps, for an Exporter.
 
         Raises:
-            UserError: nothing was trained yet.
+            UserError: nothing was trained yet, or the run has failed before its first checkpoint.
         """
-        if self.canvas.job is None or self.canvas.job.latest is None:
+        job, path = self.canvas.job, self._run_file
+        if job is None or not job.count:
             raise UserError("There is nothing to save yet; press Train.")
-        return self._checkpoint(self.canvas.job)
+        return self._checkpoint(job, path)
 
-    def _checkpoint(self, job: Job[TrainStep]) -> Iterator[ExportStep]:
-        if job.state in ("queued", "running"):
-            self._wanted.set()
-        while self._wanted.is_set() and job.active:
-            yield ExportStep(0, 1)
-            time.sleep(0.05)
-        if not self.checkpoint_path.is_file():
+    def _checkpoint(self, job: Job[TrainStep], path: Path) -> Iterator[ExportStep]:
+        with self._between_steps:
+            if (step := job.latest) is not None and job.active:
+                step.keep(path)
+        if not path.is_file():
             raise UserError("This run ended before its first checkpoint; press Train again.")
-        yield ExportStep(1, 1, self.checkpoint_path.read_bytes())
+        yield ExportStep(1, 1, path.read_bytes())
 
     # The live run.
 
@@ -178,9 +175,9 @@ class TrainStudio:
         resume = Path(self._files.name) / "loaded.safetensors" if self.loaded is not None else None
         if self._measuring is not None:
             self._measuring.stop()
-        self.checkpoint_path.unlink(missing_ok=True)
-        self._wanted.clear()
         self.note, self._snapshot = "", None
+        self._runs += 1
+        path = self._run_file = Path(self._files.name) / f"training-{self._runs}.safetensors"
         self.canvas.show(self._scene())
         self.canvas.forget()
         self.canvas.publish(step=0, seconds=0.0, total="steps", curves={}, note="Loading the digits …")
@@ -191,19 +188,20 @@ class TrainStudio:
             digits.append(load_digits(settings.dataset, progress=self._fetching))
             self.note = digits[0].note or (digits[0].title if digits[0].stand_in else "")
             self.canvas.publish(note="The first step takes a moment")
-            begun = False
-            recipe = settings.recipe(CHECKPOINT_SECONDS)
-            for step in train(
+            run = train(
                 fresh_denoiser(settings),
                 digits[0].images,
                 digits[0].labels,
-                recipe,
-                checkpoint=self.checkpoint_path,
+                settings.recipe(CHECKPOINT_SECONDS),
+                checkpoint=path,
                 resume=resume,
                 notes={"dataset": digits[0].title},
-            ):
-                begun = True
-                yield step
+            )
+            begun = False
+            with contextlib.closing(run):
+                while step := self._next(run):
+                    begun = True
+                    yield step
             if not begun:
                 raise UserError("The checkpoint has used up that budget already; set more minutes or epochs in all.")
 
@@ -211,16 +209,31 @@ class TrainStudio:
             if job is self.canvas.job:
                 self._draw(job, step, history, keep_after, digits[0].title)
 
-        job: Job[TrainStep] = Job(steps, on_step=draw, on_change=lambda: self._settle(job, history, digits))
+        def settle() -> None:
+            self._settle(job, history, digits)
+            if not job.active:
+                job.latest = None  # it holds on to network and optimiser
+                if self._closed:
+                    self._remove_files()
+                elif path != self._run_file:
+                    path.unlink(missing_ok=True)
+
+        job: Job[TrainStep] = Job(steps, on_step=draw, on_change=settle)
         return job
+
+    def _next(self, run: Iterator[TrainStep]) -> TrainStep | None:
+        with self._between_steps:
+            return next(run, None)
+
+    def _remove_files(self) -> None:
+        with contextlib.suppress(OSError):
+            self._files.cleanup()
 
     def _fetching(self, name: str, done: int, total: int) -> None:
         self.canvas.publish(note=f"Fetching {name}: {done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f}" if total else ""))
 
     def _draw(self, job: Job, step: TrainStep, history: "_History", keep_after: Sequence[float], title: str) -> None:
         history.add(step)
-        if self._wanted.is_set():
-            self._keep(step)
         begin = time.monotonic()
         pictures = {}
         passed = [k for k, epoch in enumerate(keep_after) if not history.kept[k] and step.epoch >= epoch]
@@ -236,10 +249,6 @@ class TrainStudio:
         if pictures or self.canvas.due():
             self._publish(step, history, pictures)
             self.canvas.rest(time.monotonic() - begin)
-
-    def _keep(self, step: TrainStep) -> None:
-        step.keep(self.checkpoint_path)
-        self._wanted.clear()
 
     def _publish(self, step: TrainStep, history: "_History", pictures: dict[str, bytes]) -> None:
         centres = [(k + 0.5) / TIME_BINS for k in range(TIME_BINS)]
@@ -268,7 +277,6 @@ class TrainStudio:
         if job is not self.canvas.job:
             return
         if job.latest is not None and job.state == "paused":
-            self._keep(job.latest)
             images = draw_samples(job.latest.average)
             self._snapshot = Model("Trained here", copy.deepcopy(job.latest.average), {"dataset": digits[0].title})
             self._publish(job.latest, history, {"samples": sheets.png(images, _SAMPLE_COLUMNS)})

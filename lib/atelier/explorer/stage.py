@@ -264,6 +264,18 @@ class Stage:
 
     # Inside.
 
+    @property
+    def where_kept(self) -> str:
+        """In Markdown: where favourites are."""
+        if not isinstance(self.shelf, Shelf):
+            return "Favourites are kept in `favourites.json`, in the data folder."
+        if not self.shelf.works:
+            return "**This browser keeps nothing** (its storage is full or switched off): take *All favourites* home."
+        return (
+            "Favourites stay in *this browser*; the server keeps none. Take *All favourites* with you to have them in "
+            "another."
+        )
+
     def _favourites(self) -> dict[str, Recipe]:
         try:
             return favourites.load(self.shelf)

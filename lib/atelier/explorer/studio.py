@@ -115,8 +115,8 @@ class Explorer:
             UserError: no recipe inside, one of a newer version, a value out of bounds.
         """
         if found := _favourites_in(data, name):
-            favourites.take_in(found, self.shelf)
-            return f"{len(found)} favourites loaded."
+            new = favourites.take_in(found, self.shelf)
+            return f"{new} of {len(found)} favourites are new and were taken in."
         stem = Path(name).stem
         self.open(recipe.read_bytes(data, name), "" if stem == "recipe" else stem)
         return f"{self.name} opened from {name}."
@@ -255,10 +255,7 @@ class Explorer:
             UserError: a name that is too long or taken.
         """
         if not name.strip():
-            known, own, count = favourites.load(self.shelf), self.name, 2
-            name = own
-            while name in known:
-                name, count = f"{own} {count}", count + 1
+            name = favourites.free_name(self.name, favourites.load(self.shelf))
         favourites.keep(name, self.recipe, self.shelf)
         return f"Kept as {name.strip()}."
 

@@ -2,25 +2,29 @@
 
 function render({ model }) {
   const key = model.get("key");
-  const take = (text) => {
-    if (text === model.get("text")) return;
-    model.set("text", text);
+  const say = (name, value) => {
+    if (value === model.get(name)) return;
+    model.set(name, value);
     model.save_changes();
   };
   const keep = () => {
     try {
       localStorage.setItem(key, model.get("text"));
+      say("works", true);
     } catch {
-      // Storage that is full or switched off: the text then lasts as long as the page.
+      say("works", false); // full, or switched off
     }
   };
-  const elsewhere = (event) => { if (event.key === key) take(event.newValue ?? ""); };
+  const elsewhere = (event) => { if (event.key === key) say("text", event.newValue ?? ""); };
   const forget = listen(model, { "change:text": keep });
   window.addEventListener("storage", elsewhere);
-  try {
-    take(localStorage.getItem(key) ?? model.get("text"));
-  } catch {
-    // No storage at all.
+  if (!model.get("begun")) { // the page may draw this piece again: from then on the text is ours
+    try {
+      say("text", localStorage.getItem(key) ?? model.get("text"));
+    } catch {
+      say("works", false);
+    }
+    say("begun", true);
   }
   return () => { forget(); window.removeEventListener("storage", elsewhere); };
 }

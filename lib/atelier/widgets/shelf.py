@@ -9,12 +9,15 @@ from atelier.widgets.packing import module_text
 class Shelf(anywidget.AnyWidget):
     """`text` follows what the browser keeps under `key`, in all its tabs, and the other way round. Nothing is shown.
 
-    The text comes from the browser: whoever reads it must check it.
+    The text comes from the browser: whoever reads it must check it. `works` turns false where the browser keeps
+    nothing, its storage being full or switched off; the text then lasts as long as the page.
     """
 
     _esm = module_text("shelf")
     key = traitlets.Unicode().tag(sync=True)
     text = traitlets.Unicode("").tag(sync=True)
+    works = traitlets.Bool(True).tag(sync=True)
+    begun = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, key: str) -> None:
         super().__init__(key=key)

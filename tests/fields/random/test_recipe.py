@@ -111,15 +111,21 @@ def test_favourites_are_kept_and_forgotten(tmp_path):
     favourites.keep("Étude", RECIPES[0], shelf)
     favourites.keep("two", RECIPES[1], shelf)
     assert favourites.load(shelf) == {"Étude": RECIPES[0], "two": RECIPES[1]}
-    favourites.take_in({"two": RECIPES[0], "three": RECIPES[0]}, shelf)
-    assert favourites.load(shelf) == {"Étude": RECIPES[0], "two": RECIPES[1], "three": RECIPES[0]}
+    assert favourites.take_in({"Étude": RECIPES[0], "two": RECIPES[0], "three": RECIPES[0]}, shelf) == 2
+    assert favourites.load(shelf) == {
+        "Étude": RECIPES[0],
+        "two": RECIPES[1],
+        "two 2": RECIPES[0],
+        "three": RECIPES[0],
+    }
     favourites.forget("two", shelf)
-    assert list(favourites.load(shelf)) == ["Étude", "three"]
+    assert list(favourites.load(shelf)) == ["Étude", "two 2", "three"]
     for bad in ("", "x" * 81, "Étude"):
         with pytest.raises(UserError):
             favourites.keep(bad, RECIPES[0], shelf)
     with pytest.raises(UserError):
         favourites.forget("nobody", shelf)
-    for text in ("", "[]", json.dumps({"format": 9, "favourites": {}})):
+    nameless = {"format": 1, "favourites": {" ": RECIPES[0].to_json()}}
+    for text in ("", "[]", json.dumps({"format": 9, "favourites": {}}), json.dumps(nameless)):
         with pytest.raises(UserError):
             favourites.loads(text)

@@ -59,6 +59,8 @@ def loads(text: str, name: str = "The file") -> dict[str, Recipe]:
         raise UserError(f"The favourites in {name} cannot be read; choose a file that Atelier saved.") from None
     if not isinstance(version, int) or version > FORMAT:
         raise UserError(f"{name} was saved by a newer Atelier (format {version}); update Atelier to read it.")
+    if not all(isinstance(key, str) and 0 < len(key.strip()) <= LONGEST_NAME for key in entries):
+        raise UserError(f"A favourite in {name} has no proper name; choose a file that Atelier saved.")
     return {key: Recipe.from_json(entry) for key, entry in entries.items()}
 
 
@@ -81,14 +83,28 @@ def keep(name: str, recipe: Recipe, shelf: Shelf) -> None:
     shelf.text = dumps({**found, name: recipe})
 
 
-def take_in(favourites: Mapping[str, Recipe], shelf: Shelf) -> None:
-    """Keep the favourites of a downloaded file too; names that are taken stay as they are.
+def take_in(favourites: Mapping[str, Recipe], shelf: Shelf) -> int:
+    """Keep the favourites of a downloaded file too, and give the number of those that are new. A name that another
+    recipe has already gets a number.
 
     Raises:
         UserError: damaged favourites on the shelf.
     """
     known = load(shelf)
-    shelf.text = dumps(known | {name: recipe for name, recipe in favourites.items() if name not in known})
+    new = {name: recipe for name, recipe in favourites.items() if known.get(name) != recipe}
+    taken = dict(known)
+    for name, recipe in new.items():
+        taken[free_name(name, taken)] = recipe
+    shelf.text = dumps(taken)
+    return len(new)
+
+
+def free_name(name: str, taken: Mapping[str, Recipe]) -> str:
+    """The name, or the name with the first number that is free."""
+    free, count = name, 2
+    while free in taken:
+        free, count = f"{name[: LONGEST_NAME - 6]} {count}", count + 1
+    return free
 
 
 def forget(name: str, shelf: Shelf) -> None:

@@ -142,14 +142,21 @@ def estimate(spec: FieldSpec | Field, size: tuple[int, int], *, supersample: int
     seconds = (time.perf_counter() - started) / POINTS * width * height * supersample**2 / workers()
     seconds += width * height * 3 / 60e6  # PNG compression, bytes per second
     inner = shot.field.scratch().numel() * 4
-    tile = 110 * POINTS  # coordinates, rows, colours and pixels of one tile
+    tile = 110 * POINTS  # colours and pixels of one tile, coordinates and rows of a strip, and their copies
     bands = 12 * width * BAND  # the band being joined, its filtered rows, what they pack into
     return Estimate(workers() * (inner + tile) + bands + SPARE, seconds)
 
 
 def as_field(spec: FieldSpec | Field) -> Field:
-    """The field itself, or that of a spec; the last few are kept, for a picture is looked at more than once."""
-    return spec if isinstance(spec, Field) else _built(spec)
+    """The field itself, or that of a spec; the last few small ones are kept, for a picture is looked at more than
+    once."""
+    if isinstance(spec, Field):
+        return spec
+    return _built(spec) if (spec.width * spec.depth) ** 2 <= KEPT_UP_TO else build(spec)
+
+
+KEPT_UP_TO = 2**18
+"""Squared width times depth, about the weights of the densest topology: a megabyte in float32."""
 
 
 @lru_cache(maxsize=8)
