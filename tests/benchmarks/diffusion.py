@@ -84,6 +84,7 @@ def guidance(given: argparse.Namespace) -> None:
         (1.5, (0.3, 0.8)),
         (1.5, (0.3, 0.6)),
         (2.0, (0.3, 0.6)),
+        (2.5, (0.2, 0.55)),
         (3.0, (0.2, 0.5)),
     ):
         found = report(denoiser, given, guidance=Guidance(scale, interval))

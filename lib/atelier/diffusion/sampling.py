@@ -20,7 +20,7 @@ from atelier.diffusion.training import to_model, to_uint8
 from atelier.errors import UserError
 
 MOST_SAMPLES = 100_000
-DEFAULT_STEPS = 25
+DEFAULT_STEPS = 30
 Predict = Callable[[Tensor, float], Tensor]
 Noise = Callable[[], Tensor]
 
