@@ -5,10 +5,12 @@ process makes with the whole batch, but for rounding. Without torchrun there is 
 """
 
 import atexit
+import contextlib
 import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor
@@ -71,5 +73,13 @@ def team() -> Team:
     if on_gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo")
-    atexit.register(dist.destroy_process_group)
+    atexit.register(_leave)
     return Team(dist.get_rank(), size)
+
+
+def _leave() -> None:
+    """Wait a while for each other, then take the group down while the interpreter is still whole: a process that goes
+    while another is still at it makes that one abort."""
+    with contextlib.suppress(RuntimeError, ValueError):
+        dist.monitored_barrier(timeout=timedelta(minutes=1))
+    dist.destroy_process_group()

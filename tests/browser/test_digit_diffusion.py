@@ -58,7 +58,7 @@ def test_digits_are_drawn_scrubbed_saved_and_the_address_follows(page, tmp_path)
     assert Image.open(path).n_frames == 7
 
     press(page, "Guidance g", "ArrowRight")
-    page.wait_for_url("**guidance=2.5**")
+    page.wait_for_url("**guidance=3**")
     drawing.becomes("Finished")
 
 
