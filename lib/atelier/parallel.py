@@ -78,8 +78,8 @@ def team() -> Team:
 
 
 def _leave() -> None:
-    """Wait a while for each other, then take the group down while the interpreter is still whole: a process that goes
-    while another is still at it makes that one abort."""
+    """Wait a while for each other, then take the group down while the interpreter is still whole: processes that went
+    each at its own time aborted now and then."""
     with contextlib.suppress(RuntimeError, ValueError):
         dist.monitored_barrier(timeout=timedelta(minutes=1))
     dist.destroy_process_group()

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import pytest
 import torch
 from atelier import checkpoints
 from atelier.diffusion.denoiser import DEFAULT_GUIDANCE, KIND, SHIPPED, load_denoiser
