@@ -308,6 +308,7 @@ def _(DEFAULT_MINUTES, DigitSettings, KEEP_AFTER, control, given, mo, page):
             "schedule": control(DigitSettings, "schedule", given.schedule, words=page.SCHEDULE_WORDS),
             "target": control(DigitSettings, "target", given.target, "It predicts", page.TARGET_WORDS),
             "batch": _slider(_batches, given.batch, "Batch"),
+            "optimiser": control(DigitSettings, "optimiser", given.optimiser, words=page.OPTIMISER_WORDS),
             "learning_rate": mo.ui.dropdown(
                 {f"{rate:g}": rate for rate in sorted({*_rates, given.learning_rate})},
                 value=f"{given.learning_rate:g}",

@@ -9,8 +9,9 @@ import torch
 from atelier import checkpoints
 from atelier.diffusion import training
 from atelier.diffusion.denoiser import KIND, build_denoiser, load_denoiser, save_denoiser
-from atelier.diffusion.training import Recipe, estimate, to_model, to_uint8, train
+from atelier.diffusion.training import OPTIMISERS, Recipe, estimate, to_model, to_uint8, train
 from atelier.errors import UserError
+from atelier.optimisers import matrices_of
 from oracles import TINY
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -18,8 +19,8 @@ IMAGES = torch.randint(0, 256, (40, 28, 28), dtype=torch.uint8, generator=GENERA
 LABELS = torch.arange(40) % 10
 
 
-def fresh(schedule="flow", target="flow"):
-    return build_denoiser("unet", schedule, target, T=100, options=TINY, seed=1)
+def fresh(schedule="flow", target="flow", options=TINY):
+    return build_denoiser("unet", schedule, target, T=100, options=options, seed=1)
 
 
 def recipe(**changes):
@@ -89,15 +90,18 @@ def test_the_average_lags_behind_with_its_ramp():
     torch.testing.assert_close(step.average.state_dict()["backbone.enter.weight"], wanted)
 
 
-def test_resuming_continues_bit_for_bit(tmp_path):
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_resuming_continues_bit_for_bit(tmp_path, optimiser):
     path = tmp_path / "run.safetensors"
-    whole, half, rest = fresh(), fresh(), fresh()
-    steps = list(train(whole, IMAGES, LABELS, recipe()))
-    for step in train(half, IMAGES, LABELS, recipe(checkpoint_seconds=0), checkpoint=path):
+    wide = TINY | {"widths": [16, 32]}  # wide enough for Muon to take some of it
+    whole, half, rest = (fresh(options=wide) for _ in range(3))
+    assert len(matrices_of(whole)) >= 6
+    steps = list(train(whole, IMAGES, LABELS, recipe(optimiser=optimiser)))
+    for step in train(half, IMAGES, LABELS, recipe(optimiser=optimiser, checkpoint_seconds=0), checkpoint=path):
         if step.step == 3:
             assert step.saved == path
             break
-    resumed = list(train(rest, IMAGES, LABELS, recipe(), resume=path))
+    resumed = list(train(rest, IMAGES, LABELS, recipe(optimiser=optimiser), resume=path))
     assert resumed[0].step == 4
     assert [s.loss for s in resumed] == [s.loss for s in steps[3:]]
     assert resumed[-1].epoch_losses == steps[-1].epoch_losses
@@ -232,6 +236,7 @@ def test_the_estimate_is_measured_and_leaves_the_denoiser_alone():
         {"learning_rate": float("nan")},
         {"ema_decay": 1.0},
         {"label_dropout": 1.5},
+        {"optimiser": "sgd"},
         {"seed": -1},
     ],
 )

@@ -28,6 +28,7 @@ SCHEDULE_WORDS = {
     "flow": "Rectified flow",
 }
 TARGET_WORDS = {"eps": "ε, the noise", "x0": "x₀, the digit", "v": "v, the velocity", "flow": "flow, ε − x₀"}
+OPTIMISER_WORDS = {"muon": "Muon", "adamw": "AdamW"}
 SAMPLER_WORDS = {
     "dpmpp": "DPM-Solver++ (2M)",
     "ddim": "DDIM",

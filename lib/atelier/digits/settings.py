@@ -6,7 +6,7 @@ from atelier.datasets.digits import DATASETS, STAND_IN
 from atelier.diffusion.denoiser import BACKBONES, DEFAULT_GUIDANCE, TARGETS, Guidance
 from atelier.diffusion.sampling import DEFAULT_STEPS, SAMPLERS
 from atelier.diffusion.schedules import LARGEST_T, SCHEDULES, Schedule, build_schedule
-from atelier.diffusion.training import Recipe
+from atelier.diffusion.training import OPTIMISERS, Recipe
 from atelier.errors import UserError
 from atelier.settings import Choice, Number, SettingError, Settings, Text, setting
 
@@ -39,6 +39,7 @@ class DigitSettings(Settings):
     timesteps: int = setting(1000, Number(2, LARGEST_T, whole=True), "steps T of the schedule")
     target: str = setting("flow", Choice(tuple(TARGETS)), "what the network predicts")
     batch: int = setting(128, Number(1, 4096, whole=True), "images in a training step")
+    optimiser: str = setting("muon", Choice(OPTIMISERS), "optimiser (muon: of matrices and convolutions)")
     learning_rate: float = setting(2e-3, Number(1e-5, 1e-1, log=True), "peak learning rate")
     label_dropout: float = setting(0.1, Number(0, 1, step=0.05), "share of labels hidden in training")
     ema: float = setting(0.999, Number(0, 0.99999), "decay of the averaged weights")
@@ -90,6 +91,7 @@ class DigitSettings(Settings):
             epochs=self.epochs,
             minutes=None if self.epochs is not None else minutes,
             batch_size=self.batch,
+            optimiser=self.optimiser,
             learning_rate=self.learning_rate,
             label_dropout=self.label_dropout,
             ema_decay=self.ema,

@@ -103,6 +103,7 @@ class TrainStudio:
             "timesteps": found.spec["schedule_options"]["T"],
             "target": found.spec["target"],
             "batch": recipe["batch_size"],
+            "optimiser": recipe["optimiser"],
             "learning_rate": recipe["learning_rate"],
             "label_dropout": recipe["label_dropout"],
             "ema": recipe["ema_decay"],
@@ -141,7 +142,8 @@ class TrainStudio:
 
     def _measure(self) -> None:
         settings = self.settings
-        wanted = tuple(getattr(settings, name) for name in ("backbone", "batch", "dataset", "epochs", "train_minutes"))
+        parts = ("backbone", "batch", "dataset", "optimiser", "epochs", "train_minutes")
+        wanted = tuple(getattr(settings, part) for part in parts)
         if wanted == self._measured:
             return
         self._measured = wanted

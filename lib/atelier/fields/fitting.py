@@ -17,6 +17,7 @@ from atelier.fields.metrics import psnr_of, ssim
 from atelier.fields.networks import CoordinateNetwork
 from atelier.fields.rendering import evaluate
 from atelier.fields.window import Window
+from atelier.optimisers import Muon
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l2": lambda a, b: (a - b).square(),
@@ -215,9 +216,7 @@ def _optimisers(network: CoordinateNetwork, name: str) -> list[torch.optim.Optim
         case _:
             raise UserError(f"The optimiser must be one of {', '.join(OPTIMISERS)}, and {name!r} is not.")
     if hidden:
-        # The update has unit spectral norm, so its rate is larger than Adam's; matched to Adam's root mean square.
-        group = [{"params": hidden, "rate_scale": 1.0}]
-        optimisers.append(torch.optim.Muon(group, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"))
+        optimisers.append(Muon([{"params": hidden, "rate_scale": 1.0}]))
     return optimisers
 
 

@@ -1,0 +1,85 @@
+import pytest
+import torch
+from atelier import optimisers
+from atelier.optimisers import Muon, matrices_of, orthogonalised
+from torch import nn
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["float32", "bfloat16"])
+def precise(request, monkeypatch):
+    monkeypatch.setattr(optimisers, "has_fast_bfloat16", lambda kind: request.param)
+    return not request.param
+
+
+def matrix(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 96), (3, 96, 32), (1, 48, 48)])
+def test_singular_values_come_near_one_and_singular_vectors_stay(shape):
+    matrices = matrix(*shape)
+    found = orthogonalised(matrices).float()
+    assert found.shape == shape
+    u, s, vh = torch.linalg.svd(matrices, full_matrices=False)
+    turned = u.mT @ found @ vh.mT  # diagonal if the singular vectors stayed
+    values = turned.diagonal(dim1=1, dim2=2)
+    small = s / s.norm(dim=1, keepdim=True) < 0.01  # below this five iterations do not reach one
+    assert ((values > 0.6) | small).all()
+    assert (values < 1.3).all()
+    assert (turned - torch.diag_embed(values)).abs().max() < 0.05
+
+
+def test_the_update_does_not_depend_on_the_size_of_the_gradient_nor_on_the_company(precise):
+    a, b = matrix(1, 32, 64, seed=1), matrix(1, 32, 64, seed=2)
+    alone = orthogonalised(a).float()
+    assert torch.allclose(orthogonalised(1000 * a).float(), alone, atol=1e-4 if precise else 0.05)
+    assert torch.allclose(orthogonalised(torch.cat([a, b]))[:1].float(), alone, atol=1e-5 if precise else 0.02)
+
+
+def test_a_zero_gradient_moves_nothing():
+    parameter = nn.Parameter(matrix(32, 32))
+    before, parameter.grad = parameter.detach().clone(), torch.zeros(32, 32)
+    Muon([parameter], lr=0.1).step()
+    assert torch.equal(parameter, before)
+
+
+def test_a_step_is_that_of_torchs_muon_and_a_kernel_moves_as_its_matrix():
+    start, gradients = matrix(32, 36, seed=3), [matrix(32, 36, seed=k) for k in (4, 5, 6)]
+    ours, theirs, kernel = (nn.Parameter(start.clone()) for _ in range(3))
+    kernel = nn.Parameter(start.clone().view(32, 4, 3, 3))
+    reference = torch.optim.Muon([theirs], lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    mine = Muon([ours, kernel], lr=0.01, weight_decay=0.1)
+    for gradient in gradients:
+        ours.grad, theirs.grad, kernel.grad = gradient.clone(), gradient.clone(), gradient.view(32, 4, 3, 3).clone()
+        mine.step()
+        reference.step()
+    moved = (theirs - start).norm()
+    assert (ours - theirs).norm() < 0.02 * moved  # torch's is always in bfloat16
+    assert torch.allclose(kernel.flatten(1), ours, atol=1e-4)
+
+
+def test_an_update_has_the_root_mean_square_of_adamws():
+    parameter = nn.Parameter(torch.zeros(64, 32, 3, 3))
+    parameter.grad = matrix(64, 32, 3, 3)
+    Muon([parameter], lr=1.0).step()
+    size = float(parameter.detach().square().mean().sqrt())
+    assert 0.7 * 0.2 < size < 1.2 * 0.2  # singular values end between 0.7 and 1.2
+
+
+def test_takes_the_wide_matrices_and_kernels_alone():
+    network = nn.ModuleDict(
+        {
+            "pixels": nn.Conv2d(4, 48, 3),
+            "hidden": nn.Conv2d(48, 64, 3),
+            "up": nn.ConvTranspose2d(64, 32, 2),
+            "norm": nn.GroupNorm(8, 48),
+            "labels": nn.Linear(11, 64),
+            "mix": nn.Linear(64, 96),
+        }
+    )
+    taken = {id(p) for p in matrices_of(network)}
+    assert {name for name, p in network.named_parameters() if id(p) in taken} == {
+        "hidden.weight",
+        "up.weight",
+        "mix.weight",
+    }
