@@ -3,7 +3,7 @@
     speed      100 guided digits with 20 steps, warm; training images/s of our U-Net against ADMUNet
     few        DPM-Solver++ at 10 steps against 50, by classifier-FID (shipped weights, n = 2000)
     guidance   classifier-FID and label accuracy over guidance scales and intervals (shipped weights)
-    scratch    train from nothing for 10 minutes (--minutes), then evaluate at n = 2000
+    scratch    train from nothing for 10 minutes (--minutes, --optimiser), then evaluate at n = 2000
 
 Every run prints the measured values and their ratio; times depend on the machine, ratios hardly do.
 """
@@ -24,7 +24,7 @@ from atelier.diffusion.denoiser import (
 )
 from atelier.diffusion.evaluation import EvaluationReport, evaluate, load_judges
 from atelier.diffusion.sampling import sample
-from atelier.diffusion.training import Recipe, estimate, train
+from atelier.diffusion.training import OPTIMISERS, Recipe, estimate, train
 
 ADMUNET = {"width": 32}
 UNET_AS_LARGE = {"embedding": 288}
@@ -94,7 +94,7 @@ def guidance(given: argparse.Namespace) -> None:
 def scratch(given: argparse.Namespace) -> None:
     """From nothing, by the clock."""
     digits = load_digits("mnist", "train")
-    recipe = Recipe(minutes=given.minutes)
+    recipe = Recipe(minutes=given.minutes, optimiser=given.optimiser)
     for step in train(build_denoiser(), digits.images, digits.labels, recipe):
         if step.step % 200 == 0:
             print(f"step {step.step}, loss {step.loss:.4f}, {step.images_per_second:.0f} images/s", flush=True)
@@ -109,6 +109,7 @@ if __name__ == "__main__":
     parser.add_argument("what", nargs="*", default=["speed", "few"], metavar="WHAT")
     parser.add_argument("--n", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--optimiser", choices=OPTIMISERS, default="muon")
     given = parser.parse_args()
     if odd := [what for what in given.what if what not in WHAT]:
         parser.error(f"there is no {odd[0]}; choose from {', '.join(WHAT)}")
