@@ -96,6 +96,9 @@ def test_a_visitors_favourites_stay_in_the_browser(tmp_path, monkeypatch):
     stages[1].shelf.text = "spoilt"
     assert stages[1].favourites() == []
     assert "cannot be read" in stages[1].problem
+    send(stages[1].actions, "Keep")
+    assert len(stages[1].favourites()) == 1
+    assert stages[1].shelf.aside == "spoilt"
     for made in stages:
         made.close()
 

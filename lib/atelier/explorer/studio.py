@@ -255,7 +255,7 @@ class Explorer:
             UserError: a name that is too long or taken.
         """
         if not name.strip():
-            name = favourites.free_name(self.name, favourites.load(self.shelf))
+            name = favourites.free_name(self.name, favourites.known(self.shelf))
         favourites.keep(name, self.recipe, self.shelf)
         return f"Kept as {name.strip()}."
 

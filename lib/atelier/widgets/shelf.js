@@ -9,6 +9,7 @@ function render({ model }) {
   };
   const keep = () => {
     try {
+      if (model.get("aside")) localStorage.setItem(`${key}, damaged`, model.get("aside"));
       localStorage.setItem(key, model.get("text"));
       say("works", true);
     } catch {

@@ -9,18 +9,23 @@ from atelier.widgets.packing import module_text
 class Shelf(anywidget.AnyWidget):
     """`text` follows what the browser keeps under `key`, in all its tabs, and the other way round. Nothing is shown.
 
-    The text comes from the browser: whoever reads it must check it. `works` turns false where the browser keeps
+    The text comes from the browser: whoever reads it must check it, and may put it aside under another key. `works` turns false where the browser keeps
     nothing, its storage being full or switched off; the text then lasts as long as the page.
     """
 
     _esm = module_text("shelf")
     key = traitlets.Unicode().tag(sync=True)
     text = traitlets.Unicode("").tag(sync=True)
+    aside = traitlets.Unicode("").tag(sync=True)
     works = traitlets.Bool(True).tag(sync=True)
     begun = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, key: str) -> None:
         super().__init__(key=key)
+
+    def set_aside(self) -> None:
+        """Move the text to another key of the same storage."""
+        self.aside, self.text = self.text, ""
 
     def close(self) -> None:
         """Leave the registry of widgets; safe to call twice."""

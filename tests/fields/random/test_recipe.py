@@ -125,6 +125,16 @@ def test_favourites_are_kept_and_forgotten(tmp_path):
             favourites.keep(bad, RECIPES[0], shelf)
     with pytest.raises(UserError):
         favourites.forget("nobody", shelf)
+    shelf.path.write_text("spoilt")
+    with pytest.raises(UserError, match="begin anew"):
+        favourites.load(shelf)
+    favourites.keep("new", RECIPES[0], shelf)
+    assert list(favourites.load(shelf)) == ["new"]
+    assert (tmp_path / "damaged-favourites.json").read_text() == "spoilt"
+    shelf.text = newer = json.dumps({"format": 9, "favourites": {}})
+    with pytest.raises(UserError, match="newer"):
+        favourites.keep("newest", RECIPES[0], shelf)
+    assert shelf.text == newer
     nameless = {"format": 1, "favourites": {" ": RECIPES[0].to_json()}}
     for text in ("", "[]", json.dumps({"format": 9, "favourites": {}}), json.dumps(nameless)):
         with pytest.raises(UserError):

@@ -20,6 +20,13 @@ class Shelf(Protocol):
 
     text: str
 
+    def set_aside(self) -> None:
+        """Move the text out of the way, to where it is not lost."""
+
+
+class DamagedError(UserError):
+    """Favourites that no Atelier can read."""
+
 
 @dataclass
 class FileShelf:
@@ -39,6 +46,9 @@ class FileShelf:
         with atomic_write(self.path) as part:
             part.write_text(text, encoding="utf-8")
 
+    def set_aside(self) -> None:
+        self.path.replace(self.path.with_name(f"damaged-{self.path.name}"))
+
 
 def load(shelf: Shelf) -> dict[str, Recipe]:
     """All favourites by name, in the order they were kept; none where nothing was kept yet.
@@ -47,7 +57,22 @@ def load(shelf: Shelf) -> dict[str, Recipe]:
         UserError: the text is damaged, or of a newer version.
     """
     text = shelf.text
-    return loads(text, FILE) if text else {}
+    try:
+        return loads(text, FILE) if text else {}
+    except DamagedError:
+        raise DamagedError(
+            "The favourites kept here cannot be read; keep a picture, or load a file that Atelier saved, to begin anew "
+            "(they are set aside)."
+        ) from None
+
+
+def known(shelf: Shelf) -> dict[str, Recipe]:
+    """As `load`, but a damaged text is set aside for those that are kept from now on."""
+    try:
+        return load(shelf)
+    except DamagedError:
+        shelf.set_aside()
+        return {}
 
 
 def loads(text: str, name: str = "The file") -> dict[str, Recipe]:
@@ -56,11 +81,11 @@ def loads(text: str, name: str = "The file") -> dict[str, Recipe]:
         data = json.loads(text)
         version, entries = data["format"], dict(data["favourites"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(f"The favourites in {name} cannot be read; choose a file that Atelier saved.") from None
+        raise DamagedError(f"The favourites in {name} cannot be read; choose a file that Atelier saved.") from None
     if not isinstance(version, int) or version > FORMAT:
         raise UserError(f"{name} was saved by a newer Atelier (format {version}); update Atelier to read it.")
     if not all(isinstance(key, str) and 0 < len(key.strip()) <= LONGEST_NAME for key in entries):
-        raise UserError(f"A favourite in {name} has no proper name; choose a file that Atelier saved.")
+        raise DamagedError(f"A favourite in {name} has no proper name; choose a file that Atelier saved.")
     return {key: Recipe.from_json(entry) for key, entry in entries.items()}
 
 
@@ -73,11 +98,12 @@ def keep(name: str, recipe: Recipe, shelf: Shelf) -> None:
     """Keep a recipe under a new name.
 
     Raises:
-        UserError: no name, a name that is too long or taken, damaged favourites.
+        UserError: no name, a name that is too long or taken, favourites of a newer version.
     """
-    name, found = name.strip(), load(shelf)
+    name = name.strip()
     if not name or len(name) > LONGEST_NAME:
         raise UserError(f"A favourite needs a name of 1 to {LONGEST_NAME} characters.")
+    found = known(shelf)
     if name in found:
         raise UserError(f"There is a favourite named {name!r} already; choose another name.")
     shelf.text = dumps({**found, name: recipe})
@@ -88,11 +114,10 @@ def take_in(favourites: Mapping[str, Recipe], shelf: Shelf) -> int:
     recipe has already gets a number.
 
     Raises:
-        UserError: damaged favourites on the shelf.
+        UserError: favourites of a newer version on the shelf.
     """
-    known = load(shelf)
-    new = {name: recipe for name, recipe in favourites.items() if known.get(name) != recipe}
-    taken = dict(known)
+    taken = known(shelf)
+    new = {name: recipe for name, recipe in favourites.items() if taken.get(name) != recipe}
     for name, recipe in new.items():
         taken[free_name(name, taken)] = recipe
     shelf.text = dumps(taken)
