@@ -9,8 +9,9 @@ from atelier.widgets.packing import module_text
 class Shelf(anywidget.AnyWidget):
     """`text` follows what the browser keeps under `key`, in all its tabs, and the other way round. Nothing is shown.
 
-    The text comes from the browser: whoever reads it must check it, and may put it aside under another key. `works` turns false where the browser keeps
-    nothing, its storage being full or switched off; the text then lasts as long as the page.
+    The text comes from the browser: whoever reads it must check it, and may set it aside under another key. `works`
+    turns false where the browser keeps nothing, its storage being full or switched off; the text then lasts as long as
+    the page.
     """
 
     _esm = module_text("shelf")
