@@ -23,7 +23,7 @@ def _():
 def _(live, mo):
     with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
         from atelier import figures
-        from atelier.controls import asked_for, beside, control, follow_in_address
+        from atelier.controls import asked_for, beside, control, folded, follow_in_address
         from atelier.diffusion.schedules import build_schedule
         from atelier.digits import page, sheets
         from atelier.digits.judge_studio import COUNTS, JudgeStudio
@@ -51,6 +51,7 @@ def _(live, mo):
         build_schedule,
         control,
         figures,
+        folded,
         follow_in_address,
         page,
         read_model,
@@ -249,6 +250,7 @@ def _(live, mo, sample_exporters):
 def _(
     beside,
     eta_slider,
+    folded,
     guidance_range,
     live,
     mo,
@@ -268,7 +270,7 @@ def _(
             *([model_choice] if live and len(models) > 1 else []),
             *([mo.md(f"<small>{_names}</small>")] if _names else []),
             *sample_controls.elements.values(),
-            mo.accordion({"More": mo.vstack([guidance_range, eta_slider])}),
+            folded({"More": [guidance_range, eta_slider]}),
             mo.md(f"<small>Guidance: {page.GUIDANCE_WORDS}</small>"),
         ],
         gap=0.6,
@@ -472,6 +474,7 @@ def _(
     beside,
     experiment,
     figures,
+    folded,
     forward_digit,
     forward_length,
     forward_rescale,
@@ -542,12 +545,15 @@ def _(
         )
 
     def _train():
+        _elements = train_controls.elements
+        _first = [_elements[name] for name in ("dataset", "backbone", "schedule", "target")]
+        _more = [_elements[name] for name in ("batch", "optimiser", "learning_rate", "label_dropout", "ema")]
         _controls = mo.vstack(
             [
-                *train_controls.elements.values(),
+                *_first,
                 train_unit,
                 train_epochs if train_unit.value == "epochs" else train_minutes,
-                keep_choice,
+                folded({"More": [*_more, keep_choice]}),
             ],
             gap=0.5,
         )

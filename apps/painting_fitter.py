@@ -9,12 +9,12 @@ def _():
     import contextlib
 
     import marimo as mo
-    from atelier.controls import asked_for, beside, control, follow_in_address
+    from atelier.controls import asked_for, beside, control, folded, follow_in_address
     from atelier.errors import UserError
     from atelier.painting.settings import PaintingSettings
 
     live = mo.app_meta().request is not None  # a browser looks on; else a script, a test or an export
-    return (PaintingSettings, UserError, asked_for, beside, contextlib, control, follow_in_address, live, mo)
+    return (PaintingSettings, UserError, asked_for, beside, contextlib, control, folded, follow_in_address, live, mo)
 
 
 @app.cell(hide_code=True)
@@ -241,6 +241,7 @@ def _(UserError, configured, live, rate_slider, studio):
 def _(
     beside,
     canvas_view,
+    folded,
     gray_switch,
     knobs,
     live,
@@ -264,9 +265,7 @@ def _(
             network_choice,
             steps_slider,
             rate_slider,
-            mo.accordion(
-                {"Network and training": mo.vstack(list(knobs.elements.values())), "Your own picture": upload}
-            ),
+            folded({"Network and training": list(knobs.elements.values()), "Your own picture": [upload]}),
         ],
         gap=0.6,
     )

@@ -50,6 +50,12 @@ def beside(controls: mo.Html, picture: mo.Html) -> mo.Html:
     )
 
 
+def folded(groups: dict[str, list]) -> mo.Html:
+    """Controls that most people leave alone, by title, to unfold: in full colour, with room for sliders' numbers."""
+    style = {"padding-right": "8px", "color": "var(--foreground)"}
+    return mo.accordion({title: mo.vstack(controls, gap=0.5).style(style) for title, controls in groups.items()})
+
+
 def asked_for(
     cls: type[Asked], script: str, live: bool, *, check: Callable[[Asked], object] = lambda given: None
 ) -> tuple[Asked, str | None]:
