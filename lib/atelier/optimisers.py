@@ -7,22 +7,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from atelier.devices import has_fast_bfloat16
-
 NARROW = 32
 QUINTIC = (3.4445, -4.7750, 2.0315)
-"""Jordan's coefficients: steepest at 0, and every singular value ends between 0.7 and 1.2 rather than at 1."""
+"""Jordan's coefficients: steepest at 0, so that after five iterations all singular values but those below some 0.002
+of the norm lie between 0.68 and 1.2, rather than at 1."""
+ITERATIONS = 5
+MOST_TOGETHER = 2**22
+"""Entries of matrices that are moved at once, which bounds the memory."""
 
 
 class Muon(torch.optim.Optimizer):
     """Momentum with orthogonalised updates (Jordan et al. 2024, "Muon: an optimizer for hidden layers"): all
     directions of a matrix move alike, also those whose gradients are small.
 
-    Takes matrices and convolution kernels, read as (out, in · k · k). Updates are scaled to a root mean square:
-    with 0.2, that of AdamW's updates, one rate serves both (Liu et al. 2025, arXiv:2502.16982, eq. 4).
+    Takes matrices and convolution kernels; of these the first dimension makes rows, the others columns. Updates are
+    scaled to a root mean square: with 0.2, that of AdamW's updates, one rate serves both (Liu et al. 2025,
+    arXiv:2502.16982, eq. 4).
 
     torch.optim.Muon refuses convolutions, goes matrix by matrix, and always computes in bfloat16, which is slow
-    where it is emulated; here matrices of one shape go together, in bfloat16 only where that is faster.
+    where it is emulated; here matrices of one shape go together, in bfloat16 only on request.
 
     Args:
         params: parameters of two or more dimensions, or groups of them.
@@ -30,6 +33,7 @@ class Muon(torch.optim.Optimizer):
         momentum: share of the past in the running mean of gradients (Nesterov's form).
         weight_decay: decoupled, as AdamW's.
         rms: root mean square of an update at rate 1 (roughly: see QUINTIC).
+        bfloat16: whether to orthogonalise in bfloat16, for hardware that is faster in it.
     """
 
     def __init__(
@@ -39,8 +43,10 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
         rms: float = 0.2,
+        bfloat16: bool = False,
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "rms": rms})
+        given = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "rms": rms, "bfloat16": bfloat16}
+        super().__init__(params, given)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
@@ -50,8 +56,10 @@ class Muon(torch.optim.Optimizer):
             for p in group["params"]:
                 if p.grad is not None:
                     alike[(len(p), p.numel(), p.device)].append(p)
-            for parameters in alike.values():
-                self._move(parameters, group)
+            for (_, size, _), parameters in alike.items():
+                together = max(1, MOST_TOGETHER // size)
+                for first in range(0, len(parameters), together):
+                    self._move(parameters[first : first + together], group)
 
     def _move(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         gradients, momentum = [p.grad for p in parameters], group["momentum"]
@@ -61,24 +69,23 @@ class Muon(torch.optim.Optimizer):
         means = [self.state[p]["momentum_buffer"] for p in parameters]
         torch._foreach_lerp_(means, gradients, 1 - momentum)
         ahead = torch._foreach_lerp(gradients, means, momentum)
-        updates = orthogonalised(torch.stack([u.flatten(1) for u in ahead]))  # (K, out, in · k · k)
+        updates = torch.stack([u.flatten(1) for u in ahead])  # (K, out, in · k · k)
+        updates = orthogonalised(updates.bfloat16() if group["bfloat16"] else updates)
         rate = group["lr"] * group["rms"] * max(updates.shape[1:]) ** 0.5
         for p, update in zip(parameters, updates.to(parameters[0].dtype), strict=True):
             p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update.view_as(p), alpha=-rate)
 
 
-def orthogonalised(matrices: Tensor, iterations: int = 5) -> Tensor:
-    """(K, m, n) matrices with their singular values brought near 1 and their singular vectors kept.
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """(K, m, n) matrices with their singular values brought near 1 (see QUINTIC) and their singular vectors kept.
 
-    Five Newton-Schulz iterations of degree five; a zero matrix stays zero.
+    Newton-Schulz iterations of degree five, in the format of the matrices; a zero matrix stays zero.
     """
     a, b, c = QUINTIC
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)  # now no singular value exceeds 1
-    if has_fast_bfloat16(x.device.type):
-        x = x.bfloat16()
-    for _ in range(iterations):
+    for _ in range(ITERATIONS):
         gram = x @ x.mT  # (K, m, m)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x

@@ -6,6 +6,7 @@ from atelier.diffusion.schedules import Schedule
 from torch import Tensor, nn
 
 TINY = {"widths": [16, 16], "blocks": 1, "embedding": 16, "heads": 2}
+WIDE = TINY | {"widths": [16, 32]}  # wide enough for Muon to take some of it
 
 
 class Oracle(nn.Module):

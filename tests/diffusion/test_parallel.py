@@ -19,7 +19,7 @@ from atelier.diffusion.training import Recipe, train
 from atelier.parallel import team
 
 images = torch.randint(0, 256, (40, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-tiny = {"widths": [16, 16], "blocks": 1, "embedding": 16, "heads": 2}
+tiny = {"widths": [16, 32], "blocks": 1, "embedding": 16, "heads": 2}
 recipe = Recipe(steps=5, batch_size=7, warmup=2, precision="float32", ema_decay=0.5)
 run = train(build_denoiser(options=tiny), images, torch.arange(40) % 10, recipe, checkpoint=Path(sys.argv[1]))
 losses = [step.loss for step in run]
@@ -36,7 +36,7 @@ from atelier.digits import command
 from atelier.digits.settings import DigitSettings
 from atelier.terminal import print_summary
 
-tiny = {"widths": [16, 16], "blocks": 1, "embedding": 16, "heads": 2}
+tiny = {"widths": [16, 32], "blocks": 1, "embedding": 16, "heads": 2}
 command.load_digits = lambda *_, **__: font_digits(40)
 command.build_denoiser = functools.partial(command.build_denoiser, options=tiny)
 print_summary(command.run_command(DigitSettings(epochs=1, batch=10, samples=2, sampling_steps=1, out=sys.argv[1])))

@@ -76,6 +76,7 @@ def test_every_batch_of_training_times_covers_the_schedule(name):
     assert torch.equal(tenths.sort(1).values, torch.arange(10).double().expand(2000, 10)), "one time in each tenth"
     assert abs(float(uniform.mean()) - 0.5) < 0.005
     assert abs(float(uniform.std()) - 12**-0.5) < 0.005
+    assert abs(float(uniform[:, 0].std()) - 0.1 * 12**-0.5) < 0.002, "the start is random"
 
 
 def test_flow_trains_at_logit_normal_times():

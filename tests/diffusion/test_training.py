@@ -12,15 +12,15 @@ from atelier.diffusion.denoiser import KIND, build_denoiser, load_denoiser, save
 from atelier.diffusion.training import OPTIMISERS, Recipe, estimate, to_model, to_uint8, train
 from atelier.errors import UserError
 from atelier.optimisers import matrices_of
-from oracles import TINY
+from oracles import WIDE
 
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGES = torch.randint(0, 256, (40, 28, 28), dtype=torch.uint8, generator=GENERATOR)
 LABELS = torch.arange(40) % 10
 
 
-def fresh(schedule="flow", target="flow", options=TINY):
-    return build_denoiser("unet", schedule, target, T=100, options=options, seed=1)
+def fresh(schedule="flow", target="flow"):
+    return build_denoiser("unet", schedule, target, T=100, options=WIDE, seed=1)
 
 
 def recipe(**changes):
@@ -90,12 +90,19 @@ def test_the_average_lags_behind_with_its_ramp():
     torch.testing.assert_close(step.average.state_dict()["backbone.enter.weight"], wanted)
 
 
+def test_every_parameter_has_one_optimiser():
+    denoiser = fresh()
+    both = training._optimisers(denoiser, recipe())
+    taken = [p for optimiser in both for group in optimiser.param_groups for p in group["params"]]
+    assert sorted(map(id, taken)) == sorted(map(id, denoiser.parameters()))
+    assert len(matrices_of(denoiser)) >= 6
+    assert len(training._optimisers(denoiser, recipe(optimiser="adamw"))) == 1
+
+
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_resuming_continues_bit_for_bit(tmp_path, optimiser):
     path = tmp_path / "run.safetensors"
-    wide = TINY | {"widths": [16, 32]}  # wide enough for Muon to take some of it
-    whole, half, rest = (fresh(options=wide) for _ in range(3))
-    assert len(matrices_of(whole)) >= 6
+    whole, half, rest = fresh(), fresh(), fresh()
     steps = list(train(whole, IMAGES, LABELS, recipe(optimiser=optimiser)))
     for step in train(half, IMAGES, LABELS, recipe(optimiser=optimiser, checkpoint_seconds=0), checkpoint=path):
         if step.step == 3:
@@ -108,6 +115,17 @@ def test_resuming_continues_bit_for_bit(tmp_path, optimiser):
     assert resumed[-1].bin_losses == pytest.approx(steps[-1].bin_losses, nan_ok=True)
     assert same(state(whole), state(rest))
     assert same(state(steps[-1].average), state(resumed[-1].average))
+
+
+def test_a_checkpoint_from_before_the_choice_of_optimisers_goes_on_with_adamw(tmp_path):
+    path = tmp_path / "run.safetensors"
+    *_, last = train(fresh(), IMAGES, LABELS, recipe(steps=3, optimiser="adamw"), checkpoint=path)
+    held = checkpoints.load(path, KIND)
+    del held.extra["recipe"]["optimiser"]
+    checkpoints.save(path, held)
+    with pytest.raises(UserError, match="optimiser adamw, and muon is asked for"):
+        next(train(fresh(), IMAGES, LABELS, recipe(), resume=path))
+    assert next(train(fresh(), IMAGES, LABELS, recipe(optimiser="adamw"), resume=path)).step == last.step + 1
 
 
 def test_a_step_can_be_kept_and_gone_on_from(tmp_path):

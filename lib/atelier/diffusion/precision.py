@@ -16,7 +16,15 @@ def autocast(device: torch.device, precision: str = "auto") -> AbstractContextMa
     Raises:
         UserError: an unknown precision.
     """
+    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(device, precision))
+
+
+def uses_bfloat16(device: torch.device, precision: str) -> bool:
+    """Whether `precision` means bfloat16 on this device.
+
+    Raises:
+        UserError: an unknown precision.
+    """
     if precision not in PRECISIONS:
         raise UserError(f"Precision must be one of {', '.join(PRECISIONS)}, and {precision!r} is not.")
-    enabled = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(device.type))
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    return precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(device.type))

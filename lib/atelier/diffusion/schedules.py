@@ -235,8 +235,9 @@ class RectifiedFlow(Schedule):
 
 
 def spread(n: int, generator: torch.Generator) -> Tensor:
-    """(n,) float64 in [0, 1), rising by 1 / n from a random start. Each of them is uniform, yet every batch covers
-    all noise levels alike, which makes the loss less noisy (Kingma et al. 2021, arXiv:2107.00630, appendix I.1)."""
+    """(n,) float64 in [0, 1), rising by 1 / n from a random start. Taken together they are uniform, and every batch
+    covers all noise levels alike, which makes the loss less noisy (Kingma et al. 2021, arXiv:2107.00630, appendix I.1).
+    """
     return (torch.arange(n) + torch.rand(1, generator=generator, dtype=torch.float64)) / n
 
 

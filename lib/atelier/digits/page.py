@@ -232,8 +232,9 @@ y \in \{\varepsilon,\; x_0,\; \alpha_t \varepsilon - \sigma_t x_0,\; \varepsilon
 The four targets say the same in other words: from each of them and $x_t$ follows the digit $\hat x_0$ that the network
 believes is below the noise. Far from the digit that belief is a blur, the mean of all digits that it could be.
 
-Of the two optimisers, AdamW scales the step of every weight by itself. Muon looks at a whole matrix of weights, and makes
-the step orthogonal: all directions learn at the same pace, also those that the digits seldom ask for.
+Of the two optimisers, AdamW scales the step of every weight by itself. Muon looks at whole matrices of weights, and
+makes their steps orthogonal: all directions learn at the same pace, also those that the digits seldom ask for. Biases
+and the thin layers at both ends stay with AdamW.
 
 **The reverse step.** Go a little of the way from noise to that belief, then ask again. Deterministic DDIM does it so:
 

@@ -16,7 +16,7 @@ from atelier.datasets.digits import Digits, load_digits
 from atelier.devices import best_device
 from atelier.diffusion.denoiser import DEFAULT_GUIDANCE, KIND, Denoiser, build_denoiser
 from atelier.diffusion.sampling import sample
-from atelier.diffusion.training import TIME_BINS, TrainStep, estimate, train
+from atelier.diffusion.training import BEFORE_MUON, TIME_BINS, TrainStep, estimate, train
 from atelier.digits import sheets
 from atelier.digits.models import Model
 from atelier.digits.settings import DigitSettings
@@ -97,6 +97,7 @@ class TrainStudio:
         if recipe is None or not any(name.startswith("model.") for name in found.tensors):
             path.unlink()
             raise UserError("This checkpoint holds weights for drawing only; choose one of a training run to go on.")
+        recipe = BEFORE_MUON | recipe
         self.loaded = {
             "backbone": found.spec["backbone"],
             "schedule": found.spec["schedule"],

@@ -188,7 +188,7 @@ def _update(optimisers: list[torch.optim.Optimizer], loss: Tensor, rate: float) 
     loss.backward()
     for optimiser in optimisers:
         for group in optimiser.param_groups:
-            group["lr"] = rate * group["rate_scale"]
+            group["lr"] = rate
         optimiser.step()
 
 
@@ -207,7 +207,7 @@ def _optimisers(network: CoordinateNetwork, name: str) -> list[torch.optim.Optim
     """Optimisers over all parameters. Muon takes hidden matrices only, Adam the rest (Jordan et al. 2024)."""
     hidden = network.hidden_matrices() if name == "muon" else []
     taken = {id(p) for p in hidden}
-    others = [{"params": [p for p in network.parameters() if id(p) not in taken], "rate_scale": 1.0}]
+    others = [p for p in network.parameters() if id(p) not in taken]
     match name:
         case "adam" | "muon":
             optimisers: list[torch.optim.Optimizer] = [torch.optim.Adam(others, fused=True, **_ADAM)]
@@ -216,7 +216,7 @@ def _optimisers(network: CoordinateNetwork, name: str) -> list[torch.optim.Optim
         case _:
             raise UserError(f"The optimiser must be one of {', '.join(OPTIMISERS)}, and {name!r} is not.")
     if hidden:
-        optimisers.append(Muon([{"params": hidden, "rate_scale": 1.0}]))
+        optimisers.append(Muon(hidden, bfloat16=has_fast_bfloat16(network.device.type)))
     return optimisers
 
 

@@ -7,9 +7,13 @@ function render({ model }) {
     model.set(name, value);
     model.save_changes();
   };
+  const setAside = () => {
+    try {
+      localStorage.setItem(`${key}, damaged ${new Date().toISOString()}`, model.get("aside"));
+    } catch { /* no room for what cannot be read */ }
+  };
   const keep = () => {
     try {
-      if (model.get("aside")) localStorage.setItem(`${key}, damaged`, model.get("aside"));
       localStorage.setItem(key, model.get("text"));
       say("works", true);
     } catch {
@@ -17,7 +21,7 @@ function render({ model }) {
     }
   };
   const elsewhere = (event) => { if (event.key === key) say("text", event.newValue ?? ""); };
-  const forget = listen(model, { "change:text": keep });
+  const forget = listen(model, { "change:text": keep, "change:aside": setAside });
   window.addEventListener("storage", elsewhere);
   if (!model.get("begun")) { // the page may draw this piece again: from then on the text is ours
     try {

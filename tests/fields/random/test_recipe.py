@@ -130,7 +130,11 @@ def test_favourites_are_kept_and_forgotten(tmp_path):
         favourites.load(shelf)
     favourites.keep("new", RECIPES[0], shelf)
     assert list(favourites.load(shelf)) == ["new"]
+    shelf.text = json.dumps({"format": 1, "favourites": {"odd": {"spec": 5}}})
+    assert favourites.take_in({"newer": RECIPES[1]}, shelf) == 1
+    assert list(favourites.load(shelf)) == ["newer"]
     assert (tmp_path / "damaged-favourites.json").read_text() == "spoilt"
+    assert "odd" in (tmp_path / "damaged-2-favourites.json").read_text()
     shelf.text = newer = json.dumps({"format": 9, "favourites": {}})
     with pytest.raises(UserError, match="newer"):
         favourites.keep("newest", RECIPES[0], shelf)

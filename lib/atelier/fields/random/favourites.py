@@ -47,7 +47,11 @@ class FileShelf:
             part.write_text(text, encoding="utf-8")
 
     def set_aside(self) -> None:
-        self.path.replace(self.path.with_name(f"damaged-{self.path.name}"))
+        count, aside = 1, self.path.with_name(f"damaged-{self.path.name}")
+        while aside.exists():
+            count += 1
+            aside = self.path.with_name(f"damaged-{count}-{self.path.name}")
+        self.path.replace(aside)
 
 
 def load(shelf: Shelf) -> dict[str, Recipe]:
@@ -86,7 +90,10 @@ def loads(text: str, name: str = "The file") -> dict[str, Recipe]:
         raise UserError(f"{name} was saved by a newer Atelier (format {version}); update Atelier to read it.")
     if not all(isinstance(key, str) and 0 < len(key.strip()) <= LONGEST_NAME for key in entries):
         raise DamagedError(f"A favourite in {name} has no proper name; choose a file that Atelier saved.")
-    return {key: Recipe.from_json(entry) for key, entry in entries.items()}
+    try:
+        return {key: Recipe.from_json(entry) for key, entry in entries.items()}
+    except UserError as error:
+        raise DamagedError(f"A favourite in {name} cannot be read: {error}") from error
 
 
 def dumps(favourites: Mapping[str, Recipe]) -> str:
