@@ -126,8 +126,8 @@ class Schedule(ABC):
         return alpha * x0 + sigma * eps
 
     def training_times(self, n: int, generator: torch.Generator) -> Tensor:
-        """(n,) float64 times to train at, rising: uniform on the grid 1 … T, evenly spread over the batch."""
-        return 1 + (spread(n, generator) * self.T).floor()
+        """(n,) float64 times to train at: uniform on the grid 1 … T."""
+        return torch.randint(1, self.T + 1, (n,), generator=generator).double()
 
     def sampling_times(self, steps: int) -> Tensor:
         """(steps + 1,) float64 times from T down to 0, evenly spaced; on the grid as long as steps <= T.
@@ -227,18 +227,11 @@ class RectifiedFlow(Schedule):
         return 1 - fraction
 
     def training_times(self, n: int, generator: torch.Generator) -> Tensor:
-        return torch.special.ndtri(spread(n, generator)).sigmoid() * self.T
+        return torch.randn(n, generator=generator).double().sigmoid() * self.T
 
     def sampling_times(self, steps: int) -> Tensor:
         super().sampling_times(steps)
         return torch.linspace(self.T, 0, int(steps) + 1, dtype=torch.float64)
-
-
-def spread(n: int, generator: torch.Generator) -> Tensor:
-    """(n,) float64 in [0, 1), rising by 1 / n from a random start. Taken together they are uniform, and every batch
-    covers all noise levels alike, which makes the loss less noisy (Kingma et al. 2021, arXiv:2107.00630, appendix I.1).
-    """
-    return (torch.arange(n) + torch.rand(1, generator=generator, dtype=torch.float64)) / n
 
 
 SCHEDULES: dict[str, type[Schedule]] = {

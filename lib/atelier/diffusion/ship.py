@@ -37,7 +37,7 @@ from atelier.errors import UserError
 from atelier.parallel import team
 from atelier.paths import WEIGHTS, cache_dir
 
-RECIPE = {"optimiser": "muon", "learning_rate": 2e-3, "batch_size": 128, "ema_decay": 0.999, "seed": 0}
+RECIPE = {"optimiser": "adamw", "learning_rate": 2e-3, "batch_size": 128, "ema_decay": 0.999, "seed": 0}
 STEPS = 24_000
 
 
