@@ -294,7 +294,7 @@ class TrainStudio:
         samples = Panel("samples", "Samples while it learns", sheets.sheet_aspect(_SAMPLES, _SAMPLE_COLUMNS))
         blank = sheets.png(torch.full((10, sheets.SIZE, sheets.SIZE), 24, dtype=torch.uint8), _ROW_COLUMNS, 1)
         still = {panel.name: blank for panel in row}
-        return Scene((samples,), _CURVES, row, still, _PANEL_HEIGHT, verb="Train")
+        return Scene((samples,), _CURVES, row, still, _PANEL_HEIGHT, verb="Train", clock="s")
 
 
 class _History:
