@@ -16,6 +16,7 @@ from atelier.datasets.digits import load_digits
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
     SHIPPED,
+    YOUNG_GUIDANCE,
     Denoiser,
     Guidance,
     build_denoiser,
@@ -99,7 +100,8 @@ def scratch(given: argparse.Namespace) -> None:
         if step.step % 200 == 0:
             print(f"step {step.step}, loss {step.loss:.4f}, {step.images_per_second:.0f} images/s", flush=True)
     print(f"{step.step} steps in {step.elapsed / 60:.1f} min")
-    line("from scratch", report(step.average, given, guidance=DEFAULT_GUIDANCE))
+    for guidance in (DEFAULT_GUIDANCE, YOUNG_GUIDANCE):
+        line(f"from scratch, {guidance}", report(step.average, given, guidance=guidance))
 
 
 WHAT = {"speed": speed, "few": few, "guidance": guidance, "scratch": scratch}

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from atelier import figures
 from atelier.datasets.digits import load_digits
+from atelier.diffusion.denoiser import YOUNG_GUIDANCE
 from atelier.diffusion.evaluation import EvaluationReport, Memorisation
 from atelier.diffusion.sampling import initial_noise
 from atelier.diffusion.schedules import Schedule
@@ -44,6 +45,9 @@ DATASET_WORDS = {
     "fonts": "Digits from fonts (stand-in)",
 }
 GUIDANCE_WORDS = "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1 is plain, more insists."
+YOUNG_WORDS = (
+    f"g = {YOUNG_GUIDANCE.scale:g} from noise fraction {YOUNG_GUIDANCE.interval[0]:g} to {YOUNG_GUIDANCE.interval[1]:g}"
+)
 STRIP = 11
 
 
