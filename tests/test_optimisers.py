@@ -88,6 +88,8 @@ def test_takes_the_wide_matrices_and_kernels_alone():
             "norm": nn.GroupNorm(8, 48),
             "labels": nn.Linear(11, 64),
             "mix": nn.Linear(64, 96),
+            "long": nn.Linear(1024, 256),
+            "widest": nn.Linear(300, 257),
         }
     )
     taken = {id(p) for p in matrices_of(network)}
@@ -95,4 +97,5 @@ def test_takes_the_wide_matrices_and_kernels_alone():
         "hidden.weight",
         "up.weight",
         "mix.weight",
+        "long.weight",
     }

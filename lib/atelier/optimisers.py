@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-NARROW = 32
+NARROW, WIDE = 32, 256
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Jordan's coefficients: steepest at 0, so that after five iterations all singular values but those below some 0.002
 of the norm lie between 0.68 and 1.2, rather than at 1."""
@@ -92,6 +92,8 @@ def orthogonalised(matrices: Tensor) -> Tensor:
 
 
 def matrices_of(network: nn.Module) -> list[nn.Parameter]:
-    """What Muon takes of a network: weights with 32 or more rows and columns (channels in and out). Biases,
-    norms, and the thin layers at the ends, whose rows mean pixels or labels, are left to Adam."""
-    return [p for p in network.parameters() if p.ndim >= 2 and min(p.shape[:2]) >= NARROW]
+    """What Muon takes of a network: weights with 32 or more channels in and out, and no more than 256 rows (or
+    columns). Biases, norms, and the thin layers at the ends, whose rows mean pixels or labels, are left to Adam; so
+    are the widest, since the work grows with the square of the smaller side and would exceed that of the gradients."""
+    matrices = [p for p in network.parameters() if p.ndim >= 2 and min(p.shape[:2]) >= NARROW]
+    return [p for p in matrices if min(len(p), p.numel() // len(p)) <= WIDE]

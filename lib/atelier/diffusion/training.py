@@ -52,8 +52,7 @@ class Recipe:
     Args:
         batch_size: images per step.
         optimiser: "adamw", or "muon" for the wide matrices and convolutions (`optimisers.matrices_of`) with AdamW
-            for the rest; our U-Net learns more by it in every step. On large networks with small batches it is slow:
-            DiffUNet's steps take 1.4 times as long with 128 images, several times as long with 16.
+            for the rest; our U-Net learns more by it in every step.
         learning_rate: peak rate; it warms up over `warmup` steps and falls as a half cosine to zero
             at the end of the budget.
         label_dropout: share of labels hidden, which trains the unconditional half of guidance.
