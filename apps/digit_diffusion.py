@@ -567,7 +567,7 @@ def _(
                 mo.hstack([more_export_views["checkpoint"], load_file, model_choice], widths="equal", align="center"),
                 mo.md(
                     "<small>Pause or finish, then choose *Trained here* as the model: drawing, steering and judging "
-                    "use it. So young a network obeys its labels better with weaker, wider guidance: "
+                    "use it. After only some minutes a network obeys its labels better with weaker, wider guidance: "
                     f"{page.YOUNG_WORDS}. A checkpoint holds all that is needed to go on exactly where it was.</small>"
                 ),
             ]

@@ -2,7 +2,7 @@
 
     speed      100 guided digits with 20 steps, warm; training images/s of our U-Net against ADMUNet
     few        DPM-Solver++ at 10 steps against 50, by classifier-FID (shipped weights, n = 2000)
-    guidance   classifier-FID and label accuracy over guidance scales and intervals (shipped weights)
+    guidance   classifier-FID and label accuracy over guidance scales and intervals (shipped weights, --steps)
     scratch    train from nothing for 10 minutes (--minutes, --optimiser), then evaluate at n = 2000
 
 Every run prints the measured values and their ratio; times depend on the machine, ratios hardly do.
@@ -24,7 +24,7 @@ from atelier.diffusion.denoiser import (
     parameter_count,
 )
 from atelier.diffusion.evaluation import EvaluationReport, evaluate, load_judges
-from atelier.diffusion.sampling import sample
+from atelier.diffusion.sampling import DEFAULT_STEPS, sample
 from atelier.diffusion.training import OPTIMISERS, Recipe, estimate, train
 
 ADMUNET = {"width": 32}
@@ -88,7 +88,7 @@ def guidance(given: argparse.Namespace) -> None:
         (2.5, (0.2, 0.55)),
         (3.0, (0.2, 0.5)),
     ):
-        found = report(denoiser, given, guidance=Guidance(scale, interval))
+        found = report(denoiser, given, steps=given.steps, guidance=Guidance(scale, interval))
         line(f"guidance {scale} in {interval}", found)
 
 
@@ -100,8 +100,9 @@ def scratch(given: argparse.Namespace) -> None:
         if step.step % 200 == 0:
             print(f"step {step.step}, loss {step.loss:.4f}, {step.images_per_second:.0f} images/s", flush=True)
     print(f"{step.step} steps in {step.elapsed / 60:.1f} min")
-    for guidance in (DEFAULT_GUIDANCE, YOUNG_GUIDANCE):
-        line(f"from scratch, {guidance}", report(step.average, given, guidance=guidance))
+    for chosen in (DEFAULT_GUIDANCE, YOUNG_GUIDANCE):
+        found = report(step.average, given, guidance=chosen)
+        line(f"from scratch, guidance {chosen.scale} in {chosen.interval}", found)
 
 
 WHAT = {"speed": speed, "few": few, "guidance": guidance, "scratch": scratch}
@@ -110,6 +111,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", nargs="*", default=["speed", "few"], metavar="WHAT")
     parser.add_argument("--n", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="of sampling, in `guidance`")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--optimiser", choices=OPTIMISERS, default="muon")
     given = parser.parse_args()
