@@ -24,6 +24,7 @@ def _(live, mo):
     with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
         from atelier import figures
         from atelier.controls import asked_for, beside, control, folded, follow_in_address
+        from atelier.diffusion.denoiser import Guidance
         from atelier.diffusion.schedules import build_schedule
         from atelier.digits import page, sheets
         from atelier.digits.judge_studio import COUNTS, JudgeStudio
@@ -40,6 +41,7 @@ def _(live, mo):
         DigitSettings,
         EXPERIMENTS,
         Exporter,
+        Guidance,
         JudgeStudio,
         KEEP_AFTER,
         SampleStudio,
@@ -92,7 +94,7 @@ def _(
         for _studio in (sampling, training, steering, judging):
             closing.callback(_studio.close)
         guard = until_session_ends(closing)
-    chosen = {"model": "Shipped U-Net"}
+    chosen = {"model": "Shipped U-Net", "settings": given}
     return chosen, closing, guard, judging, sampling, steering, training
 
 
@@ -155,7 +157,6 @@ def _(chosen, live, model_choice, models):
 def _(DigitSettings, control, given, mo, page):
     _counts = [1, 2, 5, 10, 20, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400]
     _steps = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100, 200, 500, 1000]
-    _scales = [0, 0.5, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100]
 
     def _slider(values, value, text):
         return mo.ui.slider(
@@ -166,37 +167,65 @@ def _(DigitSettings, control, given, mo, page):
         {
             "digit": control(DigitSettings, "digit", given.digit, "Digits", {"all": "all of them"}),
             "samples": _slider(_counts, min(given.samples, 400), "How many"),
-            "guidance": _slider(_scales, given.guidance, "Guidance g"),
             "sampler": control(DigitSettings, "sampler", given.sampler, words=page.SAMPLER_WORDS),
             "sampling_steps": _slider(_steps, given.sampling_steps, "Steps"),
             "seed": mo.ui.number(0, 2**31 - 1, value=given.seed, label="Seed", full_width=True),
         }
     )
-    guidance_range = mo.ui.range_slider(
-        0,
-        1,
-        step=0.05,
-        value=[given.guidance_from, given.guidance_to],
-        label="Guidance acts at noise fractions",
-        show_value=True,
-        full_width=True,
-        debounce=True,
-    )
     eta_slider = control(DigitSettings, "eta", given.eta, "η of DDIM")
-    return eta_slider, guidance_range, sample_controls
+    return eta_slider, sample_controls
 
 
 @app.cell(hide_code=True)
-def _(UserError, eta_slider, given, guidance_range, live, model, sample_controls, sampling):
+def _(chosen, live, mo, model):
+    # Guidance opens at what suits the model; what was chosen otherwise stays when the model changes.
+    guidance_slider = guidance_range = None
+    if live:
+        _scales = {0, 0.5, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100}
+        _guidance = chosen["settings"].guide(model.guidance)
+        guidance_slider = mo.ui.slider(
+            steps=sorted(_scales | {_guidance.scale}),
+            value=_guidance.scale,
+            label="Guidance g",
+            show_value=True,
+            full_width=True,
+            debounce=True,
+        )
+        guidance_range = mo.ui.range_slider(
+            0,
+            1,
+            step=0.05,
+            value=list(_guidance.interval),
+            label="Guidance acts at noise fractions",
+            show_value=True,
+            full_width=True,
+            debounce=True,
+        )
+    return guidance_range, guidance_slider
+
+
+@app.cell(hide_code=True)
+def _(
+    Guidance,
+    UserError,
+    chosen,
+    eta_slider,
+    given,
+    guidance_range,
+    guidance_slider,
+    live,
+    model,
+    sample_controls,
+    sampling,
+):
     # The same bounds hold at this door: a browser may send any value.
     refused = None
     settings = given
     if live:
         try:
-            _low, _high = guidance_range.value
-            settings = given.replace(
-                **sample_controls.value, eta=eta_slider.value, guidance_from=_low, guidance_to=_high
-            )
+            _shown = Guidance(guidance_slider.value, tuple(guidance_range.value))
+            settings = given.replace(**sample_controls.value, eta=eta_slider.value)
+            settings = chosen["settings"] = settings.with_guidance(_shown, model.guidance)
             sampling.configure(model, settings)
         except UserError as _error:
             refused = str(_error)
@@ -252,6 +281,7 @@ def _(
     eta_slider,
     folded,
     guidance_range,
+    guidance_slider,
     live,
     mo,
     model,
@@ -264,22 +294,28 @@ def _(
     sample_view,
     scrubber,
 ):
-    _names = page.class_note(model.classes) if live else ""
-    _controls = mo.vstack(
-        [
-            *([model_choice] if live and len(models) > 1 else []),
-            *([mo.md(f"<small>{_names}</small>")] if _names else []),
-            *sample_controls.elements.values(),
-            folded({"More": [guidance_range, eta_slider]}),
-            mo.md(f"<small>Guidance: {page.GUIDANCE_WORDS}</small>"),
-        ],
-        gap=0.6,
-    )
-    _notes = [mo.callout(refused, kind="danger")] if refused else []
-    _picture = mo.vstack(
-        [*_notes, sample_view, mo.hstack([scrubber, *sample_export_views], widths=[3, 1, 1], align="center", gap=1)]
-    )
-    beside(_controls, _picture) if live else None
+    def _sample():
+        _names = page.class_note(model.classes)
+        _digit, _count, *_others = sample_controls.elements.values()
+        _labelled = model.denoiser.conditional
+        _controls = mo.vstack(
+            [
+                *([model_choice] if len(models) > 1 else []),
+                *([mo.md(f"<small>{_names}</small>")] if _names else []),
+                _digit,
+                _count,
+                *([guidance_slider] if _labelled else []),
+                *_others,
+                folded({"More": [*([guidance_range] if _labelled else []), eta_slider]}),
+                *([mo.md(f"<small>Guidance: {page.GUIDANCE_WORDS}</small>")] if _labelled else []),
+            ],
+            gap=0.6,
+        )
+        _notes = [mo.callout(refused, kind="danger")] if refused else []
+        _files = mo.hstack([scrubber, *sample_export_views], widths=[3, 1, 1], align="center", gap=1)
+        return beside(_controls, mo.vstack([*_notes, sample_view, _files]))
+
+    _sample() if live else None
     return
 
 
@@ -567,8 +603,8 @@ def _(
                 mo.hstack([more_export_views["checkpoint"], load_file, model_choice], widths="equal", align="center"),
                 mo.md(
                     "<small>Pause or finish, then choose *Trained here* as the model: drawing, steering and judging "
-                    "use it. After only some minutes a network obeys its labels better with weaker, wider guidance: "
-                    f"{page.YOUNG_WORDS}. A checkpoint holds all that is needed to go on exactly where it was.</small>"
+                    "use it, with the guidance that suits a network of its age unless you choose another. A checkpoint "
+                    "holds all that is needed to go on exactly where it was.</small>"
                 ),
             ]
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from atelier.datasets.digits import font_digits
+from atelier.diffusion.denoiser import DEFAULT_GUIDANCE, YOUNG_GUIDANCE
 from atelier.digits import command
 from atelier.paths import ROOT
 
@@ -39,6 +40,7 @@ def test_samples_are_written_and_summed_up(script, tmp_path):
     assert packed["images"].dtype == np.uint8
     assert packed["labels"].tolist() == [k % 10 for k in range(12)]
     assert found["samples"] == 12
+    assert (found["guidance"], tuple(found["guidance_interval"])) == (DEFAULT_GUIDANCE.scale, DEFAULT_GUIDANCE.interval)
     assert found["seed"] == 4
     assert all(Path(path).is_file() for path in found["files"])
 
@@ -63,7 +65,9 @@ def test_training_leaves_a_checkpoint_that_resumes_and_a_report(script, tmp_path
     again = script(*words, "--epochs", 1, "--resume", checkpoint, "--evaluate", 100)
     assert again["training"]["steps"] == 4
     assert again["evaluation"]["n"] == 100
-    assert script("--samples", 2, "--sampling-steps", 1, "--checkpoint", checkpoint, "--out", tmp_path)["samples"] == 2
+    drawn = script("--samples", 2, "--sampling-steps", 1, "--checkpoint", checkpoint, "--out", tmp_path)
+    assert drawn["samples"] == 2
+    assert drawn["guidance"] == again["guidance"] == YOUNG_GUIDANCE.scale
 
 
 @pytest.mark.parametrize(

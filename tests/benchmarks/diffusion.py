@@ -16,12 +16,12 @@ from atelier.datasets.digits import load_digits
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
     SHIPPED,
-    YOUNG_GUIDANCE,
     Denoiser,
     Guidance,
     build_denoiser,
     load_denoiser,
     parameter_count,
+    suited_guidance,
 )
 from atelier.diffusion.evaluation import EvaluationReport, evaluate, load_judges
 from atelier.diffusion.sampling import DEFAULT_STEPS, sample
@@ -100,9 +100,8 @@ def scratch(given: argparse.Namespace) -> None:
         if step.step % 200 == 0:
             print(f"step {step.step}, loss {step.loss:.4f}, {step.images_per_second:.0f} images/s", flush=True)
     print(f"{step.step} steps in {step.elapsed / 60:.1f} min")
-    for chosen in (DEFAULT_GUIDANCE, YOUNG_GUIDANCE):
-        found = report(step.average, given, guidance=chosen)
-        line(f"from scratch, guidance {chosen.scale} in {chosen.interval}", found)
+    suited = suited_guidance(step.images_seen)
+    line(f"from scratch, guidance {suited.scale} in {suited.interval}", report(step.average, given, guidance=suited))
 
 
 WHAT = {"speed": speed, "few": few, "guidance": guidance, "scratch": scratch}

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from atelier import checkpoints
-from atelier.diffusion.denoiser import KIND
+from atelier.diffusion.denoiser import KIND, YOUNG_GUIDANCE
 from PIL import Image
 
 pytestmark = pytest.mark.browser
@@ -105,6 +105,8 @@ def test_a_network_is_trained_stopped_taken_home_gone_on_from_steered_and_judged
     assert training.step > held + 1
 
     page.locator("marimo-dropdown", has_text="Model").locator("select").first.select_option(label="Trained here")
+    suited = f"{YOUNG_GUIDANCE.scale:g}"
+    page.locator("marimo-slider", has_text="Guidance g").get_by_text(suited, exact=True).wait_for()
     Run(page, 0).becomes("Finished")
     steering = open_tab(page, "Steer")
     steering.becomes("Finished")

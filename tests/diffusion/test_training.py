@@ -182,6 +182,7 @@ def test_a_checkpoint_samples_without_its_run(tmp_path):
     assert same(state(denoiser), state(steps[-1].average))
     assert extra["dataset"] == "noise"
     assert extra["run"]["step"] == 8
+    assert extra["images_seen"] == 8 * recipe().batch_size
 
 
 def test_resuming_with_another_schedule_target_or_recipe_is_refused(tmp_path):

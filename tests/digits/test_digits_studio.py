@@ -7,7 +7,15 @@ import pytest
 import torch
 from atelier import checkpoints
 from atelier.datasets.digits import font_digits
-from atelier.diffusion.denoiser import KIND, build_denoiser, save_denoiser
+from atelier.diffusion.denoiser import (
+    DEFAULT_GUIDANCE,
+    KIND,
+    YOUNG_GUIDANCE,
+    YOUNG_IMAGES,
+    Guidance,
+    build_denoiser,
+    save_denoiser,
+)
 from atelier.diffusion.schedules import SCHEDULES, build_schedule
 from atelier.digits import judge_studio, page, sheets, steer_studio, train_studio
 from atelier.digits.judge_studio import JudgeStudio
@@ -90,6 +98,31 @@ def test_an_address_may_not_name_files_of_the_server():
         DigitSettings.read({"checkpoint": "/etc/passwd"}, address=True)
 
 
+def test_guidance_that_is_left_open_follows_the_age_of_the_network(model):
+    young, old, unknown = (Model("x", model.denoiser, {"images_seen": n}) for n in (1, YOUNG_IMAGES, None))
+    assert DigitSettings().guide(young.guidance) == YOUNG_GUIDANCE
+    assert DigitSettings().guide(old.guidance) == DigitSettings().guide(unknown.guidance) == DEFAULT_GUIDANCE
+    assert shipped_model().guidance == DEFAULT_GUIDANCE
+    assert Model("x", build_denoiser("diffunet"), {"images_seen": 1}).guidance == Guidance()
+
+
+@pytest.mark.parametrize(
+    ("words", "suited", "guidance"),
+    [
+        ({"guidance": 4}, YOUNG_GUIDANCE, Guidance(4, YOUNG_GUIDANCE.interval)),
+        ({"guidance_to": 0.7}, DEFAULT_GUIDANCE, Guidance(DEFAULT_GUIDANCE.scale, (0.2, 0.7))),
+        ({"guidance_to": 0.1}, DEFAULT_GUIDANCE, Guidance(DEFAULT_GUIDANCE.scale, (0.1, 0.1))),
+        ({"guidance_from": 0.9}, DEFAULT_GUIDANCE, Guidance(DEFAULT_GUIDANCE.scale, (0.9, 0.9))),
+        ({"guidance_from": 0, "guidance_to": 1, "guidance": "auto"}, YOUNG_GUIDANCE, Guidance(YOUNG_GUIDANCE.scale)),
+    ],
+)
+def test_guidance_that_is_chosen_stays_chosen(words, suited, guidance):
+    settings = DigitSettings.read(words)
+    assert settings.guide(suited) == guidance
+    assert DigitSettings().with_guidance(guidance, suited).guide(suited) == guidance
+    assert DigitSettings().with_guidance(suited, suited) == DigitSettings()
+
+
 def test_sampling_keeps_every_step_and_can_be_scrubbed_and_saved(model):
     studio = SampleStudio(model, DigitSettings())
     settings = DigitSettings(samples=12, sampling_steps=4)
@@ -106,8 +139,10 @@ def test_sampling_keeps_every_step_and_can_be_scrubbed_and_saved(model):
     *_, last = studio.gif()
     assert last.data.startswith(b"GIF")
     job = studio.canvas.job
-    studio.configure(model, settings.replace(train_minutes=2.0))
+    studio.configure(model, settings.replace(train_minutes=2.0, guidance=model.guidance.scale))
     assert studio.canvas.job is job, "nothing that a drawing depends on has changed"
+    studio.configure(model, settings.replace(guidance=7.0))
+    assert studio.canvas.job is not job
     studio.close()
 
 

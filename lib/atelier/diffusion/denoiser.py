@@ -95,9 +95,16 @@ DEFAULT_GUIDANCE = Guidance(2.5, (0.2, 0.55))
 """Measured on the shipped weights: close to the best classifier-FID, with 99 % of the labels right (the table is in the
 README). Below noise fraction 0.6 guidance mends digits; above, where the kind of digit is chosen, it costs variety. The
 second network call is saved at two thirds of the steps."""
-YOUNG_GUIDANCE = Guidance(1.6, (0.2, 0.8))
+YOUNG_GUIDANCE = Guidance(1.5, (0.3, 0.8))
 """For a network of some minutes of training, which draws a wrong digit more often: weaker, but up to where the kind of
 digit is chosen (measured after ten minutes; see the README)."""
+YOUNG_IMAGES = 1_000_000
+"""Trained on fewer images a network counts as young. Measured at a third of it and at three times it, not between."""
+
+
+def suited_guidance(images_seen: int | None) -> Guidance:
+    """The guidance that a network starts with that was trained on so many images (repeats count); None: not known."""
+    return YOUNG_GUIDANCE if images_seen is not None and images_seen < YOUNG_IMAGES else DEFAULT_GUIDANCE
 
 
 class Denoiser(nn.Module):

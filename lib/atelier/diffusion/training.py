@@ -104,14 +104,15 @@ class Recipe:
 class TrainStep:
     """What one step of training knows.
 
-    step counts from 1 and goes on after a resume; loss is this batch's; epoch_losses the mean loss of every
-    finished epoch; bin_losses the running mean of the loss in ten equal parts of [0, T] (NaN before a part
-    was seen); seconds_left is measured, as is images_per_second. `average` is the live averaged denoiser:
+    step counts from 1 and goes on after a resume; images_seen counts repeats; loss is this batch's; epoch_losses the
+    mean loss of every finished epoch; bin_losses the running mean of the loss in ten equal parts of [0, T] (NaN
+    before a part was seen); seconds_left is measured, as is images_per_second. `average` is the live averaged denoiser:
     sample from it between steps, do not change it. `saved` is the checkpoint written after this step;
     `keep(path)` writes one of exactly this step, if called before the next is asked for.
     """
 
     step: int
+    images_seen: int
     epoch: float
     loss: float
     epoch_losses: tuple[float, ...]
@@ -154,6 +155,10 @@ class _Run:
     def __post_init__(self) -> None:
         self.average = copy.deepcopy(self.denoiser).eval().requires_grad_(False)
         self.optimisers = _optimisers(self.denoiser, self.recipe)
+
+    @property
+    def images_seen(self) -> int:
+        return self.at.step * self.recipe.batch_size
 
     @property
     def total_steps(self) -> int | None:
@@ -242,6 +247,7 @@ def train(
 def _report(run: _Run, loss: float, rate: float, seconds_per_step: float, saved: Path | None) -> TrainStep:
     return TrainStep(
         step=run.at.step,
+        images_seen=run.images_seen,
         epoch=run.at.step / run.batches,
         loss=loss,
         epoch_losses=tuple(run.at.epoch_losses),
@@ -404,7 +410,7 @@ def _save(path: Path, run: _Run) -> Path:
                 tensors[f"optimiser.{key}.{name}"] = value
     position = asdict(run.at)
     position["bin_losses"] = [None if math.isnan(b) else b for b in run.at.bin_losses]
-    extra = dict(run.notes) | {"recipe": asdict(run.recipe), "run": position}
+    extra = dict(run.notes) | {"recipe": asdict(run.recipe), "run": position, "images_seen": run.images_seen}
     return checkpoints.save(path, Checkpoint(KIND, run.denoiser.spec, tensors, extra))
 
 

@@ -19,7 +19,7 @@ from atelier.diffusion.denoiser import build_denoiser
 from atelier.diffusion.evaluation import EvaluationReport, evaluate, load_judges
 from atelier.diffusion.training import TrainStep, to_uint8, train
 from atelier.digits import page, sheets
-from atelier.digits.models import Model, load_model, shipped_model
+from atelier.digits.models import Model, just_trained, load_model, shipped_model
 from atelier.digits.settings import DigitSettings
 from atelier.digits.studio import sample_as_asked
 from atelier.errors import UserError
@@ -70,11 +70,13 @@ def run_command(settings: DigitSettings, words: TextIO | None = None) -> dict[st
         files.append(done.checkpoint)
     if settings.report:
         files.append(report(settings, done).write(Path(settings.report)))
+    guidance = settings.guide(done.model.guidance)
     summary = {
         "samples": len(done.images),
         "sampler": settings.sampler,
         "sampling_steps": settings.sampling_steps,
-        "guidance": settings.guidance,
+        "guidance": guidance.scale,
+        "guidance_interval": list(guidance.interval),
         "seed": settings.seed,
         "seconds": round(done.seconds, 3),
         "model": done.model.title,
@@ -124,10 +126,11 @@ def finish(settings: DigitSettings, words: TextIO | None = None) -> Finished:
 
 def report(settings: DigitSettings, done: Finished) -> Report:
     """What was made, as a page of its own."""
+    guidance = settings.guide(done.model.guidance)
     made = Report(
         "Digits out of noise",
         f"{len(done.images):,} digits by {page.SAMPLER_WORDS[settings.sampler]} in {settings.sampling_steps} steps, "
-        f"guidance {settings.guidance:g}, seed {settings.seed}",
+        f"guidance {page.guidance_words(guidance)}, seed {settings.seed}",
     )
     numbers = {
         "model": done.model.title,
@@ -185,7 +188,7 @@ def _train(settings: DigitSettings, bar: ProgressBar) -> tuple[Model, TrainStep,
         raise UserError(
             "This checkpoint has come to the end of that budget already; give more epochs or minutes in all."
         )
-    return Model("Trained here", last.average, {"dataset": digits.title}), last, digits.note
+    return just_trained(last, digits.title), last, digits.note
 
 
 def _judge(settings: DigitSettings, model: Model, bar: ProgressBar) -> EvaluationReport:
@@ -198,7 +201,7 @@ def _judge(settings: DigitSettings, model: Model, bar: ProgressBar) -> Evaluatio
         n=settings.evaluate,
         sampler=settings.sampler,
         steps=settings.sampling_steps,
-        guidance=settings.guide(),
+        guidance=settings.guide(model.guidance),
         seed=settings.seed,
     )
     for step in run:

@@ -58,7 +58,7 @@ class JudgeStudio:
                 n=n,
                 sampler=settings.sampler,
                 steps=settings.sampling_steps,
-                guidance=settings.guide(),
+                guidance=settings.guide(model.guidance),
                 seed=settings.seed,
             )
 

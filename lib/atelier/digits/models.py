@@ -1,5 +1,6 @@
 """The denoisers a person can draw from: the shipped one, one trained here, one that was loaded."""
 
+import copy
 import functools
 import re
 import tempfile
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from atelier.datasets.digits import DATASETS, STAND_IN
 from atelier.devices import best_device
-from atelier.diffusion.denoiser import SHIPPED, Denoiser, load_denoiser, parameter_count
+from atelier.diffusion.denoiser import SHIPPED, Denoiser, Guidance, load_denoiser, parameter_count, suited_guidance
 from atelier.diffusion.evaluation import figures_in
+from atelier.diffusion.training import TrainStep
 from atelier.errors import UserError
 
 
@@ -43,6 +45,11 @@ class Model:
         return DATASETS["mnist" if self.dataset == STAND_IN else self.dataset].classes
 
     @property
+    def guidance(self) -> Guidance:
+        """The guidance that suits it, by how long it was trained; none where it knows no labels."""
+        return suited_guidance(self.extra.get("images_seen")) if self.denoiser.conditional else Guidance()
+
+    @property
     def figures(self) -> dict[str, Any]:
         """The figures of an evaluation that its checkpoint holds; empty where it was never judged."""
         return figures_in(self.extra)
@@ -58,6 +65,11 @@ class Model:
                 raise UserError("This network was trained without labels and cannot be asked for a digit; choose all.")
             return None
         return torch.arange(n) % self.denoiser.classes if digit == "all" else torch.full((n,), int(digit))
+
+
+def just_trained(step: TrainStep, dataset: str) -> Model:
+    """A copy of the average after a step of training; dataset: the title of the data it was trained on."""
+    return Model("Trained here", copy.deepcopy(step.average), {"dataset": dataset, "images_seen": step.images_seen})
 
 
 @functools.cache

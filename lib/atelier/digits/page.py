@@ -12,7 +12,7 @@ from torch import Tensor
 
 from atelier import figures
 from atelier.datasets.digits import load_digits
-from atelier.diffusion.denoiser import YOUNG_GUIDANCE
+from atelier.diffusion.denoiser import Guidance
 from atelier.diffusion.evaluation import EvaluationReport, Memorisation
 from atelier.diffusion.sampling import initial_noise
 from atelier.diffusion.schedules import Schedule
@@ -45,10 +45,13 @@ DATASET_WORDS = {
     "fonts": "Digits from fonts (stand-in)",
 }
 GUIDANCE_WORDS = "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1 is plain, more insists."
-YOUNG_WORDS = (
-    f"g = {YOUNG_GUIDANCE.scale:g} from noise fraction {YOUNG_GUIDANCE.interval[0]:g} to {YOUNG_GUIDANCE.interval[1]:g}"
-)
 STRIP = 11
+
+
+def guidance_words(guidance: Guidance) -> str:
+    """How strong and where guidance acts."""
+    low, high = guidance.interval
+    return f"{guidance.scale:g} at noise fractions {low:g} to {high:g}"
 
 
 def leak_words(schedule: Schedule) -> str:
@@ -201,11 +204,11 @@ def histogram_figure(report: EvaluationReport, classes: Sequence[str]) -> Figure
 
 def figure_note(found: Mapping[str, Any], stored: bool) -> str:
     """How the figures were made, in small print."""
-    low, high = found["guidance_interval"]
+    guidance = Guidance(found["guidance"], tuple(found["guidance_interval"]))
     origin = "Stored with the model" if stored else "Measured now"
     return (
         f"{origin}: n = {found['n']:,}, {SAMPLER_WORDS.get(found['sampler'], '')}, {found['steps']} steps, guidance "
-        f"{found['guidance']:g} at noise fractions {low:g} to {high:g}; reference: {html.escape(found['reference'])}. "
+        f"{guidance_words(guidance)}; reference: {html.escape(found['reference'])}. "
         "The features "
         "are those of our own classifier, so the distances cannot be compared with FIDs of other papers. Below "
         "n = 2,000 they are rough."

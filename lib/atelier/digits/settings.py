@@ -1,6 +1,7 @@
 """What a person can set in digit diffusion."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from atelier.datasets.digits import DATASETS, STAND_IN
 from atelier.diffusion.denoiser import BACKBONES, DEFAULT_GUIDANCE, TARGETS, Guidance
@@ -20,15 +21,11 @@ class DigitSettings(Settings):
 
     digit: str = setting("all", Choice(DIGITS), "digit to draw, or all of them in turn")
     samples: int = setting(60, Number(1, 10_000, whole=True), "number of digits to draw")
-    guidance: float = setting(
-        DEFAULT_GUIDANCE.scale, Number(0, 100, step=0.1), "guidance: 0 ignores the label, 1 is plain"
+    guidance: float | None = setting(
+        None, Number(0, 100, optional=True), "guidance, 0 ignores the label, 1 is plain, auto suits the network"
     )
-    guidance_from: float = setting(
-        DEFAULT_GUIDANCE.interval[0], Number(0, 1, step=0.05), "noise fraction above which guidance acts"
-    )
-    guidance_to: float = setting(
-        DEFAULT_GUIDANCE.interval[1], Number(0, 1, step=0.05), "noise fraction below which guidance acts"
-    )
+    guidance_from: float | None = setting(None, Number(0, 1, optional=True), "noise fraction above which guidance acts")
+    guidance_to: float | None = setting(None, Number(0, 1, optional=True), "noise fraction below which guidance acts")
     sampler: str = setting("dpmpp", Choice(tuple(SAMPLERS)), "sampler")
     sampling_steps: int = setting(DEFAULT_STEPS, Number(1, 1000, whole=True), "steps from noise to digit")
     eta: float = setting(0.0, Number(0, 1, step=0.05), "fresh noise in DDIM's steps, from 0 (none) to 1 (DDPM)")
@@ -67,7 +64,7 @@ class DigitSettings(Settings):
                 "nothing about the digit; choose the target v, flow or x0."
             )
         try:
-            self.guide()
+            self.guide(DEFAULT_GUIDANCE)
         except UserError as error:
             raise SettingError(str(error)) from error
 
@@ -76,9 +73,26 @@ class DigitSettings(Settings):
         """Whether a budget of training is given."""
         return self.epochs is not None or self.train_minutes is not None
 
-    def guide(self) -> Guidance:
-        """The guidance of sampling."""
-        return Guidance(self.guidance, (self.guidance_from, self.guidance_to))
+    def guide(self, suited: Guidance) -> Guidance:
+        """The guidance of sampling: where it is left open, that which suits the model (`Model.guidance`).
+
+        An end of the interval that is left open gives way to the other.
+        """
+        low, high = self.guidance_from, self.guidance_to
+        if low is None:
+            low = suited.interval[0] if high is None else min(suited.interval[0], high)
+        if high is None:
+            high = max(suited.interval[1], low)
+        return Guidance(suited.scale if self.guidance is None else self.guidance, (low, high))
+
+    def with_guidance(self, shown: Guidance, suited: Guidance) -> Self:
+        """These settings with the guidance that controls show, left open where it is what suits the model."""
+        low, high = shown.interval
+        return self.replace(
+            guidance=None if shown.scale == suited.scale else shown.scale,
+            guidance_from=None if low == suited.interval[0] else low,
+            guidance_to=None if high == suited.interval[1] else high,
+        )
 
     def noise_schedule(self) -> Schedule:
         """The schedule of training."""

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from atelier.datasets.digits import load_digits
-from atelier.diffusion.denoiser import DEFAULT_GUIDANCE
 from atelier.diffusion.steering import GUIDANCE_SCALES, RACERS, guidance_sweep, morph, morph_real, race
 from atelier.digits import sheets
 from atelier.digits.models import Model
@@ -78,7 +77,9 @@ def _morphs(model: Model, asked: Steering, noise: str, second: int) -> Iterator[
     words = [f"{k / (FRAMES - 1):.0%}" for k in range(FRAMES)]
     for row in range(_MORPH_ROWS):
         seed = (asked.seed + row) % 2**31
-        for step in morph(model.denoiser, asked.first, second, frames=FRAMES, noise=noise, seed=seed):
+        for step in morph(
+            model.denoiser, asked.first, second, frames=FRAMES, noise=noise, guidance=model.guidance, seed=seed
+        ):
             picture = sheets.headed_sheet([*rows, step.images], [""] * _MORPH_ROWS, words, columns=FRAMES, scale=3)
             yield SteerStep(row * step.steps + step.step, _MORPH_ROWS * step.steps, picture)
         rows.append(step.images)
@@ -100,7 +101,7 @@ def racers(model: Model, asked: Steering) -> Iterator[SteerStep]:
     """One noise, several samplers and step counts: x̂0 on the way, the digit at the end, and the time."""
     names = [f"{SAMPLER_WORDS[name].split(',')[0]}, {steps} steps" for name, steps in RACERS]
     rows: list[torch.Tensor] = []
-    for lane in race(model.denoiser, asked.first, seed=asked.seed):
+    for lane in race(model.denoiser, asked.first, guidance=model.guidance, seed=asked.seed):
         picks = torch.linspace(0, len(lane.strip) - 1, _RACE_COLUMNS - 1).round().long()
         names[len(rows)] += f"  {lane.network_calls} calls  {lane.seconds:.2f} s"
         rows.append(torch.cat([lane.strip[picks], lane.image[None]]))
@@ -150,7 +151,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "race": Experiment(
         "Sampler race",
         "One noise, one label, several samplers. Left to right: what each believes the digit is, on its way; the last "
-        f"picture is the result. All draw with guidance {DEFAULT_GUIDANCE.scale:g}.",
+        "picture is the result. All draw with the guidance that suits the network.",
         racers,
         ("first", "seed"),
     ),

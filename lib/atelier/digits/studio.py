@@ -70,7 +70,7 @@ class SampleStudio:
         """
         settings = settings.replace(samples=min(settings.samples, MOST_ON_PAGE))
         model.labels(settings.digit, settings.samples)
-        wanted = (id(model.denoiser), *(getattr(settings, name) for name in SAMPLING))
+        wanted = (id(model.denoiser), settings.guide(model.guidance), *(getattr(settings, name) for name in SAMPLING))
         if wanted == self._asked:
             return
         self._asked = wanted
@@ -193,15 +193,12 @@ class SampleStudio:
 SAMPLING = (
     "digit",
     "samples",
-    "guidance",
-    "guidance_from",
-    "guidance_to",
     "sampler",
     "sampling_steps",
     "eta",
     "seed",
 )
-"""The settings that a drawing depends on."""
+"""The settings that a drawing depends on, beside guidance."""
 
 
 def sample_as_asked(model: Model, settings: DigitSettings) -> Iterator[SampleStep]:
@@ -217,7 +214,7 @@ def sample_as_asked(model: Model, settings: DigitSettings) -> Iterator[SampleSte
         n=settings.samples,
         sampler=settings.sampler,
         steps=settings.sampling_steps,
-        guidance=settings.guide(),
+        guidance=settings.guide(model.guidance),
         eta=settings.eta,
         seed=settings.seed,
     )

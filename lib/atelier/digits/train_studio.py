@@ -1,7 +1,6 @@
 """Training in the browser: a live run whose samples, losses and checkpoints can be watched and taken home."""
 
 import contextlib
-import copy
 import tempfile
 import threading
 import time
@@ -14,11 +13,11 @@ import torch
 from atelier import checkpoints
 from atelier.datasets.digits import Digits, load_digits
 from atelier.devices import best_device
-from atelier.diffusion.denoiser import DEFAULT_GUIDANCE, KIND, Denoiser, build_denoiser
+from atelier.diffusion.denoiser import KIND, Denoiser, build_denoiser
 from atelier.diffusion.sampling import sample
 from atelier.diffusion.training import BEFORE_MUON, TIME_BINS, TrainStep, estimate, train
 from atelier.digits import sheets
-from atelier.digits.models import Model
+from atelier.digits.models import Model, just_trained
 from atelier.digits.settings import DigitSettings
 from atelier.errors import UserError
 from atelier.jobs import Job
@@ -242,8 +241,8 @@ class TrainStudio:
         passed = [k for k, epoch in enumerate(keep_after) if not history.kept[k] and step.epoch >= epoch]
         ends = step.last or job.holding or job.delay > 0
         if passed or ends or begin >= history.next_samples:
-            images = draw_samples(step.average)
-            self._snapshot = Model("Trained here", copy.deepcopy(step.average), {"dataset": title})
+            self._snapshot = just_trained(step, title)
+            images = draw_samples(self._snapshot)
             pictures["samples"] = sheets.png(images, _SAMPLE_COLUMNS)
             for k in passed:
                 pictures[f"kept {k}"] = sheets.png(images[:10], _ROW_COLUMNS, 1)
@@ -280,9 +279,8 @@ class TrainStudio:
         if job is not self.canvas.job:
             return
         if job.latest is not None and job.state == "paused":
-            images = draw_samples(job.latest.average)
-            self._snapshot = Model("Trained here", copy.deepcopy(job.latest.average), {"dataset": digits[0].title})
-            self._publish(job.latest, history, {"samples": sheets.png(images, _SAMPLE_COLUMNS)})
+            self._snapshot = just_trained(job.latest, digits[0].title)
+            self._publish(job.latest, history, {"samples": sheets.png(draw_samples(self._snapshot), _SAMPLE_COLUMNS)})
         else:
             self.canvas.publish()
 
@@ -321,10 +319,11 @@ def fresh_denoiser(settings: DigitSettings) -> Denoiser:
     return made.to(best_device())
 
 
-def draw_samples(denoiser: Denoiser) -> torch.Tensor:
+def draw_samples(model: Model) -> torch.Tensor:
     """(60, 28, 28) uint8: always the same noises and labels, so that one sees it learn."""
-    labels = torch.arange(_SAMPLES) % denoiser.classes if denoiser.conditional else None
-    *_, last = sample(denoiser, labels, n=_SAMPLES, steps=_SAMPLE_STEPS, guidance=DEFAULT_GUIDANCE, seed=_SAMPLE_SEED)
+    labels = model.labels("all", _SAMPLES)
+    options = {"steps": _SAMPLE_STEPS, "guidance": model.guidance, "seed": _SAMPLE_SEED}
+    *_, last = sample(model.denoiser, labels, n=_SAMPLES, **options)
     return last.images
 
 
