@@ -13,9 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-import torch
-
 from atelier.errors import UserError
+from atelier.processors import cores, use_free_processors
 
 Step = TypeVar("Step")
 
@@ -59,20 +58,10 @@ class Slots:
         return min(len(self._line), self.limit)
 
 
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 SLOTS = Slots(max(1, int(os.environ.get("ATELIER_MAX_JOBS", cores()))))
 """The process-wide limit: as many jobs as there are processors, or ATELIER_MAX_JOBS."""
 LONGEST_SECONDS = float(os.environ.get("ATELIER_JOB_SECONDS", 3600))
 """A job that has computed for so long is stopped: nobody may hold a public server's processor for ever."""
-
-
-def threads_for_a_job(holders: int) -> int:
-    """Torch threads for one of `holders` running jobs: the processors are shared out, never given twice."""
-    return max(1, cores() // max(1, holders))
 
 
 class Job(Generic[Step]):
@@ -234,8 +223,8 @@ class Job(Generic[Step]):
             self._become("queued")
             if not self._slots.acquire(self, lambda: not self._stop):
                 return False
-            torch.set_num_threads(threads_for_a_job(self._slots.holders))
             self._become("running")
+        use_free_processors(self._slots.holders)
         with self._wake:
             self._credits = max(0, self._credits - 1)
             return not self._stop

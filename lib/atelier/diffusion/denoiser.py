@@ -99,7 +99,7 @@ YOUNG_GUIDANCE = Guidance(1.5, (0.3, 0.8))
 """For a network of some minutes of training, which draws a wrong digit more often: weaker, but up to where the kind of
 digit is chosen (measured after ten minutes; see the README)."""
 YOUNG_IMAGES = 1_000_000
-"""Trained on fewer images a network counts as young. Measured at a third of it and at three times it, not between."""
+"""Trained on fewer images a network counts as young; measured at a third of it, at it, and at three times it."""
 
 
 def suited_guidance(images_seen: int | None) -> Guidance:

@@ -25,6 +25,7 @@ from atelier.digits.studio import sample_as_asked
 from atelier.errors import UserError
 from atelier.parallel import team
 from atelier.paths import write_whole
+from atelier.processors import on_free_processors
 from atelier.reports import Report
 from atelier.terminal import ProgressBar
 
@@ -114,7 +115,7 @@ def finish(settings: DigitSettings, words: TextIO | None = None) -> Finished:
         model = shipped_model()
     labels = model.labels(settings.digit, settings.samples)
     began, pairs = time.perf_counter(), []
-    for step in sample_as_asked(model, settings):
+    for step in on_free_processors(sample_as_asked(model, settings)):
         bar("drawing", step.step / step.steps, f"step {step.step} of {step.steps}")
         pairs.append(torch.stack([to_uint8(step.x_t[:1])[0], to_uint8(step.x0_hat[:1])[0]]))
     seconds = time.perf_counter() - began
@@ -174,7 +175,7 @@ def _train(settings: DigitSettings, bar: ProgressBar) -> tuple[Model, TrainStep,
     ).to(best_device())
     checkpoint = Path(settings.out) / "checkpoint.safetensors"
     last = None
-    for last in train(
+    run = train(
         denoiser,
         digits.images,
         digits.labels,
@@ -182,7 +183,8 @@ def _train(settings: DigitSettings, bar: ProgressBar) -> tuple[Model, TrainStep,
         checkpoint=checkpoint,
         resume=Path(settings.resume) if settings.resume else None,
         notes={"dataset": digits.title},
-    ):
+    )
+    for last in on_free_processors(run):
         bar("training", last.progress, f"step {last.step:,}  loss {last.loss:.3f}  {last.seconds_left:.0f} s left")
     if last is None:
         raise UserError(
@@ -204,7 +206,7 @@ def _judge(settings: DigitSettings, model: Model, bar: ProgressBar) -> Evaluatio
         guidance=settings.guide(model.guidance),
         seed=settings.seed,
     )
-    for step in run:
+    for step in on_free_processors(run):
         bar(step.stage, step.progress, f"{step.seconds_left:.0f} s left")
     return step.report
 

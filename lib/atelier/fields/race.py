@@ -32,15 +32,6 @@ def race(entries: Mapping[str, tuple[NetworkSpec, FitOptions]], picture: Tensor,
     torch thread, measuring excluded: other work on the machine makes the race longer, not unfair. A runner that
     fails drops out with an error.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield from _run(entries, picture, seconds)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _run(entries, picture, seconds) -> Iterator[Lap]:
     networks = {name: build(spec) for name, (spec, _) in entries.items()}
     runs = {}
     for name, (_, options) in entries.items():
@@ -51,6 +42,8 @@ def _run(entries, picture, seconds) -> Iterator[Lap]:
     last: dict[str, FitStep] = {}
     while runs:
         name = min(runs, key=used.__getitem__)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
         try:
             step = next(runs[name], None)
         except FitError as failed:
@@ -58,6 +51,8 @@ def _run(entries, picture, seconds) -> Iterator[Lap]:
             if name in last:
                 yield _lap(name, last[name], networks[name], str(failed))
             continue
+        finally:
+            torch.set_num_threads(threads)
         if step is None:
             del runs[name]
             continue

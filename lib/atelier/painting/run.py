@@ -15,6 +15,7 @@ from atelier.fields.networks import CoordinateNetwork, NetworkSpec
 from atelier.fields.recording import Moment, Recording
 from atelier.painting.exports import JpegRival, jpeg_of_size
 from atelier.painting.settings import PaintingSettings, fit_options, network_spec
+from atelier.processors import on_free_processors
 
 _WARMUP = 200
 """Steps of warm-up for a run that goes on from a checkpoint."""
@@ -135,7 +136,7 @@ def check_fits(spec: NetworkSpec, settings: PaintingSettings, picture: Picture) 
 def train(run: Run, tell: Callable[[FitStep], None] | None = None) -> Run:
     """Exhaust a run, noting it more and more seldom, as its picture changes more and more slowly, and at its end."""
     due = 0.0
-    for step in run.steps():
+    for step in on_free_processors(run.steps()):
         if step.seconds >= due or step.progress == 1:
             due = step.seconds + max(0.02, 0.06 * step.seconds)
             run.note(step)

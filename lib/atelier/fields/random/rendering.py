@@ -13,8 +13,9 @@ from atelier.fields.random.colour import encoded, linear
 from atelier.fields.random.field import BLOCK, Field, build
 from atelier.fields.random.inputs import encode
 from atelier.fields.random.spec import FieldSpec
-from atelier.fields.random.threads import in_order, on_one_core, workers
+from atelier.fields.random.threads import in_order, on_one_core
 from atelier.fields.random.window import Window, axis, check_size
+from atelier.processors import cores
 from atelier.settings import Number
 
 TILE = (256, 128)  # points of a tile: one for each pixel, or supersampled. Eight tiles of 512 x 512 keep two cores busy
@@ -139,12 +140,12 @@ def estimate(spec: FieldSpec | Field, size: tuple[int, int], *, supersample: int
     on_one_core(lambda: shot.bytes((0, 0, *TILE)))
     started = time.perf_counter()
     on_one_core(lambda: shot.bytes((0, 0, *TILE)))
-    seconds = (time.perf_counter() - started) / POINTS * width * height * supersample**2 / workers()
+    seconds = (time.perf_counter() - started) / POINTS * width * height * supersample**2 / cores()
     seconds += width * height * 3 / 60e6  # PNG compression, bytes per second
     inner = shot.field.scratch().numel() * 4
     tile = 110 * POINTS  # colours and pixels of one tile, coordinates and rows of a strip, and their copies
     bands = 12 * width * BAND  # the band being joined, its filtered rows, what they pack into
-    return Estimate(workers() * (inner + tile) + bands + SPARE, seconds)
+    return Estimate(cores() * (inner + tile) + bands + SPARE, seconds)
 
 
 def as_field(spec: FieldSpec | Field) -> Field:
@@ -237,7 +238,7 @@ def _padded(planes: Tensor) -> Tensor:
 
 def _tile(height: int, supersample: int) -> tuple[int, int]:
     """Width and height of a tile in pixels, flat enough that a thumbnail has one for each core."""
-    return TILE[0] // supersample, min(TILE[1] // supersample, -(-height // workers()))
+    return TILE[0] // supersample, min(TILE[1] // supersample, -(-height // cores()))
 
 
 def _boxes(size: tuple[int, int], tile: tuple[int, int]) -> list[tuple[int, int, int, int]]:

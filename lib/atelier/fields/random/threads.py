@@ -5,7 +5,6 @@ busy machine. And a result that never depends on how work was split is the same 
 cores.
 """
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -15,15 +14,12 @@ from typing import TypeVar
 
 import torch
 
+from atelier.processors import cores
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 _here = threading.local()
-
-
-def workers() -> int:
-    """Threads that render: the cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def on_one_core(task: Callable[[], R]) -> R:
@@ -37,7 +33,7 @@ def in_order(task: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R]
     try:
         for item in items:
             waiting.append((item, _pool().submit(task, item)))
-            if len(waiting) > 2 * workers():
+            if len(waiting) > 2 * cores():
                 first, future = waiting.popleft()
                 yield first, future.result()
         while waiting:
@@ -52,7 +48,7 @@ def in_order(task: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R]
 def _pool() -> ThreadPoolExecutor:
     """The limit of one core belongs to a thread, but setting it also changes what later threads start with:
     so the caller's own is set again afterwards."""
-    before, started = torch.get_num_threads(), threading.Barrier(workers() + 1)
+    before, started = torch.get_num_threads(), threading.Barrier(cores() + 1)
 
     def limit() -> None:
         torch.get_num_threads()  # torch gives a thread its default on the first question, not before
@@ -60,8 +56,8 @@ def _pool() -> ThreadPoolExecutor:
         _here.renders = True
         started.wait()
 
-    pool = ThreadPoolExecutor(workers(), thread_name_prefix="field", initializer=limit)
-    for _ in range(workers()):
+    pool = ThreadPoolExecutor(cores(), thread_name_prefix="field", initializer=limit)
+    for _ in range(cores()):
         pool.submit(int)
     started.wait()
     torch.set_num_threads(before)

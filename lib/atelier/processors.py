@@ -1,0 +1,98 @@
+"""The processors of this machine: how many this process may use, and how many of them other programs use.
+
+Where torch splits an operation over threads, every thread waits for the slowest. One that shares its processor with
+another program makes all of them wait for a time slice, a thousand times in a training step: beside one busy program a
+step on two processors takes ten times as long as on one. So a processor that others use is better left to them.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+import psutil
+import torch
+
+Step = TypeVar("Step")
+
+_BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
+_WINDOW = 1.0
+
+
+def cores() -> int:
+    """Processors this process may use; OMP_NUM_THREADS, which torchrun sets, bounds them."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    bound = os.environ.get("OMP_NUM_THREADS", "")
+    return min(here, int(bound)) if bound.isdigit() and int(bound) else here
+
+
+class Others:
+    """Measures the processors that other programs use, at most once a second.
+
+    Args:
+        busy, own: give seconds of processor time since some moment, of everything and of this process.
+        clock: gives seconds.
+    """
+
+    def __init__(
+        self,
+        busy: Callable[[], float],
+        own: Callable[[], float] = time.process_time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._busy, self._own, self._clock = busy, own, clock
+        self._lock = threading.Lock()
+        self._before = self._now()
+        self._load = 0.0
+
+    def load(self) -> float:
+        """How many processors they used of late: 0 or more, a mean over a second or longer; 0 before the first."""
+        with self._lock:
+            if self._clock() - self._before[0] >= _WINDOW:
+                now = self._now()
+                seconds, busy, own = (new - old for new, old in zip(now, self._before, strict=True))
+                self._load, self._before = max(0.0, busy - own) / seconds, now
+            return self._load
+
+    def _now(self) -> tuple[float, float, float]:
+        return self._clock(), self._busy(), self._own()
+
+
+def busy_seconds() -> float:
+    """Seconds that the processors this process may use have worked, for whomever, since the machine started."""
+    times = psutil.cpu_times(percpu=True)
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(times))
+    return sum(getattr(times[k], kind, 0.0) for k in allowed if k < len(times) for kind in _BUSY)
+
+
+_OTHERS = Others(busy_seconds)
+
+
+def threads_for(holders: int, others: float) -> int:
+    """Torch threads for one of `holders` runs of this process while other programs use `others` processors: each
+    processor is given once. Half a processor counts as one: measured with U-Net steps, that is where it evens out."""
+    return max(1, (cores() - int(others + 0.5)) // max(1, holders))
+
+
+def use_free_processors(holders: int = 1) -> None:
+    """Let torch compute on this thread's share of the processors that nothing else uses, from now on."""
+    wanted = threads_for(holders, _OTHERS.load())
+    if wanted != torch.get_num_threads():
+        torch.set_num_threads(wanted)
+
+
+def on_free_processors(steps: Iterable[Step]) -> Iterator[Step]:
+    """The same steps, each computed on the processors that are free by then. Only rounding depends on it."""
+    iterator = iter(steps)
+    with contextlib.ExitStack() as closing:
+        if hasattr(iterator, "close"):
+            closing.callback(iterator.close)
+        while True:
+            use_free_processors()
+            try:
+                step = next(iterator)
+            except StopIteration:
+                return
+            yield step
