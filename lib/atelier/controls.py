@@ -64,22 +64,35 @@ def asked_for(
     check: raises UserError for what an address may not ask for.
 
     Returns:
-        The settings, and a sentence about what was wrong with the address; they are the defaults then. On a
+        The settings, and a sentence about what was wrong with the address: what is wrong is left out of them. On a
         command line the sentence ends the program.
     """
+    if live:
+        return _what_holds(cls, _address(), check)
     try:
-        if live:
-            given = cls.read(_address(), address=True)
-            check(given)
-            return given, None
         if "help" in mo.cli_args():
             print(cls.usage(f"python apps/{script}.py"))
             sys.exit(0)
         return cls.read(mo.cli_args().to_dict()), None
     except UserError as error:
-        if not live:
-            sys.exit(f"{script}: {error}")
-        return cls(), f"{error} The defaults are used instead."
+        sys.exit(f"{script}: {error}")
+
+
+def _what_holds(cls: type[Asked], words: dict[str, str], check: Callable[[Asked], object]) -> tuple[Asked, str | None]:
+    """Settings from the words that hold together, and a sentence about each that does not."""
+    given, kept, wrong, before = cls(), {}, dict(words), None
+    while wrong and len(wrong) != before:  # again, as a word may hold only beside one that stands after it
+        before = len(wrong)
+        for key in list(wrong):
+            try:
+                trial = cls.read(kept | {key: words[key]}, address=True)
+                check(trial)
+            except UserError as error:
+                wrong[key] = str(error)
+            else:
+                given, kept[key] = trial, words[key]
+                del wrong[key]
+    return given, " ".join([*wrong.values(), "The default is used instead."]) if wrong else None
 
 
 def _address() -> dict[str, str]:

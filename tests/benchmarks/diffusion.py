@@ -3,6 +3,7 @@
     speed      100 guided digits with 20 steps, warm; training images/s of our U-Net against ADMUNet
     few        DPM-Solver++ at 10 steps against 50, by classifier-FID (shipped weights, n = 2000)
     guidance   classifier-FID and label accuracy over guidance scales and intervals (shipped weights, --steps)
+    busy       training images/s beside a program that uses one processor, on all processors and on the free ones
     scratch    train from nothing for 10 minutes (--minutes, --optimiser), then evaluate at n = 2000
 
 Every run prints the measured values and their ratio; times depend on the machine, ratios hardly do.
@@ -10,6 +11,10 @@ Every run prints the measured values and their ratio; times depend on the machin
 
 import argparse
 import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 
 import torch
 from atelier.datasets.digits import load_digits
@@ -25,7 +30,8 @@ from atelier.diffusion.denoiser import (
 )
 from atelier.diffusion.evaluation import EvaluationReport, evaluate, load_judges
 from atelier.diffusion.sampling import DEFAULT_STEPS, sample
-from atelier.diffusion.training import OPTIMISERS, Recipe, estimate, train
+from atelier.diffusion.training import OPTIMISERS, Recipe, TrainStep, estimate, train
+from atelier.processors import cores, on_free_processors
 
 ADMUNET = {"width": 32}
 UNET_AS_LARGE = {"embedding": 288}
@@ -92,6 +98,27 @@ def guidance(given: argparse.Namespace) -> None:
         line(f"guidance {scale} in {interval}", found)
 
 
+def busy(given: argparse.Namespace) -> None:
+    """One processor is taken."""
+    digits = load_digits("mnist", "train")
+
+    def run() -> Iterator[TrainStep]:
+        torch.set_num_threads(cores())
+        return train(build_denoiser(), digits.images, digits.labels, Recipe(minutes=0.3))
+
+    def rate(steps: Iterator[TrainStep]) -> float:
+        *_, last = steps
+        return last.images_per_second
+
+    program = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(2)
+        free, every = rate(on_free_processors(run())), rate(run())
+    finally:
+        program.kill()
+    print(f"{free:.0f} images/s on the free processors, {every:.0f} on all {cores()}: ratio {free / every:.1f}")
+
+
 def scratch(given: argparse.Namespace) -> None:
     """From nothing, by the clock."""
     digits = load_digits("mnist", "train")
@@ -104,7 +131,7 @@ def scratch(given: argparse.Namespace) -> None:
     line(f"from scratch, guidance {suited.scale} in {suited.interval}", report(step.average, given, guidance=suited))
 
 
-WHAT = {"speed": speed, "few": few, "guidance": guidance, "scratch": scratch}
+WHAT = {"speed": speed, "few": few, "guidance": guidance, "busy": busy, "scratch": scratch}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)

@@ -120,4 +120,4 @@ def test_a_visit(page, served, tmp_path):
     page.get_by_text("Nothing kept yet").wait_for()
     assert not list(Path(os.environ["ATELIER_DATA"]).iterdir())
     page.goto(f"{served}?field=f1.cutoff", wait_until="domcontentloaded")
-    page.get_by_text("The defaults are used instead").wait_for()
+    page.get_by_text("The default is used instead").wait_for()

@@ -55,7 +55,7 @@ class TrainStudio:
         self._measured: tuple | None = None
         self.canvas.drive(self._job)
         self.canvas.show(self._scene())
-        self.canvas.publish(note="Press Train")
+        self.canvas.publish(curves={"loss": _losses()}, note="Press Train")
 
     def close(self) -> None:
         """End the session: stop what runs, forget the widget, remove temporary files."""
@@ -182,7 +182,7 @@ class TrainStudio:
         path = self._run_file = Path(self._files.name) / f"training-{self._runs}.safetensors"
         self.canvas.show(self._scene())
         self.canvas.forget()
-        self.canvas.publish(step=0, seconds=0.0, total="steps", curves={}, note="Loading the digits …")
+        self.canvas.publish(step=0, seconds=0.0, total="steps", curves={"loss": _losses()}, note="Loading the digits …")
         history = _History(len(keep_after))
         digits: list[Digits] = []
 
@@ -254,12 +254,7 @@ class TrainStudio:
 
     def _publish(self, step: TrainStep, history: "_History", pictures: dict[str, bytes]) -> None:
         centres = [(k + 0.5) / TIME_BINS for k in range(TIME_BINS)]
-        lines = [Line(history.steps, history.smooth, "steps, smoothed")]
-        if step.epoch_losses:
-            per_epoch = step.step / step.epoch
-            lines.append(
-                Line([(k + 1) * per_epoch for k in range(len(step.epoch_losses))], step.epoch_losses, "whole epochs")
-            )
+        ends = [(k + 1) * step.step / step.epoch for k in range(len(step.epoch_losses))]
         words = f"{step.images_per_second:,.0f} digits/s"
         self.canvas.publish(
             pictures,
@@ -267,7 +262,10 @@ class TrainStudio:
             total=f"steps, {step.epoch:.2f} epochs",
             seconds=step.elapsed,
             note=words if step.last else f"{in_words(step.seconds_left)} left · {words}",
-            curves={"loss": lines, "bins": [Line(centres, step.bin_losses)]},
+            curves={
+                "loss": _losses(history.steps, history.smooth, ends, step.epoch_losses),
+                "bins": [Line(centres, step.bin_losses)],
+            },
             **(
                 {"labels": {"samples": f"Always the same {_SAMPLES} noises, after {step.epoch:.2f} epochs"}}
                 if pictures
@@ -309,6 +307,11 @@ class _History:
         before = self.smooth[-1] if self.smooth else step.loss
         self.steps.append(step.step)
         self.smooth.append(before + share * (step.loss - before))
+
+
+def _losses(steps=(), smooth=(), ends=(), means=()) -> list[Line]:
+    """The curves of the loss; both are named from the start, so that nothing moves when the first epoch ends."""
+    return [Line(steps, smooth, "steps, smoothed"), Line(ends, means, "whole epochs")]
 
 
 def fresh_denoiser(settings: DigitSettings) -> Denoiser:

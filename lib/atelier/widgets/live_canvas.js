@@ -44,12 +44,13 @@ function transportBar(send) {
   };
 
   function update(header) {
-    show(header.state === "running" || header.state === "queued");
+    const holding = header.holding && header.state === "running";
+    show(!holding && (header.state === "running" || header.state === "queued"));
     slow.setAttribute("aria-pressed", String(Boolean(header.slow)));
     counter.textContent = (header.step ?? 0).toLocaleString("en");
     total.textContent = header.total ?? "";
     clock.textContent = header.seconds == null ? "" : `${header.seconds.toFixed(1)} ${unit}`;
-    const word = header.place > 0 ? `Number ${header.place} in the queue` : WORDS[header.state];
+    const word = header.place > 0 ? `Number ${header.place} in the queue` : holding ? "Pausing" : WORDS[header.state];
     state.textContent = state.title = [word, header.note].filter(Boolean).join(" · ");
   }
   return { node, update, dress };
@@ -103,9 +104,8 @@ function chart(spec) {
   }
   function update(next) {
     lines = next;
-    const alone = spec.newest && lines.length < 2;
-    const now = alone ? lines[0]?.y[lines[0].y.length - 1] : null;
-    value.textContent = now == null ? (alone ? "–" : "\u00a0")
+    const now = spec.newest ? lines[0]?.y.at(-1) : null;
+    value.textContent = now == null ? (spec.newest ? "–" : "\u00a0")
       : (spec.log ? now.toExponential(2) : now.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
     if (lines.length > 1) {
       legend.replaceChildren(...lines.map(({ label }, i) =>

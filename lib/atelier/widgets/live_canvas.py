@@ -30,7 +30,7 @@ class Panel:
 @dataclass(frozen=True)
 class Curve:
     """A chart of running curves; `log` draws by ratio, `over` names what runs along the bottom, and with
-    `newest` the last value of a single curve stands above it in large figures."""
+    `newest` the last value of the first curve stands above in large figures."""
 
     name: str
     label: str
@@ -140,6 +140,7 @@ class LiveCanvas(anywidget.AnyWidget):
             self._status |= status
             self._status |= {
                 "state": job.state if job else "new",
+                "holding": bool(job and job.holding),
                 "place": job.place if job else 0,
                 "error": job.message if job else None,
                 "slow": self._slow,
@@ -194,6 +195,7 @@ class LiveCanvas(anywidget.AnyWidget):
                 self.restart()
             case "pause" if self.job is not None:
                 self.job.pause()
+                self.publish()
             case "step":
                 self._current().single_step()
             case "slow":
