@@ -110,7 +110,7 @@ def busy(given: argparse.Namespace) -> None:
         *_, last = steps
         return last.images_per_second
 
-    program = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    program = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
     try:
         time.sleep(2)
         free, every = rate(on_free_processors(run())), rate(run())
