@@ -600,7 +600,7 @@ def _(
             [
                 *_notes,
                 train_view,
-                mo.hstack([more_export_views["checkpoint"], load_file, model_choice], widths="equal", align="center"),
+                mo.hstack([more_export_views["checkpoint"], load_file, model_choice], align="center", wrap=True),
                 mo.md(
                     "<small>Pause or finish, then choose *Trained here* as the model: drawing, steering and judging "
                     "use it, with the guidance that suits a network of its age unless you choose another. A checkpoint "
@@ -620,9 +620,11 @@ def _(
                     wrap=True,
                 ),
                 mo.md(EXPERIMENTS[experiment.value].about),
-                *([mo.callout(steer_problem, kind="danger")] if steer_problem else []),
-                steer_view,
-                more_export_views["steer"],
+                *(
+                    [mo.callout(steer_problem, kind="danger")]
+                    if steer_problem
+                    else [steer_view, more_export_views["steer"]]
+                ),
             ]
         )
 

@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -21,10 +22,15 @@ def figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list]
         ax.spines[["top", "right"]].set_visible(False)
         ax.spines[["left", "bottom"]].set_color(LINE)
         ax.tick_params(colors=INK, labelsize=9)
-        for text in (ax.xaxis.label, ax.yaxis.label, ax.title):
+        for text in (ax.xaxis.label, ax.yaxis.label):
             text.set_color(INK)
             text.set_fontsize(10)
     return made, list(axes)
+
+
+def entitle(ax: Axes, title: str) -> None:
+    """A title above the left end of the axes."""
+    ax.set_title(title, loc="left", color=INK, fontsize=10)
 
 
 def svg(made: Figure) -> str:
@@ -51,7 +57,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     made, axes = figure(9, 2.4, 3)
     for ax, (name, title) in zip(axes, (("loss", "loss"), ("psnr", "PSNR, dB"), ("ssim", "SSIM")), strict=True):
         ax.plot(history["step"], history[name], color=COLOURS[0], linewidth=1.6)
-        ax.set_title(title, loc="left", color=INK, fontsize=10)
+        entitle(ax, title)
         ax.set_xlabel("step")
     if all(value > 0 for value in history["loss"]):  # 1 - SSIM may touch zero
         axes[0].set_yscale("log")

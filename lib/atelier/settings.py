@@ -54,7 +54,7 @@ class Number:
 
     def describe(self) -> str:
         kind = "a whole number" if self.whole else "a number"
-        return f"{kind} from {self.low:,g} to {self.high:,g}" + (" (or auto)" if self.optional else "")
+        return f"{kind} from {self.low:,.10g} to {self.high:,.10g}" + (" (or auto)" if self.optional else "")
 
 
 @dataclass(frozen=True)

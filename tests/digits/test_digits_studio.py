@@ -1,11 +1,12 @@
 """The studios of digit diffusion, on a tiny denoiser."""
 
+import re
 import time
 
 import numpy as np
 import pytest
 import torch
-from atelier import checkpoints
+from atelier import checkpoints, figures
 from atelier.datasets.digits import font_digits
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
@@ -314,8 +315,10 @@ def test_the_forward_process_is_shown_for_every_schedule(name):
     assert strip.shape == (page.STRIP, 28, 28)
     assert torch.equal(strip[0], images[3])
     assert now.shape == (1, 28, 28)
-    assert page.schedule_curves(schedule, 10) is not None
     assert "leak" in page.leak_words(schedule).lower()
+    styles = re.findall('style="(font-size[^"]*)"', figures.svg(page.schedule_curves(schedule, 0.0)))
+    assert styles
+    assert all("fill: currentColor" in style for style in styles), "it would be black on a dark page"
 
 
 def test_a_leak_is_told_in_words():

@@ -89,13 +89,13 @@ def schedule_curves(schedule: Schedule, t: float) -> Figure:
     snr = schedule.snr(grid)
     shown = (snr > 1e-6) & (snr < 1e6)
     axes[0].plot(beta_t, betas, color=figures.COLOURS[0], linewidth=1.6)
-    axes[0].set_title("β: noise added in a step", loc="left")
+    figures.entitle(axes[0], "β: noise added in a step")
     if float(betas.max()) > 50 * float(betas.median()):
         axes[0].set_yscale("log")
     axes[1].plot(grid, schedule.alpha(grid).square(), color=figures.COLOURS[1], linewidth=1.6)
-    axes[1].set_title("ᾱ: share of the digit's power", loc="left")
+    figures.entitle(axes[1], "ᾱ: share of the digit's power")
     axes[2].semilogy(grid[shown], snr[shown], color=figures.COLOURS[2], linewidth=1.6)
-    axes[2].set_title("SNR: signal ÷ noise, power", loc="left")
+    figures.entitle(axes[2], "SNR: signal ÷ noise, power")
     for ax in axes:
         ax.axvline(t, color=figures.INK, linewidth=1, linestyle=":")
         ax.set_xlabel("t")
