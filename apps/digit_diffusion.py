@@ -224,7 +224,7 @@ def _(
     if live:
         try:
             _shown = Guidance(guidance_slider.value, tuple(guidance_range.value))
-            settings = given.replace(**sample_controls.value, eta=eta_slider.value)
+            settings = chosen["settings"].replace(**sample_controls.value, eta=eta_slider.value)
             settings = chosen["settings"] = settings.with_guidance(_shown, model.guidance)
             sampling.configure(model, settings)
         except UserError as _error:

@@ -19,13 +19,13 @@ Step = TypeVar("Step")
 
 _BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
 _WINDOW = 1.0
+_MOST = torch.get_num_threads()
+"""What torch would use by itself: a thread for every processor, or as many as OMP_NUM_THREADS says (torchrun: 1)."""
 
 
 def cores() -> int:
-    """Processors this process may use; OMP_NUM_THREADS, which torchrun sets, bounds them."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    bound = os.environ.get("OMP_NUM_THREADS", "")
-    return min(here, int(bound)) if bound.isdigit() and int(bound) else here
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Others:
@@ -48,7 +48,7 @@ class Others:
         self._load = 0.0
 
     def load(self) -> float:
-        """How many processors they used of late: 0 or more, a mean over a second or longer; 0 before the first."""
+        """How many processors they used since this was last asked, or in the second before; 0 in the first second."""
         with self._lock:
             if self._clock() - self._before[0] >= _WINDOW:
                 now = self._now()
@@ -61,10 +61,16 @@ class Others:
 
 
 def busy_seconds() -> float:
-    """Seconds that the processors this process may use have worked, for whomever, since the machine started."""
-    times = psutil.cpu_times(percpu=True)
+    """Seconds that the processors this process may use have worked, for whomever, since the machine started; 0 where
+    the system does not tell."""
+    try:
+        times = psutil.cpu_times(percpu=True)
+    except OSError:
+        return 0.0
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(times))
-    return sum(getattr(times[k], kind, 0.0) for k in allowed if k < len(times) for kind in _BUSY)
+    if max(allowed) >= len(times):  # some are switched off or hidden, and which is which is not told
+        return 0.0
+    return sum(getattr(times[k], kind, 0.0) for k in allowed for kind in _BUSY)
 
 
 _OTHERS = Others(busy_seconds)
@@ -73,7 +79,7 @@ _OTHERS = Others(busy_seconds)
 def threads_for(holders: int, others: float) -> int:
     """Torch threads for one of `holders` runs of this process while other programs use `others` processors: each
     processor is given once. Half a processor counts as one: measured with U-Net steps, that is where it evens out."""
-    return max(1, (cores() - int(others + 0.5)) // max(1, holders))
+    return min(_MOST, max(1, (cores() - int(others + 0.5)) // max(1, holders)))
 
 
 def use_free_processors(holders: int = 1) -> None:
@@ -84,9 +90,14 @@ def use_free_processors(holders: int = 1) -> None:
 
 
 def on_free_processors(steps: Iterable[Step]) -> Iterator[Step]:
-    """The same steps, each computed on the processors that are free by then. Only rounding depends on it."""
+    """The same steps, each computed on the processors that are free by then.
+
+    The number of threads changes the rounding of sums, and in a long run small differences grow: for a result that is
+    to be had again bit for bit, iterate over `steps` itself.
+    """
     iterator = iter(steps)
     with contextlib.ExitStack() as closing:
+        closing.callback(torch.set_num_threads, torch.get_num_threads())
         if hasattr(iterator, "close"):
             closing.callback(iterator.close)
         while True:

@@ -4,7 +4,8 @@
     few        DPM-Solver++ at 10 steps against 50, by classifier-FID (shipped weights, n = 2000)
     guidance   classifier-FID and label accuracy over guidance scales and intervals (shipped weights, --steps)
     busy       training images/s beside a program that uses one processor, on all processors and on the free ones
-    scratch    train from nothing for 10 minutes (--minutes, --optimiser), then evaluate at n = 2000
+    scratch    train from nothing for 10 minutes (--minutes or --train-steps, --optimiser), then evaluate at n = 2000 with
+               the guidance that such a network starts with, and with that of another age
 
 Every run prints the measured values and their ratio; times depend on the machine, ratios hardly do.
 """
@@ -21,6 +22,7 @@ from atelier.datasets.digits import load_digits
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
     SHIPPED,
+    YOUNG_GUIDANCE,
     Denoiser,
     Guidance,
     build_denoiser,
@@ -120,15 +122,18 @@ def busy(given: argparse.Namespace) -> None:
 
 
 def scratch(given: argparse.Namespace) -> None:
-    """From nothing, by the clock."""
+    """From nothing."""
     digits = load_digits("mnist", "train")
-    recipe = Recipe(minutes=given.minutes, optimiser=given.optimiser)
+    minutes = None if given.train_steps else given.minutes
+    recipe = Recipe(steps=given.train_steps, minutes=minutes, optimiser=given.optimiser)
     for step in train(build_denoiser(), digits.images, digits.labels, recipe):
         if step.step % 200 == 0:
             print(f"step {step.step}, loss {step.loss:.4f}, {step.images_per_second:.0f} images/s", flush=True)
     print(f"{step.step} steps in {step.elapsed / 60:.1f} min")
     suited = suited_guidance(step.images_seen)
-    line(f"from scratch, guidance {suited.scale} in {suited.interval}", report(step.average, given, guidance=suited))
+    for chosen in sorted((YOUNG_GUIDANCE, DEFAULT_GUIDANCE), key=lambda one: one != suited):
+        found = report(step.average, given, guidance=chosen)
+        line(f"{step.images_seen:,} images, guidance {chosen.scale} in {chosen.interval}", found)
 
 
 WHAT = {"speed": speed, "few": few, "guidance": guidance, "busy": busy, "scratch": scratch}
@@ -139,6 +144,7 @@ if __name__ == "__main__":
     parser.add_argument("--n", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="of sampling, in `guidance`")
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--train-steps", type=int)
     parser.add_argument("--optimiser", choices=OPTIMISERS, default="muon")
     given = parser.parse_args()
     if odd := [what for what in given.what if what not in WHAT]:

@@ -9,7 +9,7 @@ import torch
 from atelier import checkpoints
 from atelier.diffusion import training
 from atelier.diffusion.denoiser import KIND, build_denoiser, load_denoiser, save_denoiser
-from atelier.diffusion.training import OPTIMISERS, Recipe, estimate, to_model, to_uint8, train
+from atelier.diffusion.training import OPTIMISERS, Recipe, estimate, images_seen_in, to_model, to_uint8, train
 from atelier.errors import UserError
 from atelier.optimisers import matrices_of
 from oracles import WIDE
@@ -182,7 +182,9 @@ def test_a_checkpoint_samples_without_its_run(tmp_path):
     assert same(state(denoiser), state(steps[-1].average))
     assert extra["dataset"] == "noise"
     assert extra["run"]["step"] == 8
-    assert extra["images_seen"] == 8 * recipe().batch_size
+    assert images_seen_in(extra) == steps[-1].images_seen == 8 * recipe().batch_size
+    assert images_seen_in({}) is images_seen_in({"run": 3, "recipe": {}}) is None
+    assert images_seen_in({"run": {"step": "many"}, "recipe": {"batch_size": 2}}) is None
 
 
 def test_resuming_with_another_schedule_target_or_recipe_is_refused(tmp_path):

@@ -100,11 +100,11 @@ def test_an_address_may_not_name_files_of_the_server():
 
 
 def test_guidance_that_is_left_open_follows_the_age_of_the_network(model):
-    young, old, unknown = (Model("x", model.denoiser, {"images_seen": n}) for n in (1, YOUNG_IMAGES, None))
+    young, old, unknown = (Model("x", model.denoiser, images_seen=n) for n in (1, YOUNG_IMAGES, None))
     assert DigitSettings().guide(young.guidance) == YOUNG_GUIDANCE
     assert DigitSettings().guide(old.guidance) == DigitSettings().guide(unknown.guidance) == DEFAULT_GUIDANCE
     assert shipped_model().guidance == DEFAULT_GUIDANCE
-    assert Model("x", build_denoiser("diffunet"), {"images_seen": 1}).guidance == Guidance()
+    assert Model("x", build_denoiser("diffunet"), images_seen=1).guidance == Guidance()
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_guidance_that_is_left_open_follows_the_age_of_the_network(model):
     [
         ({"guidance": 4}, YOUNG_GUIDANCE, Guidance(4, YOUNG_GUIDANCE.interval)),
         ({"guidance_to": 0.7}, DEFAULT_GUIDANCE, Guidance(DEFAULT_GUIDANCE.scale, (0.2, 0.7))),
-        ({"guidance_to": 0.1}, DEFAULT_GUIDANCE, Guidance(DEFAULT_GUIDANCE.scale, (0.1, 0.1))),
-        ({"guidance_from": 0.9}, DEFAULT_GUIDANCE, Guidance(DEFAULT_GUIDANCE.scale, (0.9, 0.9))),
+        ({"guidance_to": 0.1}, DEFAULT_GUIDANCE, Guidance(DEFAULT_GUIDANCE.scale, (0.0, 0.1))),
+        ({"guidance_from": 0.9}, DEFAULT_GUIDANCE, Guidance(DEFAULT_GUIDANCE.scale, (0.9, 1.0))),
         ({"guidance_from": 0, "guidance_to": 1, "guidance": "auto"}, YOUNG_GUIDANCE, Guidance(YOUNG_GUIDANCE.scale)),
     ],
 )
@@ -122,6 +122,13 @@ def test_guidance_that_is_chosen_stays_chosen(words, suited, guidance):
     assert settings.guide(suited) == guidance
     assert DigitSettings().with_guidance(guidance, suited).guide(suited) == guidance
     assert DigitSettings().with_guidance(suited, suited) == DigitSettings()
+
+
+def test_guidance_that_is_chosen_outlives_a_look_at_another_network():
+    chosen = DigitSettings().with_guidance(DEFAULT_GUIDANCE, YOUNG_GUIDANCE)
+    for suited in (DEFAULT_GUIDANCE, Guidance(), YOUNG_GUIDANCE):
+        assert chosen.guide(suited) == DEFAULT_GUIDANCE
+        chosen = chosen.with_guidance(chosen.guide(suited), suited)
 
 
 def test_sampling_keeps_every_step_and_can_be_scrubbed_and_saved(model):

@@ -65,6 +65,17 @@ def test_the_transport_bar_drives_the_job(canvas):
     assert canvas.job.delay > 0
 
 
+def test_a_pause_is_told_before_a_long_step_is_over(canvas):
+    canvas.drive(lambda: Job(lambda: (time.sleep(0.5) or 1 for _ in range(9)), on_change=canvas.publish))
+    press(canvas, "play")
+    wait_for(lambda: header(canvas)["state"] == "running")
+    press(canvas, "pause")
+    assert (header(canvas)["state"], header(canvas)["holding"]) == ("running", True)
+    press(canvas, "play")
+    assert header(canvas)["holding"] is False
+    canvas.halt()
+
+
 def test_a_page_that_opens_late_gets_every_picture(canvas):
     canvas.publish({"now": b"1"}, step=1)
     canvas.publish({"other": b"2"}, step=2)

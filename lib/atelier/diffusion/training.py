@@ -410,8 +410,18 @@ def _save(path: Path, run: _Run) -> Path:
                 tensors[f"optimiser.{key}.{name}"] = value
     position = asdict(run.at)
     position["bin_losses"] = [None if math.isnan(b) else b for b in run.at.bin_losses]
-    extra = dict(run.notes) | {"recipe": asdict(run.recipe), "run": position, "images_seen": run.images_seen}
+    extra = dict(run.notes) | {"recipe": asdict(run.recipe), "run": position}
     return checkpoints.save(path, Checkpoint(KIND, run.denoiser.spec, tensors, extra))
+
+
+def images_seen_in(extra: Mapping[str, Any]) -> int | None:
+    """How many images the network of a checkpoint with these extras was trained on, repeats counted; None where they
+    do not tell."""
+    try:
+        step, batch_size = extra["run"]["step"], extra["recipe"]["batch_size"]
+    except (KeyError, TypeError):
+        return None
+    return step * batch_size if type(step) is int and type(batch_size) is int else None
 
 
 def _restore(path: Path, run: _Run) -> None:

@@ -71,13 +71,13 @@ def run_command(settings: DigitSettings, words: TextIO | None = None) -> dict[st
         files.append(done.checkpoint)
     if settings.report:
         files.append(report(settings, done).write(Path(settings.report)))
-    guidance = settings.guide(done.model.guidance)
+    guidance = settings.guide(done.model.guidance) if done.model.denoiser.conditional else None
     summary = {
         "samples": len(done.images),
         "sampler": settings.sampler,
         "sampling_steps": settings.sampling_steps,
-        "guidance": guidance.scale,
-        "guidance_interval": list(guidance.interval),
+        "guidance": guidance and guidance.scale,
+        "guidance_interval": guidance and list(guidance.interval),
         "seed": settings.seed,
         "seconds": round(done.seconds, 3),
         "model": done.model.title,
@@ -115,7 +115,7 @@ def finish(settings: DigitSettings, words: TextIO | None = None) -> Finished:
         model = shipped_model()
     labels = model.labels(settings.digit, settings.samples)
     began, pairs = time.perf_counter(), []
-    for step in on_free_processors(sample_as_asked(model, settings)):
+    for step in sample_as_asked(model, settings):
         bar("drawing", step.step / step.steps, f"step {step.step} of {step.steps}")
         pairs.append(torch.stack([to_uint8(step.x_t[:1])[0], to_uint8(step.x0_hat[:1])[0]]))
     seconds = time.perf_counter() - began
@@ -127,11 +127,10 @@ def finish(settings: DigitSettings, words: TextIO | None = None) -> Finished:
 
 def report(settings: DigitSettings, done: Finished) -> Report:
     """What was made, as a page of its own."""
-    guidance = settings.guide(done.model.guidance)
     made = Report(
         "Digits out of noise",
         f"{len(done.images):,} digits by {page.SAMPLER_WORDS[settings.sampler]} in {settings.sampling_steps} steps, "
-        f"guidance {page.guidance_words(guidance)}, seed {settings.seed}",
+        f"{_guidance_words(settings, done.model)}, seed {settings.seed}",
     )
     numbers = {
         "model": done.model.title,
@@ -168,6 +167,13 @@ def report(settings: DigitSettings, done: Finished) -> Report:
     return made
 
 
+def _guidance_words(settings: DigitSettings, model: Model) -> str:
+    if not model.denoiser.conditional:
+        return "without labels"
+    guidance = settings.guide(model.guidance)
+    return f"guidance {page.guidance_words(guidance.scale, guidance.interval)}"
+
+
 def _train(settings: DigitSettings, bar: ProgressBar) -> tuple[Model, TrainStep, str]:
     digits = _data(settings.dataset, "train", bar)
     denoiser = build_denoiser(
@@ -184,7 +190,8 @@ def _train(settings: DigitSettings, bar: ProgressBar) -> tuple[Model, TrainStep,
         resume=Path(settings.resume) if settings.resume else None,
         notes={"dataset": digits.title},
     )
-    for last in on_free_processors(run):
+    # A run by the clock never comes out twice the same, so it may use what is free.
+    for last in run if settings.epochs is not None else on_free_processors(run):
         bar("training", last.progress, f"step {last.step:,}  loss {last.loss:.3f}  {last.seconds_left:.0f} s left")
     if last is None:
         raise UserError(
@@ -206,7 +213,7 @@ def _judge(settings: DigitSettings, model: Model, bar: ProgressBar) -> Evaluatio
         guidance=settings.guide(model.guidance),
         seed=settings.seed,
     )
-    for step in on_free_processors(run):
+    for step in run:
         bar(step.stage, step.progress, f"{step.seconds_left:.0f} s left")
     return step.report
 

@@ -15,7 +15,7 @@ from atelier.datasets.digits import DATASETS, STAND_IN
 from atelier.devices import best_device
 from atelier.diffusion.denoiser import SHIPPED, Denoiser, Guidance, load_denoiser, parameter_count, suited_guidance
 from atelier.diffusion.evaluation import figures_in
-from atelier.diffusion.training import TrainStep
+from atelier.diffusion.training import TrainStep, images_seen_in
 from atelier.errors import UserError
 
 
@@ -26,6 +26,8 @@ class Model:
     title: str
     denoiser: Denoiser = field(repr=False)
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
+    images_seen: int | None = None
+    """How many images it was trained on, repeats counted; None where that is not known."""
 
     @property
     def parameters(self) -> int:
@@ -47,7 +49,7 @@ class Model:
     @property
     def guidance(self) -> Guidance:
         """The guidance that suits it, by how long it was trained; none where it knows no labels."""
-        return suited_guidance(self.extra.get("images_seen")) if self.denoiser.conditional else Guidance()
+        return suited_guidance(self.images_seen) if self.denoiser.conditional else Guidance()
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -69,7 +71,7 @@ class Model:
 
 def just_trained(step: TrainStep, dataset: str) -> Model:
     """A copy of the average after a step of training; dataset: the title of the data it was trained on."""
-    return Model("Trained here", copy.deepcopy(step.average), {"dataset": dataset, "images_seen": step.images_seen})
+    return Model("Trained here", copy.deepcopy(step.average), {"dataset": dataset}, step.images_seen)
 
 
 @functools.cache
@@ -85,7 +87,7 @@ def load_model(path: Path, title: str = "") -> Model:
         UserError: it is not one that can be used.
     """
     denoiser, extra = load_denoiser(Path(path))
-    return Model(title or Path(path).name, denoiser.to(best_device()), extra)
+    return Model(title or Path(path).name, denoiser.to(best_device()), extra, images_seen_in(extra))
 
 
 def read_model(data: bytes, name: str) -> Model:

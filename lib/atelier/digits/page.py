@@ -12,7 +12,6 @@ from torch import Tensor
 
 from atelier import figures
 from atelier.datasets.digits import load_digits
-from atelier.diffusion.denoiser import Guidance
 from atelier.diffusion.evaluation import EvaluationReport, Memorisation
 from atelier.diffusion.sampling import initial_noise
 from atelier.diffusion.schedules import Schedule
@@ -48,10 +47,10 @@ GUIDANCE_WORDS = "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1
 STRIP = 11
 
 
-def guidance_words(guidance: Guidance) -> str:
+def guidance_words(scale: float, interval: Sequence[float]) -> str:
     """How strong and where guidance acts."""
-    low, high = guidance.interval
-    return f"{guidance.scale:g} at noise fractions {low:g} to {high:g}"
+    low, high = interval
+    return f"{scale:g} at noise fractions {low:g} to {high:g}"
 
 
 def leak_words(schedule: Schedule) -> str:
@@ -204,13 +203,11 @@ def histogram_figure(report: EvaluationReport, classes: Sequence[str]) -> Figure
 
 def figure_note(found: Mapping[str, Any], stored: bool) -> str:
     """How the figures were made, in small print."""
-    guidance = Guidance(found["guidance"], tuple(found["guidance_interval"]))
     origin = "Stored with the model" if stored else "Measured now"
     return (
         f"{origin}: n = {found['n']:,}, {SAMPLER_WORDS.get(found['sampler'], '')}, {found['steps']} steps, guidance "
-        f"{guidance_words(guidance)}; reference: {html.escape(found['reference'])}. "
-        "The features "
-        "are those of our own classifier, so the distances cannot be compared with FIDs of other papers. Below "
+        f"{guidance_words(found['guidance'], found['guidance_interval'])}; "
+        f"reference: {html.escape(found['reference'])}. The features are those of our own classifier, so the distances cannot be compared with FIDs of other papers. Below "
         "n = 2,000 they are rough."
     )
 

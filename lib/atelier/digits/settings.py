@@ -76,22 +76,23 @@ class DigitSettings(Settings):
     def guide(self, suited: Guidance) -> Guidance:
         """The guidance of sampling: where it is left open, that which suits the model (`Model.guidance`).
 
-        An end of the interval that is left open gives way to the other.
+        One end of the interval that lies beyond the suited other opens it: from 0.9 is from 0.9 to 1.
         """
         low, high = self.guidance_from, self.guidance_to
         if low is None:
-            low = suited.interval[0] if high is None else min(suited.interval[0], high)
+            low = suited.interval[0] if high is None or high > suited.interval[0] else 0.0
         if high is None:
-            high = max(suited.interval[1], low)
+            high = suited.interval[1] if low < suited.interval[1] else 1.0
         return Guidance(suited.scale if self.guidance is None else self.guidance, (low, high))
 
     def with_guidance(self, shown: Guidance, suited: Guidance) -> Self:
-        """These settings with the guidance that controls show, left open where it is what suits the model."""
-        low, high = shown.interval
+        """These settings with the guidance that controls show: what differs from theirs was chosen there, and the rest
+        stays as it is, open or chosen before."""
+        (low, high), now = shown.interval, self.guide(suited)
         return self.replace(
-            guidance=None if shown.scale == suited.scale else shown.scale,
-            guidance_from=None if low == suited.interval[0] else low,
-            guidance_to=None if high == suited.interval[1] else high,
+            guidance=self.guidance if shown.scale == now.scale else shown.scale,
+            guidance_from=self.guidance_from if low == now.interval[0] else low,
+            guidance_to=self.guidance_to if high == now.interval[1] else high,
         )
 
     def noise_schedule(self) -> Schedule:

@@ -13,7 +13,7 @@ import torch
 from atelier import checkpoints
 from atelier.datasets.digits import Digits, load_digits
 from atelier.devices import best_device
-from atelier.diffusion.denoiser import KIND, Denoiser, build_denoiser
+from atelier.diffusion.denoiser import KIND, YOUNG_GUIDANCE, Denoiser, build_denoiser
 from atelier.diffusion.sampling import sample
 from atelier.diffusion.training import BEFORE_MUON, TIME_BINS, TrainStep, estimate, train
 from atelier.digits import sheets
@@ -323,9 +323,9 @@ def fresh_denoiser(settings: DigitSettings) -> Denoiser:
 
 
 def draw_samples(model: Model) -> torch.Tensor:
-    """(60, 28, 28) uint8: always the same noises and labels, so that one sees it learn."""
+    """(60, 28, 28) uint8: always the same noises, labels and guidance, so that one sees it learn."""
     labels = model.labels("all", _SAMPLES)
-    options = {"steps": _SAMPLE_STEPS, "guidance": model.guidance, "seed": _SAMPLE_SEED}
+    options = {"steps": _SAMPLE_STEPS, "guidance": YOUNG_GUIDANCE, "seed": _SAMPLE_SEED}
     *_, last = sample(model.denoiser, labels, n=_SAMPLES, **options)
     return last.images
 

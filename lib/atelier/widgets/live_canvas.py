@@ -191,6 +191,7 @@ class LiveCanvas(anywidget.AnyWidget):
         match name:
             case "play":
                 self.play()
+                self.publish()
             case "restart":
                 self.restart()
             case "pause" if self.job is not None:
