@@ -4,8 +4,8 @@
     few        DPM-Solver++ at 10 steps against 50, by classifier-FID (shipped weights, n = 2000)
     guidance   classifier-FID and label accuracy over guidance scales and intervals (shipped weights, --steps)
     busy       training images/s beside a program that uses one processor, on all processors and on the free ones
-    scratch    train from nothing for 10 minutes (--minutes or --train-steps, --optimiser), then evaluate at n = 2000 with
-               the guidance that such a network starts with, and with that of another age
+    scratch    train from nothing for 10 minutes (--minutes or --train-steps, --optimiser), then evaluate at n = 2000
+               with the guidance that such a network starts with, and with that of another age
 
 Every run prints the measured values and their ratio; times depend on the machine, ratios hardly do.
 """

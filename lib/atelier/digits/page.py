@@ -207,8 +207,8 @@ def figure_note(found: Mapping[str, Any], stored: bool) -> str:
     return (
         f"{origin}: n = {found['n']:,}, {SAMPLER_WORDS.get(found['sampler'], '')}, {found['steps']} steps, guidance "
         f"{guidance_words(found['guidance'], found['guidance_interval'])}; "
-        f"reference: {html.escape(found['reference'])}. The features are those of our own classifier, so the distances cannot be compared with FIDs of other papers. Below "
-        "n = 2,000 they are rough."
+        f"reference: {html.escape(found['reference'])}. The features are those of our own classifier, so the distances "
+        "cannot be compared with FIDs of other papers. Below n = 2,000 they are rough."
     )
 
 
