@@ -99,9 +99,9 @@ YOUNG_GUIDANCE = Guidance(1.5, (0.3, 0.8))
 """For a network of some minutes of training, which draws a wrong digit more often: weaker, but up to where the kind of
 digit is chosen (measured after ten minutes; see the README)."""
 YOUNG_IMAGES = 1_000_000
-"""Trained on fewer images a network counts as young. At n = 2,000 the guidance of the young reached 99.3 % of the labels
-at 0.33 million images and 99.5 % at 1.01 million, that of the old 97.9 and 98.9 %; by classifier-FID the young one's was
-1.03 and 1.12 times the old one's."""
+"""Trained on fewer images a network counts as young. At n = 2,000 the guidance of the young reached 99.3 % of the
+labels at 0.33 million images and 99.5 % at 1.01 million, that of the old 97.9 and 98.9 %; its classifier-FID was 1.03
+and 1.12 times that of the old."""
 
 
 def suited_guidance(images_seen: int | None) -> Guidance:
