@@ -646,7 +646,7 @@ def _(
             _parts += [
                 mo.callout(mo.md(page.verdict(_found)), kind="info"),
                 mo.md(page.figure_table(_found)),
-                mo.md(f"<small>{page.figure_note(_found, stored=_report is None)}</small>"),
+                mo.md(page.small(page.figure_note(_found, stored=_report is None))),
             ]
         if _report:
             _figures = [mo.Html(figures.svg(page.histogram_figure(_report, model.classes)))]

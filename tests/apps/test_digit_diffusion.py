@@ -61,12 +61,15 @@ def test_training_leaves_a_checkpoint_that_resumes_and_a_report(script, tmp_path
     found = script(*words, "--epochs", 0.5, "--report", report)
     assert found["training"]["steps"] == 2
     assert "From noise to a digit" in report.read_text()
+    assert "<td>learning rate</td>" in report.read_text()
     checkpoint = tmp_path / "checkpoint.safetensors"
     again = script(*words, "--epochs", 1, "--resume", checkpoint, "--evaluate", 100)
     assert again["training"]["steps"] == 4
     assert again["evaluation"]["n"] == 100
-    drawn = script("--samples", 2, "--sampling-steps", 1, "--checkpoint", checkpoint, "--out", tmp_path)
+    words = ["--samples", 2, "--sampling-steps", 1, "--checkpoint", checkpoint, "--out", tmp_path]
+    drawn = script(*words, "--report", report)
     assert drawn["samples"] == 2
+    assert "<td>learning rate</td>" not in report.read_text(), "the network was not trained by these settings"
     assert drawn["guidance"] == again["guidance"] == YOUNG_GUIDANCE.scale
 
 

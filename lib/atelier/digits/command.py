@@ -21,7 +21,7 @@ from atelier.diffusion.training import TrainStep, to_uint8, train
 from atelier.digits import page, sheets
 from atelier.digits.models import Model, just_trained, load_model, shipped_model
 from atelier.digits.settings import DigitSettings
-from atelier.digits.studio import sample_as_asked
+from atelier.digits.studio import SAMPLING, sample_as_asked
 from atelier.errors import UserError
 from atelier.parallel import team
 from atelier.paths import write_whole
@@ -156,13 +156,16 @@ def report(settings: DigitSettings, done: Finished) -> Report:
         made.heading("How good they are").text(page.verdict(found).replace("**", ""))
         rows = page.figure_rows(found)
         made.table(list(rows[0]), [list(row.values()) for row in rows])
-        made.text(f"n = {found['n']:,}; reference: {found['reference']}.")
+        made.text(page.figure_note(found, stored=done.judged is None))
     if done.judged is not None:
         classes = done.model.classes
         if done.labels is not None:
             made.drawing(figures.svg(page.confusion_figure(done.judged, classes)), "Asked for and judged")
         made.drawing(figures.svg(page.histogram_figure(done.judged, classes)), "How often each digit comes")
-    chosen = {k: str(v) for k, v in vars(settings).items() if v not in (None, "") and k not in ("out", "report")}
+    told = vars(settings).keys() - {"out", "report"}
+    if done.trained is None:  # the network was made by other settings
+        told &= {*SAMPLING, "guidance", "guidance_from", "guidance_to", "checkpoint", "evaluate"}
+    chosen = {k: str(v) for k, v in vars(settings).items() if k in told and v not in (None, "")}
     made.heading("Settings").table(["setting", "value"], [[k.replace("_", " "), v] for k, v in chosen.items()])
     return made
 

@@ -202,14 +202,19 @@ def histogram_figure(report: EvaluationReport, classes: Sequence[str]) -> Figure
 
 
 def figure_note(found: Mapping[str, Any], stored: bool) -> str:
-    """How the figures were made, in small print."""
+    """How the figures were made, as plain text."""
     origin = "Stored with the model" if stored else "Measured now"
     return (
         f"{origin}: n = {found['n']:,}, {SAMPLER_WORDS.get(found['sampler'], '')}, {found['steps']} steps, guidance "
         f"{guidance_words(found['guidance'], found['guidance_interval'])}; "
-        f"reference: {html.escape(found['reference'])}. The features are those of our own classifier, so the distances "
+        f"reference: {found['reference']}. The features are those of our own classifier, so the distances "
         "cannot be compared with FIDs of other papers. Below n = 2,000 they are rough."
     )
+
+
+def small(text: str) -> str:
+    """Plain text as small print, for Markdown."""
+    return f"<small>{html.escape(text)}</small>"
 
 
 def nearest_pairs(found: Memorisation) -> bytes:
