@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -152,6 +153,7 @@ import sys, torch
 sys.path.insert(0, {tests!r})
 import test_training as t
 from pathlib import Path
+from types import SimpleNamespace
 recipe, path = t.recipe(steps=100000, checkpoint_seconds=0), Path(sys.argv[1])
 for step in t.train(t.fresh(), t.IMAGES, t.LABELS, recipe, checkpoint=path):
     print(step.step, flush=True)
@@ -173,6 +175,24 @@ def test_a_run_killed_at_any_moment_resumes(tmp_path):
     assert seen <= position <= seen + 1
     step = next(train(fresh(), IMAGES, LABELS, recipe(steps=100000), resume=path))
     assert step.step == position + 1
+
+
+def test_a_pause_between_steps_does_not_count(monkeypatch):
+    now = [0.0]
+
+    def clock():
+        now[0] += 1
+        return now[0]
+
+    def elapsed(pause):
+        found = []
+        for step in train(fresh(), IMAGES, LABELS, recipe(steps=3)):
+            found.append((step.elapsed, step.images_per_second))
+            now[0] += pause
+        return found
+
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=clock))
+    assert elapsed(1000.0) == elapsed(0.0)
 
 
 def test_a_checkpoint_samples_without_its_run(tmp_path):

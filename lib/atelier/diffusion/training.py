@@ -106,7 +106,8 @@ class TrainStep:
 
     step counts from 1 and goes on after a resume; images_seen counts repeats; loss is this batch's; epoch_losses the
     mean loss of every finished epoch; bin_losses the running mean of the loss in ten equal parts of [0, T] (NaN
-    before a part was seen); seconds_left is measured, as is images_per_second. `average` is the live averaged denoiser:
+    before a part was seen); seconds_left is measured, as is images_per_second, and elapsed is the time of training:
+    what is done between two steps does not count. `average` is the live averaged denoiser:
     sample from it between steps, do not change it. `saved` is the checkpoint written after this step;
     `keep(path)` writes one of exactly this step, if called before the next is asked for.
     """
@@ -237,7 +238,10 @@ def train(
             saved = _save(checkpoint, run) if checkpoint is not None and due else None
             if saved:
                 saved_at, saved_step = time.monotonic(), run.at.step
-            yield _report(run, loss, rate, (now - began) / (run.at.step - first_step), saved)
+            step = _report(run, loss, rate, (now - began) / (run.at.step - first_step), saved)
+            handed_over = time.monotonic()
+            yield step
+            began += time.monotonic() - handed_over  # a pause, or drawing, is not training
     except GeneratorExit:
         if checkpoint is not None and run.at.step > saved_step:
             _save(checkpoint, run)
