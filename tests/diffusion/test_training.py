@@ -153,7 +153,6 @@ import sys, torch
 sys.path.insert(0, {tests!r})
 import test_training as t
 from pathlib import Path
-from types import SimpleNamespace
 recipe, path = t.recipe(steps=100000, checkpoint_seconds=0), Path(sys.argv[1])
 for step in t.train(t.fresh(), t.IMAGES, t.LABELS, recipe, checkpoint=path):
     print(step.step, flush=True)
