@@ -9,7 +9,7 @@ def _():
     import contextlib
 
     import marimo as mo
-    from atelier.controls import asked_for, follow_in_address
+    from atelier.page.controls import asked_for, follow_in_address
     from atelier.errors import UserError
     from atelier.explorer.settings import ExplorerSettings
 
@@ -39,10 +39,10 @@ def _(live, mo):
         from atelier.explorer import drawings, knobs
         from atelier.explorer.exports import WALKS
         from atelier.explorer.stage import Loop, Stage
-        from atelier.fields.random.activations import ACTIVATIONS
-        from atelier.fields.random.rendering import estimate
-        from atelier.fields.random.window import read_size
-        from atelier.jobs import until_session_ends
+        from atelier.cppn.activations import ACTIVATIONS
+        from atelier.cppn.rendering import estimate
+        from atelier.cppn.window import read_size
+        from atelier.page.jobs import until_session_ends
     return ACTIVATIONS, Loop, Stage, WALKS, drawings, estimate, knobs, read_size, until_session_ends
 
 
@@ -564,7 +564,7 @@ def _(UserError, given, live, mo):
     finished = None
     if not live:
         from atelier.explorer import command
-        from atelier.terminal import print_summary
+        from atelier.page.terminal import print_summary
 
         try:
             if mo.app_meta().mode == "script":

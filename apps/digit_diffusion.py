@@ -23,7 +23,7 @@ def _():
 def _(live, mo):
     with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
         from atelier import figures
-        from atelier.controls import asked_for, beside, control, folded, follow_in_address
+        from atelier.page.controls import asked_for, beside, control, folded, follow_in_address
         from atelier.diffusion.denoiser import Guidance
         from atelier.diffusion.schedules import build_schedule
         from atelier.digits import page, sheets
@@ -33,8 +33,8 @@ def _(live, mo):
         from atelier.digits.steer_studio import EXPERIMENTS, Steering, SteerStudio
         from atelier.digits.studio import SampleStudio
         from atelier.digits.train_studio import KEEP_AFTER, TrainStudio
-        from atelier.jobs import until_session_ends
-        from atelier.widgets import Exporter
+        from atelier.page.jobs import until_session_ends
+        from atelier.page import Exporter
     return (
         COUNTS,
         DEFAULT_MINUTES,
@@ -684,7 +684,7 @@ def _(UserError, given, live, mo):
     finished = None
     if not live:
         from atelier.digits import command
-        from atelier.terminal import print_summary
+        from atelier.page.terminal import print_summary
 
         try:
             if mo.app_meta().mode == "script":

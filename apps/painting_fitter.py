@@ -9,7 +9,7 @@ def _():
     import contextlib
 
     import marimo as mo
-    from atelier.controls import asked_for, beside, control, folded, follow_in_address
+    from atelier.page.controls import asked_for, beside, control, folded, follow_in_address
     from atelier.errors import UserError
     from atelier.painting.settings import PaintingSettings
 
@@ -36,8 +36,8 @@ def _(mo, problem):
 @app.cell(hide_code=True)
 def _(live, mo):
     with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
-        from atelier.datasets.download import DownloadError
-        from atelier.datasets.pictures import (
+        from atelier.data.download import DownloadError
+        from atelier.data.pictures import (
             BUILT_IN,
             PAINTINGS,
             load_picture,
@@ -47,12 +47,12 @@ def _(live, mo):
         )
         from atelier.fields.networks import NETWORKS
         from atelier.fields.window import Window
-        from atelier.jobs import until_session_ends
+        from atelier.page.jobs import until_session_ends
         from atelier.painting import page
         from atelier.painting.race_studio import RaceStudio
         from atelier.painting.settings import DEFAULT_STEPS, OPTIONS
         from atelier.painting.studio import Studio
-        from atelier.widgets import Exporter, Viewer
+        from atelier.page import Exporter, Viewer
     return (
         BUILT_IN,
         DEFAULT_STEPS,
@@ -551,7 +551,7 @@ def _(UserError, live, mo, settings):
     finished = None
     if not live:
         from atelier.painting import command
-        from atelier.terminal import print_summary
+        from atelier.page.terminal import print_summary
 
         try:
             if mo.app_meta().mode == "script":

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 from atelier import processors
-from atelier.jobs import Job
+from atelier.page.jobs import Job
 from atelier.processors import Others, busy_seconds, on_free_processors, threads_for
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from atelier.datasets.pictures import load_picture
+from atelier.data.pictures import load_picture
 from atelier.diffusion.sampling import sample
 from atelier.digits import sheets
 from atelier.digits.models import shipped_model
@@ -18,14 +18,14 @@ from atelier.digits.steer_studio import Steering, sweep
 from atelier.explorer import drawings
 from atelier.explorer.exports import walk_for
 from atelier.explorer.studio import jpeg
-from atelier.fields.random import favourites
-from atelier.fields.random.animation import animate, write
-from atelier.fields.random.rendering import picture
+from atelier.cppn import favourites
+from atelier.cppn.animation import animate, write
+from atelier.cppn.rendering import picture
 from atelier.painting.exports import as_image, captioned
 from atelier.painting.run import Run
 from atelier.painting.settings import PaintingSettings
 from atelier.paths import ROOT, write_whole
-from atelier.widgets.packing import encode_picture
+from atelier.page.packing import encode_picture
 
 GALLERY = ROOT / "data" / "gallery"
 COVER_SIZE = 800, 420

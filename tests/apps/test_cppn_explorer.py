@@ -5,9 +5,9 @@ import json
 import sys
 
 import pytest
-from atelier.fields.random import recipe
-from atelier.fields.random.spec import FieldSpec
-from atelier.fields.random.window import Window
+from atelier.cppn import recipe
+from atelier.cppn.spec import FieldSpec
+from atelier.cppn.window import Window
 from atelier.paths import ROOT
 from PIL import Image
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from atelier.datasets.digits import font_digits
+from atelier.data.digits import font_digits
 from atelier.diffusion.denoiser import DEFAULT_GUIDANCE, YOUNG_GUIDANCE
 from atelier.digits import command
 from atelier.paths import ROOT

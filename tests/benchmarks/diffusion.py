@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 
 import torch
-from atelier.datasets.digits import load_digits
+from atelier.data.digits import load_digits
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
     SHIPPED,

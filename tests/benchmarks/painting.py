@@ -13,7 +13,7 @@ import time
 import urllib.request
 
 import atelier  # noqa: F401 (sets the OpenMP spin count before torch is loaded)
-from atelier.datasets.pictures import painting_file, prepare, read_picture
+from atelier.data.pictures import painting_file, prepare, read_picture
 from atelier.fields.fitting import FitOptions, fit
 from atelier.fields.networks import NETWORKS, NetworkSpec, build, finest_for, load, parameter_count
 from atelier.fields.rendering import render_steps

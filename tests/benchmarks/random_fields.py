@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from atelier.fields.random.field import build
-from atelier.fields.random.genetics import siblings
-from atelier.fields.random.recipe import Recipe, write_png
-from atelier.fields.random.rendering import estimate, picture, pictures, render_tiles
-from atelier.fields.random.spec import FieldSpec
-from atelier.fields.random.surprise import surprise
-from atelier.fields.random.window import Window
+from atelier.cppn.field import build
+from atelier.cppn.genetics import siblings
+from atelier.cppn.recipe import Recipe, write_png
+from atelier.cppn.rendering import estimate, picture, pictures, render_tiles
+from atelier.cppn.spec import FieldSpec
+from atelier.cppn.surprise import surprise
+from atelier.cppn.window import Window
 
 SPEC = FieldSpec(activations=("tanh",), colour="rgb", scale=1.5, std=1.2)
 WINDOW = Window()

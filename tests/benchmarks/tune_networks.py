@@ -8,7 +8,7 @@ Prints the PSNR of every setting and marks the best; the defaults in `atelier.fi
 import itertools
 import sys
 
-from atelier.datasets.pictures import load_picture
+from atelier.data.pictures import load_picture
 from atelier.fields.fitting import FitOptions
 from atelier.fields.networks import NETWORKS, NetworkSpec, finest_for
 from atelier.fields.race import race

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from atelier.fields.random import recipe
-from atelier.fields.random.starters import starter
+from atelier.cppn import recipe
+from atelier.cppn.starters import starter
 
 pytestmark = pytest.mark.browser
 APP = "cppn_explorer.py"

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from atelier.datasets.digits import Digits, font_digits, load_digits
+from atelier.data.digits import Digits, font_digits, load_digits
 from atelier.diffusion.evaluation import (
     Judges,
     evaluate,

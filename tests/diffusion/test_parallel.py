@@ -31,10 +31,10 @@ if team().leads:
 COMMAND = """
 import functools, sys
 import atelier
-from atelier.datasets.digits import font_digits
+from atelier.data.digits import font_digits
 from atelier.digits import command
 from atelier.digits.settings import DigitSettings
-from atelier.terminal import print_summary
+from atelier.page.terminal import print_summary
 
 tiny = {"widths": [16, 32], "blocks": 1, "embedding": 16, "heads": 2}
 command.load_digits = lambda *_, **__: font_digits(40)

@@ -47,7 +47,7 @@ def test_its_stored_classifier_fid_meets_the_target():
 def test_importing_diffusion_brings_in_no_heavy_library():
     code = (
         "import sys, atelier.diffusion.sampling, atelier.diffusion.training, atelier.diffusion.evaluation, "
-        "atelier.diffusion.steering, atelier.datasets.digits\n"
+        "atelier.diffusion.steering, atelier.data.digits\n"
         "heavy = {'torchvision', 'deepinv', 'skimage', 'matplotlib', 'marimo', 'torchmetrics', 'PIL'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from atelier import checkpoints, figures
-from atelier.datasets.digits import font_digits
+from atelier.data.digits import font_digits
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
     KIND,
@@ -26,7 +26,7 @@ from atelier.digits.steer_studio import EXPERIMENTS, Steering, SteerStudio
 from atelier.digits.studio import SampleStudio
 from atelier.digits.train_studio import TrainStudio
 from atelier.errors import UserError
-from atelier.widgets.packing import unpack
+from atelier.page.packing import unpack
 
 TINY = {"widths": [16, 16], "blocks": 1, "embedding": 16, "heads": 2}
 

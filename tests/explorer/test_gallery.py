@@ -1,8 +1,8 @@
 """The recipes behind the README's pictures."""
 
 from atelier.explorer.exports import walk_for
-from atelier.fields.random import favourites
-from atelier.fields.random.rendering import picture
+from atelier.cppn import favourites
+from atelier.cppn.rendering import picture
 from atelier.showcase import ENDLESS, GALLERY
 
 

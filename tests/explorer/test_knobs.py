@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from atelier.errors import UserError
 from atelier.explorer import knobs
-from atelier.fields.random.spec import FieldSpec
+from atelier.cppn.spec import FieldSpec
 
 NAMES = [name for names in knobs.GROUPS.values() for name in names]
 

@@ -3,11 +3,11 @@
 import pytest
 from atelier.errors import UserError
 from atelier.explorer.settings import ExplorerSettings
-from atelier.fields.random.recipe import Recipe, to_token
-from atelier.fields.random.spec import FieldSpec
-from atelier.fields.random.starters import starter
-from atelier.fields.random.surprise import surprise
-from atelier.fields.random.window import Window
+from atelier.cppn.recipe import Recipe, to_token
+from atelier.cppn.spec import FieldSpec
+from atelier.cppn.starters import starter
+from atelier.cppn.surprise import surprise
+from atelier.cppn.window import Window
 
 
 def test_begins_on_a_chosen_picture():

@@ -7,9 +7,9 @@ import pytest
 from atelier.explorer.settings import ExplorerSettings
 from atelier.explorer.stage import Loop, Stage
 from atelier.explorer.studio import LITTER
-from atelier.fields.random import favourites
-from atelier.fields.random.window import Window
-from atelier.widgets.packing import unpack
+from atelier.cppn import favourites
+from atelier.cppn.window import Window
+from atelier.page.packing import unpack
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 from atelier.errors import UserError
 from atelier.explorer.settings import ExplorerSettings
 from atelier.explorer.studio import LITTER, Explorer
-from atelier.fields.random import favourites, recipe
-from atelier.fields.random.recipe import Recipe, from_token
-from atelier.fields.random.rendering import picture
-from atelier.fields.random.spec import FieldSpec
-from atelier.fields.random.window import Window
+from atelier.cppn import favourites, recipe
+from atelier.cppn.recipe import Recipe, from_token
+from atelier.cppn.rendering import picture
+from atelier.cppn.spec import FieldSpec
+from atelier.cppn.window import Window
 
 SPEC = FieldSpec(width=6, depth=2)
 

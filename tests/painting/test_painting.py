@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from atelier.datasets.pictures import Picture
+from atelier.data.pictures import Picture
 from atelier.errors import UserError
 from atelier.fields.metrics import psnr
 from atelier.fields.networks import NETWORKS
@@ -17,7 +17,7 @@ from atelier.painting.race_studio import RaceStudio
 from atelier.painting.run import Run, train
 from atelier.painting.settings import PaintingSettings, fit_options, network_spec
 from atelier.painting.studio import Studio, bicubic
-from atelier.widgets.packing import unpack
+from atelier.page.packing import unpack
 from PIL import Image
 
 

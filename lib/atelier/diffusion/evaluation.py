@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from atelier.datasets.digits import Digits
+from atelier.data.digits import Digits
 from atelier.diffusion.denoiser import Denoiser, Guidance
 from atelier.diffusion.judges import Judge, judge_features, judge_logits, judge_path, load_judge
 from atelier.diffusion.sampling import DEFAULT_STEPS, initial_noise, sample

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from atelier.diffusion.denoiser import SIZE, Denoiser, Guidance
 from atelier.diffusion.precision import autocast
-from atelier.diffusion.seeds import mixed_seed
+from atelier.seeds import mixed_seed
 from atelier.diffusion.training import to_model, to_uint8
 from atelier.errors import UserError
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from atelier import checkpoints
-from atelier.datasets.digits import DATASETS, Digits, load_digits
+from atelier.data.digits import DATASETS, Digits, load_digits
 from atelier.devices import best_device
 from atelier.diffusion import denoiser as denoisers
 from atelier.diffusion import judges

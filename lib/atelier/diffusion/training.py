@@ -21,7 +21,7 @@ from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
 from atelier.diffusion.denoiser import KIND, SIZE, Denoiser, part, refuse_other
 from atelier.diffusion.precision import autocast, uses_bfloat16
-from atelier.diffusion.seeds import mixed_seed
+from atelier.seeds import mixed_seed
 from atelier.errors import UserError
 from atelier.optimisers import Muon, matrices_of
 from atelier.parallel import Team, team

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from atelier import figures
-from atelier.datasets.digits import Digits, load_digits
+from atelier.data.digits import Digits, load_digits
 from atelier.devices import best_device
 from atelier.diffusion.denoiser import build_denoiser
 from atelier.diffusion.evaluation import EvaluationReport, evaluate, load_judges
@@ -26,8 +26,8 @@ from atelier.errors import UserError
 from atelier.parallel import team
 from atelier.paths import write_whole
 from atelier.processors import on_free_processors
-from atelier.reports import Report
-from atelier.terminal import ProgressBar
+from atelier.page.report import Report
+from atelier.page.terminal import ProgressBar
 
 _MOST_IN_PICTURE = 1000
 _STRIP = 9

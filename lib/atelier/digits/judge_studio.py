@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from atelier.datasets.digits import load_digits
+from atelier.data.digits import load_digits
 from atelier.diffusion.evaluation import EvaluationReport, EvaluationStep, evaluate, load_judges
 from atelier.digits.models import Model
 from atelier.digits.settings import DigitSettings
 from atelier.digits.train_studio import in_words
-from atelier.jobs import Job
-from atelier.widgets import LiveCanvas, Scene
+from atelier.page.jobs import Job
+from atelier.page import LiveCanvas, Scene
 
 COUNTS = (100, 200, 500, 1000, 2000, 5000, 10_000)
 

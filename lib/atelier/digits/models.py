@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from atelier.datasets.digits import DATASETS, STAND_IN
+from atelier.data.digits import DATASETS, STAND_IN
 from atelier.devices import best_device
 from atelier.diffusion.denoiser import SHIPPED, Denoiser, Guidance, load_denoiser, parameter_count, suited_guidance
 from atelier.diffusion.evaluation import figures_in

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from atelier import figures
-from atelier.datasets.digits import load_digits
+from atelier.data.digits import load_digits
 from atelier.diffusion.evaluation import EvaluationReport, Memorisation
 from atelier.diffusion.sampling import initial_noise
 from atelier.diffusion.schedules import Schedule
 from atelier.diffusion.training import to_model, to_uint8
 from atelier.digits.sheets import headed_sheet
-from atelier.widgets import encode_picture
+from atelier.page import encode_picture
 
 BACKBONE_WORDS = {"unet": "U-Net", "diffunet": "DiffUNet (DeepInv), no labels", "admunet": "ADMUNet (DeepInv)"}
 SCHEDULE_WORDS = {

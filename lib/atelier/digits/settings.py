@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from atelier.datasets.digits import DATASETS, STAND_IN
+from atelier.data.digits import DATASETS, STAND_IN
 from atelier.diffusion.denoiser import BACKBONES, DEFAULT_GUIDANCE, TARGETS, Guidance
 from atelier.diffusion.sampling import DEFAULT_STEPS, SAMPLERS
 from atelier.diffusion.schedules import LARGEST_T, SCHEDULES, Schedule, build_schedule

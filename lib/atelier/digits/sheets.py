@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from atelier.widgets import encode_picture
+from atelier.page import encode_picture
 
 SIZE = 28
 GIF_MILLISECONDS = 120

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from atelier.datasets.digits import load_digits
+from atelier.data.digits import load_digits
 from atelier.diffusion.steering import GUIDANCE_SCALES, RACERS, guidance_sweep, morph, morph_real, race
 from atelier.digits import sheets
 from atelier.digits.models import Model
 from atelier.digits.page import SAMPLER_WORDS
 from atelier.errors import UserError
-from atelier.jobs import Job
-from atelier.widgets import ExportStep, LiveCanvas, Panel, Scene, encode_picture
+from atelier.page.jobs import Job
+from atelier.page import ExportStep, LiveCanvas, Panel, Scene, encode_picture
 
 FRAMES = 9
 _MORPH_ROWS = 4

@@ -14,8 +14,8 @@ from atelier.digits import sheets
 from atelier.digits.models import Model
 from atelier.digits.settings import DigitSettings
 from atelier.errors import UserError
-from atelier.jobs import Job
-from atelier.widgets import Curve, ExportStep, Line, LiveCanvas, Panel, Scene
+from atelier.page.jobs import Job
+from atelier.page import Curve, ExportStep, Line, LiveCanvas, Panel, Scene
 
 MOST_ON_PAGE = 400
 """Digits on the page; every step of them is kept. The command line draws more."""

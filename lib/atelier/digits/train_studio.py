@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from atelier import checkpoints
-from atelier.datasets.digits import Digits, load_digits
+from atelier.data.digits import Digits, load_digits
 from atelier.devices import best_device
 from atelier.diffusion.denoiser import KIND, YOUNG_GUIDANCE, Denoiser, build_denoiser
 from atelier.diffusion.sampling import sample
@@ -20,8 +20,8 @@ from atelier.digits import sheets
 from atelier.digits.models import Model, just_trained
 from atelier.digits.settings import DigitSettings
 from atelier.errors import UserError
-from atelier.jobs import Job
-from atelier.widgets import Curve, ExportStep, Line, LiveCanvas, Panel, Scene
+from atelier.page.jobs import Job
+from atelier.page import Curve, ExportStep, Line, LiveCanvas, Panel, Scene
 
 CHECKPOINT_SECONDS = 20.0
 KEEP_AFTER = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)

@@ -14,18 +14,18 @@ from atelier.explorer.drawings import network, sheet
 from atelier.explorer.exports import walk_for
 from atelier.explorer.settings import ExplorerSettings
 from atelier.explorer.studio import name_of
-from atelier.fields.random import recipe as recipes
-from atelier.fields.random.animation import animate, write
-from atelier.fields.random.genetics import Mutation, siblings
-from atelier.fields.random.recipe import Recipe
-from atelier.fields.random.rendering import estimate, picture, pictures
-from atelier.fields.random.spec import FieldSpec
-from atelier.fields.random.topologies import TOPOLOGIES
-from atelier.fields.random.window import Window
+from atelier.cppn import recipe as recipes
+from atelier.cppn.animation import animate, write
+from atelier.cppn.genetics import Mutation, siblings
+from atelier.cppn.recipe import Recipe
+from atelier.cppn.rendering import estimate, picture, pictures
+from atelier.cppn.spec import FieldSpec
+from atelier.cppn.topologies import TOPOLOGIES
+from atelier.cppn.window import Window
 from atelier.paths import write_whole
-from atelier.reports import Report
-from atelier.terminal import ProgressBar
-from atelier.widgets.packing import encode_picture
+from atelier.page.report import Report
+from atelier.page.terminal import ProgressBar
+from atelier.page.packing import encode_picture
 
 _THUMB = 256
 _REPORT_SIDE = 900

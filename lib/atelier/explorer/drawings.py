@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from atelier.explorer.studio import Explorer, jpeg
-from atelier.fields.random.graph import graph_svg
-from atelier.fields.random.recipe import Recipe
-from atelier.fields.random.rendering import feature_pictures
-from atelier.fields.random.spec import FieldSpec
-from atelier.fields.random.topologies import Node, plan
+from atelier.cppn.graph import graph_svg
+from atelier.cppn.recipe import Recipe
+from atelier.cppn.rendering import feature_pictures
+from atelier.cppn.spec import FieldSpec
+from atelier.cppn.topologies import Node, plan
 
 _TILE, _GAP = 64, 3
 _STEP_X, _STEP_Y, _SIDE = 108, 92, 72

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from atelier.errors import UserError
 from atelier.explorer.studio import latent_keys
-from atelier.fields.random import recipe as recipes
-from atelier.fields.random.animation import (
+from atelier.cppn import recipe as recipes
+from atelier.cppn.animation import (
     Walk,
     animate,
     endless_zoom,
@@ -17,10 +17,10 @@ from atelier.fields.random.animation import (
     window_walk,
     write,
 )
-from atelier.fields.random.recipe import Recipe
-from atelier.fields.random.surprise import new_seed
-from atelier.fields.random.window import Window, check_size
-from atelier.widgets.exporter import ExportStep
+from atelier.cppn.recipe import Recipe
+from atelier.cppn.surprise import new_seed
+from atelier.cppn.window import Window, check_size
+from atelier.page.downloads import ExportStep
 
 WALKS = {
     "zoom": "Zoom in and back",

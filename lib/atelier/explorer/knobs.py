@@ -5,11 +5,11 @@ from typing import Any
 
 import marimo as mo
 
-from atelier.controls import ratio_steps
-from atelier.datasets.pictures import PAINTINGS, load_picture
-from atelier.fields.random.colour import PALETTES, palette_from_picture
-from atelier.fields.random.spec import LAST_SEED, FieldSpec, Words
-from atelier.fields.random.topologies import TOPOLOGIES
+from atelier.page.controls import ratio_steps
+from atelier.data.pictures import PAINTINGS, load_picture
+from atelier.cppn.colour import PALETTES, palette_from_picture
+from atelier.cppn.spec import LAST_SEED, FieldSpec, Words
+from atelier.cppn.topologies import TOPOLOGIES
 from atelier.settings import Choice, Number, label
 
 GROUPS: dict[str, tuple[str, ...]] = {

@@ -4,13 +4,13 @@ from dataclasses import dataclass, fields, make_dataclass
 from pathlib import Path
 from typing import Any
 
-from atelier.fields.random import draws, recipe
-from atelier.fields.random.colour import palette_colours
-from atelier.fields.random.recipe import Recipe
-from atelier.fields.random.spec import FieldSpec, Numbers
-from atelier.fields.random.starters import STARTERS, starter
-from atelier.fields.random.surprise import STYLES, surprise
-from atelier.fields.random.window import LARGEST_SIDE, Window
+from atelier.cppn import draws, recipe
+from atelier.cppn.colour import palette_colours
+from atelier.cppn.recipe import Recipe
+from atelier.cppn.spec import FieldSpec, Numbers
+from atelier.cppn.starters import STARTERS, starter
+from atelier.cppn.surprise import STYLES, surprise
+from atelier.cppn.window import LARGEST_SIDE, Window
 from atelier.settings import Choice, Domain, Number, SettingError, Settings, Text, setting
 
 DEFAULT_SEED = FieldSpec.default("seed")

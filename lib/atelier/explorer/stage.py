@@ -11,17 +11,17 @@ from atelier.errors import UserError
 from atelier.explorer import drawings, exports
 from atelier.explorer.settings import ExplorerSettings
 from atelier.explorer.studio import LITTER, Explorer, jpeg
-from atelier.fields.random import favourites
-from atelier.fields.random.animation import Frame, frame_at
-from atelier.fields.random.favourites import FileShelf
-from atelier.fields.random.genetics import Mutation
-from atelier.fields.random.recipe import Recipe
-from atelier.fields.random.rendering import picture
-from atelier.fields.random.spec import FieldSpec
-from atelier.fields.random.window import Window
-from atelier.jobs import Job
-from atelier.widgets import Actions, Diagram, Exporter, Gallery, LiveCanvas, Panel, Scene, Shelf, Viewer
-from atelier.widgets.exporter import ExportStep
+from atelier.cppn import favourites
+from atelier.cppn.animation import Frame, frame_at
+from atelier.cppn.favourites import FileShelf
+from atelier.cppn.genetics import Mutation
+from atelier.cppn.recipe import Recipe
+from atelier.cppn.rendering import picture
+from atelier.cppn.spec import FieldSpec
+from atelier.cppn.window import Window
+from atelier.page.jobs import Job
+from atelier.page import Actions, Diagram, Exporter, Gallery, LiveCanvas, Panel, Scene, Shelf, Viewer
+from atelier.page.downloads import ExportStep
 
 SIDE = 512
 PREVIEW_SIDE = 320

@@ -13,16 +13,16 @@ import numpy as np
 from PIL import Image
 
 from atelier.errors import UserError
-from atelier.fields.random import favourites, recipe
-from atelier.fields.random.colour import palette_colours
-from atelier.fields.random.favourites import FileShelf, Shelf
-from atelier.fields.random.genetics import Family, Mutation, siblings
-from atelier.fields.random.recipe import Recipe
-from atelier.fields.random.rendering import picture
-from atelier.fields.random.spec import LAST_SEED, FieldSpec
-from atelier.fields.random.surprise import draw_latent, new_seed, recolour, surprise
-from atelier.fields.random.topologies import with_activation
-from atelier.fields.random.window import Window
+from atelier.cppn import favourites, recipe
+from atelier.cppn.colour import palette_colours
+from atelier.cppn.favourites import FileShelf, Shelf
+from atelier.cppn.genetics import Family, Mutation, siblings
+from atelier.cppn.recipe import Recipe
+from atelier.cppn.rendering import picture
+from atelier.cppn.spec import LAST_SEED, FieldSpec
+from atelier.cppn.surprise import draw_latent, new_seed, recolour, surprise
+from atelier.cppn.topologies import with_activation
+from atelier.cppn.window import Window
 from atelier.settings import Number
 
 LITTER = 16

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from atelier import figures
-from atelier.datasets.download import DownloadError
-from atelier.datasets.pictures import PAINTINGS, Picture, load_picture, painting_download
+from atelier.data.download import DownloadError
+from atelier.data.pictures import PAINTINGS, Picture, load_picture, painting_download
 from atelier.fields import networks
 from atelier.fields.fitting import FitStep
 from atelier.fields.metrics import radial_spectrum
@@ -15,8 +15,8 @@ from atelier.painting.exports import comparison_png, training_gif
 from atelier.painting.run import Run, train
 from atelier.painting.settings import PaintingSettings
 from atelier.paths import write_whole
-from atelier.reports import Report
-from atelier.terminal import ProgressBar
+from atelier.page.report import Report
+from atelier.page.terminal import ProgressBar
 
 
 def run_command(settings: PaintingSettings, words: TextIO | None = None) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from atelier import figures
-from atelier.datasets.pictures import fitted_size
+from atelier.data.pictures import fitted_size
 from atelier.fields import networks, rendering
 from atelier.fields.fitting import Measure
 from atelier.fields.metrics import psnr
 from atelier.fields.networks import CoordinateNetwork, NetworkSpec
 from atelier.fields.recording import Moment
 from atelier.fields.window import Window
-from atelier.widgets.exporter import ExportStep
+from atelier.page.downloads import ExportStep
 
 GIF_FRAMES = 51
 GIF_SIDE = 320

@@ -7,7 +7,7 @@ from atelier.fields.inside import stage_maps, unit_sheet
 from atelier.fields.metrics import decibels, radial_spectrum
 from atelier.fields.recording import Moment
 from atelier.painting.run import Run
-from atelier.widgets import encode_picture
+from atelier.page import encode_picture
 
 
 def honest_numbers(run: Run) -> dict[str, str]:

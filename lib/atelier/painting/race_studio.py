@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from atelier.datasets.pictures import Picture
+from atelier.data.pictures import Picture
 from atelier.errors import UserError
 from atelier.fields import rendering
 from atelier.fields.networks import NETWORKS
 from atelier.fields.race import Lap, race
-from atelier.jobs import Job
+from atelier.page.jobs import Job
 from atelier.painting.settings import PaintingSettings, fit_options, network_spec
-from atelier.widgets import Curve, Line, LiveCanvas, Panel, Scene, encode_picture
+from atelier.page import Curve, Line, LiveCanvas, Panel, Scene, encode_picture
 
 MOST_RUNNERS = 4
 _CURVE = Curve("psnr", "PSNR, dB", "", 1, over="processor seconds each", height=180, newest=False)

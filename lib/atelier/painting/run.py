@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from atelier.datasets.pictures import Picture
+from atelier.data.pictures import Picture
 from atelier.devices import best_device
 from atelier.errors import UserError
 from atelier.fields import networks

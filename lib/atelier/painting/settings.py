@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from atelier.datasets.pictures import BUILT_IN, PAINTINGS, Picture
+from atelier.data.pictures import BUILT_IN, PAINTINGS, Picture
 from atelier.fields.fitting import LOSSES, OPTIMISERS, SAMPLINGS, FitOptions
 from atelier.fields.networks import DOMAINS, FINALS, NETWORKS, NetworkSpec, finest_for
 from atelier.settings import Choice, Number, SettingError, Settings, Switch, Text, setting

@@ -3,7 +3,7 @@
 Each painting, 384 pixels on its longer side, becomes a hash grid with 0.9 parameters per value, stored as float16.
 """
 
-from atelier.datasets.pictures import PAINTINGS, painting_file, weights_file
+from atelier.data.pictures import PAINTINGS, painting_file, weights_file
 from atelier.errors import UserError
 from atelier.fields import networks
 from atelier.painting.command import finished_run

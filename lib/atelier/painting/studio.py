@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from atelier import figures
-from atelier.datasets.pictures import PAINTINGS, Picture, fitted_size, weights_file
+from atelier.data.pictures import PAINTINGS, Picture, fitted_size, weights_file
 from atelier.errors import UserError
 from atelier.fields import networks, rendering
 from atelier.fields.fitting import FitStep, Measure, warm_up
@@ -22,11 +22,11 @@ from atelier.fields.metrics import decibels
 from atelier.fields.networks import CoordinateNetwork
 from atelier.fields.recording import Moment
 from atelier.fields.window import Window
-from atelier.jobs import Job
+from atelier.page.jobs import Job
 from atelier.painting import exports
 from atelier.painting.run import Run, check_fits, shipped_run
 from atelier.painting.settings import PaintingSettings
-from atelier.widgets import Curve, Line, LiveCanvas, Panel, Scene, encode_picture
+from atelier.page import Curve, Line, LiveCanvas, Panel, Scene, encode_picture
 
 _MEASURE_SECONDS = 0.5
 """Between two measurements (PSNR, SSIM, error, inside views); the picture itself is drawn more often."""

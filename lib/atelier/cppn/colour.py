@@ -1,0 +1,225 @@
+"""From the outputs of a network to colours: colour spaces, palettes, one fixed tone mapping per field.
+
+OKLab: Ottosson, "A perceptual color space for image processing", 2020. sRGB transfer: IEC 61966-2-1.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atelier.errors import UserError
+from atelier.cppn import draws
+from atelier.cppn.spec import FieldSpec
+
+_LMS = np.array(
+    [[0.4122214708, 0.5363325363, 0.0514459929],
+     [0.2119034982, 0.6806995451, 0.1073969566],
+     [0.0883024619, 0.2817188376, 0.6299787005]]
+)  # fmt: skip
+_LAB = np.array(
+    [[0.2104542553, 0.7936177850, -0.0040720468],
+     [1.9779984951, -2.4285922050, 0.4505937099],
+     [0.0259040371, 0.7827717662, -0.8086757660]]
+)  # fmt: skip
+_LMS_INVERSE, _LAB_INVERSE = np.linalg.inv(_LMS), np.linalg.inv(_LAB)
+_LUMA = (0.2126, 0.7152, 0.0722)
+_TABLE = 1024  # entries of a palette's table; between them colours are mixed, so no step shows
+
+PALETTES: dict[str, tuple[str, ...]] = {
+    "dusk": ("#0d1030", "#2b2a6b", "#7a3b8f", "#d65a7c", "#f7a072", "#ffe8c2"),
+    "ember": ("#0b0709", "#3d0c1f", "#8f1d2c", "#e0522d", "#f9a03f", "#fff3c4"),
+    "lagoon": ("#04151f", "#0b3c5d", "#127e8c", "#52c4a3", "#c5ebc3", "#fdf6e3"),
+    "sakura": ("#2a1a2e", "#6b2d5c", "#c74b7b", "#f08fa8", "#fbd1d1", "#fff8f0"),
+    "moss": ("#0c1410", "#1f3a2b", "#4a6b3a", "#95a84f", "#dcd28a", "#f9f4dc"),
+    "ink": ("#0a0a0f", "#23283a", "#50607a", "#a0b0be", "#e4e6e1", "#fbfaf5"),
+    "nordic": ("#14202e", "#274c63", "#5b8a9a", "#c9d6cf", "#e8b89a", "#b5524a"),
+    "carnival": ("#1b1147", "#5a189a", "#e0218a", "#ff7a3d", "#ffd23f", "#2ec4b6"),
+    "porcelain": ("#fdfbf4", "#cfe0ea", "#7ba7cc", "#2e5fa3", "#132a5e", "#e7c08b"),
+    "desert": ("#1d1a2b", "#58354b", "#a9573f", "#dd9c56", "#f0d9a7", "#7fb7b2"),
+    "aurora": ("#050b1f", "#0f2f4f", "#0d7a6f", "#4bd18b", "#c6f29b", "#8a5bd6"),
+    "orchid": ("#100a1c", "#33206a", "#7b3fc4", "#cd7ae0", "#f7c6e4", "#fff4e6"),
+    "copper": ("#07181c", "#0f4c4f", "#3f8f82", "#c99a5f", "#e8b27d", "#fbe9d0"),
+    "lava_lamp": ("#2b0a3d", "#8c1c6a", "#f2385a", "#f5a503", "#f9e9a0", "#35b0ab"),
+    "tropics": ("#062c30", "#05595b", "#18a999", "#f4d35e", "#ee964b", "#d62246"),
+    "bauhaus": ("#f2ead8", "#e3b23c", "#d1362f", "#1d3a6e", "#12141c", "#f2ead8"),
+}
+"""Name to colours from one end to the other; a new palette is one line here."""
+
+
+def linear(encoded):
+    """sRGB values in [0, 1] to linear light; arrays or tensors of any shape."""
+    where = torch.where if isinstance(encoded, Tensor) else np.where
+    return where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+def encoded(light):
+    """Linear light in [0, 1] to sRGB values."""
+    if isinstance(light, Tensor):
+        safe = light.clamp_min(0.0031308)
+        return torch.where(light <= 0.0031308, light * 12.92, safe.pow(1 / 2.4).mul_(1.055).sub_(0.055))
+    safe = np.maximum(light, 0.0031308)
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * safe ** (1 / 2.4) - 0.055)
+
+
+def oklab_from_srgb(rgb: np.ndarray) -> np.ndarray:
+    """(..., 3) sRGB in [0, 1] to (..., 3) OKLab, L in [0, 1]."""
+    return np.cbrt(linear(rgb) @ _LMS.T) @ _LAB.T
+
+
+def srgb_from_oklab(lab: np.ndarray) -> np.ndarray:
+    """(..., 3) OKLab to (..., 3) sRGB, clipped to [0, 1]."""
+    return encoded(np.clip((lab @ _LAB_INVERSE.T) ** 3 @ _LMS_INVERSE.T, 0, 1))
+
+
+def palette_colours(spec: FieldSpec) -> tuple[str, ...]:
+    """The colours "#rrggbb" of a spec's palette.
+
+    Raises:
+        UserError: a name that no palette has.
+    """
+    colours: list[str] = []
+    for word in spec.palette:
+        if not word.startswith("#") and word not in PALETTES:
+            raise UserError(f"There is no palette {word!r}; the palettes are {', '.join(PALETTES)}.")
+        colours += [word] if word.startswith("#") else PALETTES[word]
+    return tuple(colours)
+
+
+def table(colours: Sequence[str], count: int = _TABLE) -> np.ndarray:
+    """Colours mixed in OKLab from the first to the last, (count, 3) float32 sRGB."""
+    lab = oklab_from_srgb(np.array([_rgb(colour) for colour in colours]))  # (n, 3)
+    at = np.linspace(0, len(lab) - 1, count)
+    mixed = np.stack([np.interp(at, np.arange(len(lab)), lab[:, i]) for i in range(3)], axis=1)
+    return srgb_from_oklab(mixed).astype(np.float32)
+
+
+def palette_from_picture(picture: np.ndarray, count: int = 6, seed: int = 0) -> tuple[str, ...]:
+    """The leading colours of a picture, dark to light: k-means in OKLab from the documented generator.
+
+    picture: (H, W, 3) uint8, or float in [0, 1]. Returns 2 to 16 colours "#rrggbb" for `FieldSpec.palette`.
+
+    Raises:
+        UserError: not such a picture, or a count out of bounds.
+    """
+    if picture.ndim != 3 or picture.shape[2] < 3 or not picture.size:
+        raise UserError("A palette is taken from a colour picture; choose another picture.")
+    if not 2 <= count <= FieldSpec.domain("palette").longest:
+        raise UserError("A palette has 2 to 16 colours; choose such a number.")
+    rgb = picture[..., :3].reshape(-1, 3) / (255.0 if picture.dtype == np.uint8 else 1.0)
+    at = (draws.uniform(seed, "pixels", (4000,)) * len(rgb)).astype(np.int64)
+    lab = oklab_from_srgb(rgb[at])  # (4000, 3)
+    centres = _kmeans(lab, count)
+    return tuple(_hex(srgb_from_oklab(lab)) for lab in centres[np.argsort(centres[:, 0])])
+
+
+def _kmeans(points: np.ndarray, count: int, rounds: int = 20) -> np.ndarray:
+    """Lloyd's rounds from farthest-point seeds: accents of a painting get a centre of their own."""
+    centres = [points.mean(0)]
+    while len(centres) < count:
+        nearest = np.min([((points - c) ** 2).sum(1) for c in centres], axis=0)
+        centres.append(points[nearest.argmax()])
+    centres = np.stack(centres)  # (count, 3)
+    for _ in range(rounds):
+        label = ((points[:, None] - centres) ** 2).sum(2).argmin(1)
+        centres = np.stack([points[label == i].mean(0) if (label == i).any() else c for i, c in enumerate(centres)])
+    return centres
+
+
+class Colouring:
+    """The tone mapping and colours of one field: z (C, n) -> (3, n) float32 sRGB in [0, 1].
+
+    mean, spread: (C, 1), of the outputs over [-1, 1]^2; outputs are centred on them, once and for all.
+    """
+
+    def __init__(self, spec: FieldSpec, mean: Tensor, spread: Tensor):
+        self.spec = spec
+        self._shift, self._factor = mean, 1.0 / spread
+        self._turn = draws.number(spec.seed, "hue")
+        if spec.colour == "palette":
+            self._table = torch.from_numpy(table(palette_colours(spec))).T.contiguous()  # (3, _TABLE)
+            luma = self._table.T @ torch.tensor(_LUMA)
+            self._lightest = self._table[:, luma.argmax()][:, None]  # (3, 1)
+            self._darkest = self._table[:, luma.argmin()][:, None]
+            self._steps = torch.diff(self._table, append=self._table[:, -1:])
+
+    def __call__(self, z: Tensor) -> Tensor:
+        z = z.sub_(self._shift).mul_(self._factor)
+        rgb = _SPACES[self.spec.colour](self, z)
+        if self.spec.saturation != 1 and self.spec.colour != "gray":
+            luma = sum(weight * channel for weight, channel in zip(_LUMA, rgb, strict=True))
+            rgb = torch.lerp(luma.expand_as(rgb), rgb, self.spec.saturation)
+        return rgb.clamp_(0, 1)
+
+    def tone(self, z: Tensor) -> Tensor:
+        """The fixed tone mapping: nearly the normal distribution function, which spreads normal outputs
+        evenly over [0, 1] (Bowling et al., "A logistic approximation to the cumulative normal", 2009)."""
+        return z.mul(1.702 * self.spec.contrast).add_(self.spec.brightness * 1.702).sigmoid_()
+
+    def _folded(self, z: Tensor) -> Tensor:
+        """The tone, run `cycles` times to and fro over [0, 1]."""
+        t = self.tone(z).mul_(self.spec.cycles)
+        return (t - 2 * torch.round(t / 2)).abs_() if self.spec.cycles > 1 else t
+
+    def gray(self, z: Tensor) -> Tensor:
+        return self.tone(z[0]).expand(3, -1).clone()
+
+    def rgb(self, z: Tensor) -> Tensor:
+        return self.tone(z)
+
+    def hsv(self, z: Tensor) -> Tensor:
+        """Hue around a drawn one, over two thirds of the circle; saturation and value never at their ends."""
+        hue = z[0].mul(0.16).add_(self._turn)
+        saturation = self.tone(z[1]).mul_(0.55).add_(0.35)
+        value = self.tone(z[2]).mul_(0.82).add_(0.14)
+        channels = []
+        for n in (5.0, 3.0, 1.0):
+            k = torch.remainder(hue * 6 + n, 6)
+            channels.append(value - value * saturation * torch.minimum(k, 4 - k).clamp_(0, 1))
+        return torch.stack(channels)
+
+    def oklab(self, z: Tensor) -> Tensor:
+        """Lightness from the first channel; hue and chroma from the others, around a drawn hue."""
+        light = self._folded(z[0]).mul_(0.84).add_(0.12)
+        room = light.mul(1 - light).mul_(4)  # black and white have no chroma
+        turn = 2 * math.pi * self._turn
+        a = torch.tanh(z[1] * 0.8).mul_(0.12).add_(0.07 * math.cos(turn)).mul_(room)
+        b = torch.tanh(z[2] * 0.8).mul_(0.12).add_(0.07 * math.sin(turn)).mul_(room)
+        lab = torch.stack([light, a, b])  # (3, n)
+        lms = (torch.from_numpy(_LAB_INVERSE).float() @ lab).pow_(3)
+        return encoded((torch.from_numpy(_LMS_INVERSE).float() @ lms).clamp_(0, 1))
+
+    def palette(self, z: Tensor) -> Tensor:
+        """The palette by the first channel, to and fro where it is run through more than once; light and
+        shade by the second, towards the palette's own lightest and darkest, so that no mud is mixed."""
+        t = self._folded(z[0]).mul_(_TABLE - 1)
+        index = t.long()
+        rgb = torch.addcmul(
+            self._table.index_select(1, index), self._steps.index_select(1, index), t.sub_(index)
+        )  # (3, n)
+        if self.spec.relief:
+            shade = z[1].tanh_().mul_(self.spec.relief)
+            rgb = torch.lerp(rgb, torch.where(shade > 0, self._lightest, self._darkest), shade.abs_())
+        return rgb
+
+
+_SPACES: dict[str, Callable[[Colouring, Tensor], Tensor]] = {
+    "palette": Colouring.palette,
+    "oklab": Colouring.oklab,
+    "rgb": Colouring.rgb,
+    "hsv": Colouring.hsv,
+    "gray": Colouring.gray,
+}
+
+CHANNELS: dict[str, int] = {"palette": 2, "oklab": 3, "rgb": 3, "hsv": 3, "gray": 1}
+"""Outputs that a colour space needs."""
+
+
+def _rgb(colour: str) -> list[float]:
+    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+
+
+def _hex(rgb: np.ndarray) -> str:
+    return "#" + "".join(f"{round(float(value) * 255):02x}" for value in rgb)

@@ -1,0 +1,151 @@
+"""Favourites: recipes with names, as one JSON text on a shelf, to be downloaded and loaded again."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from atelier.errors import UserError
+from atelier.cppn.recipe import Recipe
+from atelier.paths import atomic_write, cache_dir
+
+FORMAT = 1
+FILE = "favourites.json"
+LONGEST_NAME = 80
+
+
+class Shelf(Protocol):
+    """Where the text of favourites is kept."""
+
+    text: str
+
+    def set_aside(self) -> None:
+        """Move the text out of the way, to where it is not lost."""
+
+
+class DamagedError(UserError):
+    """Favourites that no Atelier can read."""
+
+
+@dataclass
+class FileShelf:
+    """A file, by default `FILE` in the first data folder that can be written to."""
+
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.path = self.path or cache_dir() / FILE
+
+    @property
+    def text(self) -> str:
+        return self.path.read_text(encoding="utf-8", errors="replace") if self.path.is_file() else ""
+
+    @text.setter
+    def text(self, text: str) -> None:
+        with atomic_write(self.path) as part:
+            part.write_text(text, encoding="utf-8")
+
+    def set_aside(self) -> None:
+        count, aside = 1, self.path.with_name(f"damaged-{self.path.name}")
+        while aside.exists():
+            count += 1
+            aside = self.path.with_name(f"damaged-{count}-{self.path.name}")
+        self.path.replace(aside)
+
+
+def load(shelf: Shelf) -> dict[str, Recipe]:
+    """All favourites by name, in the order they were kept; none where nothing was kept yet.
+
+    Raises:
+        UserError: the text is damaged, or of a newer version.
+    """
+    text = shelf.text
+    try:
+        return loads(text, FILE) if text else {}
+    except DamagedError:
+        raise DamagedError(
+            "The favourites kept here cannot be read; keep a picture, or load a file that Atelier saved, to begin anew "
+            "(they are set aside)."
+        ) from None
+
+
+def known(shelf: Shelf) -> dict[str, Recipe]:
+    """As `load`, but a damaged text is set aside for those that are kept from now on."""
+    try:
+        return load(shelf)
+    except DamagedError:
+        shelf.set_aside()
+        return {}
+
+
+def loads(text: str, name: str = "The file") -> dict[str, Recipe]:
+    """As `load`, for the text of a downloaded file."""
+    try:
+        data = json.loads(text)
+        version, entries = data["format"], dict(data["favourites"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DamagedError(f"The favourites in {name} cannot be read; choose a file that Atelier saved.") from None
+    if not isinstance(version, int) or version > FORMAT:
+        raise UserError(f"{name} was saved by a newer Atelier (format {version}); update Atelier to read it.")
+    if not all(isinstance(key, str) and 0 < len(key.strip()) <= LONGEST_NAME for key in entries):
+        raise DamagedError(f"A favourite in {name} has no proper name; choose a file that Atelier saved.")
+    try:
+        return {key: Recipe.from_json(entry) for key, entry in entries.items()}
+    except UserError as error:
+        raise DamagedError(f"A favourite in {name} cannot be read: {error}") from error
+
+
+def dumps(favourites: Mapping[str, Recipe]) -> str:
+    entries = {name: recipe.to_json() for name, recipe in favourites.items()}
+    return json.dumps({"format": FORMAT, "favourites": entries}, indent=2, ensure_ascii=False) + "\n"
+
+
+def keep(name: str, recipe: Recipe, shelf: Shelf) -> None:
+    """Keep a recipe under a new name.
+
+    Raises:
+        UserError: no name, a name that is too long or taken, favourites of a newer version.
+    """
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME:
+        raise UserError(f"A favourite needs a name of 1 to {LONGEST_NAME} characters.")
+    found = known(shelf)
+    if name in found:
+        raise UserError(f"There is a favourite named {name!r} already; choose another name.")
+    shelf.text = dumps({**found, name: recipe})
+
+
+def take_in(favourites: Mapping[str, Recipe], shelf: Shelf) -> int:
+    """Keep the favourites of a downloaded file too, and give the number of those that are new. A name that another
+    recipe has already gets a number.
+
+    Raises:
+        UserError: favourites of a newer version on the shelf.
+    """
+    taken = known(shelf)
+    new = {name: recipe for name, recipe in favourites.items() if taken.get(name) != recipe}
+    for name, recipe in new.items():
+        taken[free_name(name, taken)] = recipe
+    shelf.text = dumps(taken)
+    return len(new)
+
+
+def free_name(name: str, taken: Mapping[str, Recipe]) -> str:
+    """The name, or the name with the first number that is free."""
+    free, count = name, 2
+    while free in taken:
+        free, count = f"{name[: LONGEST_NAME - 6]} {count}", count + 1
+    return free
+
+
+def forget(name: str, shelf: Shelf) -> None:
+    """Remove a favourite.
+
+    Raises:
+        UserError: no such favourite, damaged favourites.
+    """
+    found = load(shelf)
+    if name not in found:
+        raise UserError(f"There is no favourite named {name!r}; choose one of those shown.")
+    shelf.text = dumps({key: recipe for key, recipe in found.items() if key != name})

@@ -1,0 +1,262 @@
+"""Breeding: mutation, crossover, novelty and the family tree.
+
+After Secretan et al., "Picbreeder: evolving pictures collaboratively online" (2008); novelty as the mean
+distance to the nearest neighbours (Lehman & Stanley, "Abandoning objectives", 2011, section 4).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from atelier.errors import UserError
+from atelier.cppn import draws
+from atelier.cppn.activations import RANDOM_POOL
+from atelier.cppn.colour import oklab_from_srgb
+from atelier.cppn.rendering import glances
+from atelier.cppn.spec import FieldSpec, blend, trim
+from atelier.cppn.surprise import new_seed, recolour
+from atelier.cppn.topologies import TOPOLOGIES, activation_names
+from atelier.cppn.window import Window
+from atelier.settings import Number, Settings, Switch, setting
+
+BLANK = 0.035
+"""Least spread of OKLab over a picture that is worth showing."""
+
+NOISE = 0.62
+"""Greatest share of the spread that may lie between neighbouring pixels of a small picture."""
+
+
+@dataclass(frozen=True)
+class Mutation(Settings):
+    """How far a child may fall from its parent.
+
+    strength: 0 changes nothing, 0.2 is a tweak, 1 an overhaul. The switches say what may change.
+    """
+
+    strength: float = setting(0.35, Number(0, 1, 0.01), "from tweak to overhaul")
+    weights: bool = setting(True, Switch(), "change the weights")
+    activations: bool = setting(True, Switch(), "change activations")
+    structure: bool = setting(True, Switch(), "change width, depth, topology, symmetry")
+    latent: bool = setting(True, Switch(), "move the latent vector")
+    colours: bool = setting(True, Switch(), "change the colours")
+
+
+def mutate(parent: FieldSpec, seed: int, mutation: Mutation | None = None) -> FieldSpec:
+    """A child: always a valid spec, the same for the same seed; at strength 0 the parent itself."""
+    how = mutation or Mutation()
+    if how.strength == 0:
+        return parent
+    changes: dict[str, Any] = {}
+    if how.weights:
+        changes["strands"] = _nudged(parent, seed, how.strength)
+    if how.latent and parent.latent:
+        step = draws.normal(seed, "latent step", (len(parent.latent),)) * how.strength
+        domain = FieldSpec.domain("latent")
+        changes["latent"] = tuple(
+            round(_clip(v + float(s), domain.low, domain.high), 3) for v, s in zip(parent.latent, step, strict=True)
+        )
+    if how.activations and _chance(seed, "activations", how.strength):
+        changes["activations"] = _other_activation(parent, seed)
+    if how.structure:
+        changes |= _structure(parent, seed, how.strength)
+    child = parent.replace(**changes)
+    if how.colours and _chance(seed, "colours", how.strength):
+        child = recolour(child, new_seed(seed, "recolour"))
+    return child
+
+
+def crossover(first: FieldSpec, second: FieldSpec, seed: int) -> FieldSpec:
+    """A child of two: wiring, inputs and colours each from one parent, weights on the arc between them."""
+    wiring = draws.choice(seed, "wiring", (first, second))
+    colours = draws.choice(seed, "colours", (first, second))
+    inputs = draws.choice(seed, "inputs", (first, second))
+    taken = {name: getattr(colours, name) for name in _COLOURS} | {name: getattr(inputs, name) for name in _INPUTS}
+    strands = blend(first, second, draws.number(seed, "share", 0.3, 0.7))
+    return wiring.replace(**taken, strands=strands)
+
+
+_COLOURS = ("colour", "palette", "cycles", "relief", "contrast", "brightness", "saturation")
+_INPUTS = (
+    "inputs", "scale", "frequency", "symmetry", "order", "fourier", "fourier_sigma", "latent", "latent_scale"
+)  # fmt: skip
+
+
+def descriptor(pixels: np.ndarray) -> np.ndarray:
+    """What a picture (H, W, 3) uint8 looks like, from afar: 8 x 8 means in OKLab, (192,) float64."""
+    lab = oklab_from_srgb(pixels / 255.0)
+    h, w = (side // 8 * 8 for side in pixels.shape[:2])
+    return lab[:h, :w].reshape(8, h // 8, 8, w // 8, 3).mean((1, 3)).ravel()
+
+
+def novelty(found: np.ndarray, others: Sequence[np.ndarray], nearest: int = 3) -> float:
+    """Mean OKLab distance of a descriptor to its nearest few others; infinite where there is none."""
+    if not others:
+        return math.inf
+    distances = np.sqrt(((np.stack(others) - found) ** 2).reshape(len(others), -1, 3).sum(2).mean(1))
+    return float(np.sort(distances)[:nearest].mean())
+
+
+def is_blank(pixels: np.ndarray) -> bool:
+    """Whether a small picture (H, W, 3) uint8 shows next to nothing: one colour, or noise."""
+    lab = oklab_from_srgb(pixels / 255.0)
+    spread = math.sqrt(lab.var((0, 1)).sum())
+    if spread < BLANK:
+        return True
+    rough = np.diff(lab, axis=1).var() + np.diff(lab, axis=0).var()
+    return bool(rough / (4 * lab.var((0, 1)).mean() + 1e-12) > NOISE)
+
+
+def siblings(
+    parents: Sequence[FieldSpec], count: int, seed: int, mutation: Mutation | None = None
+) -> Iterator[FieldSpec]:
+    """Children of one parent, or of several crossed: not blank, and kept apart from each other.
+
+    Two candidates a child are glanced at; the one more novel is kept.
+    """
+    kept = [descriptor(p) for p in glances(parents)]
+    for i in range(count):
+        best = max(_candidates(parents, seed, i, mutation), key=lambda pair: _worth(pair[1], kept))
+        kept.append(descriptor(best[1]))
+        yield best[0]
+
+
+def _candidates(
+    parents: Sequence[FieldSpec], seed: int, i: int, mutation: Mutation | None
+) -> list[tuple[FieldSpec, np.ndarray]]:
+    specs = [_child(parents, new_seed(seed, f"child {i} {j}"), mutation) for j in range(2)]
+    shown = list(zip(specs, glances(specs), strict=True))
+    if all(is_blank(pixels) for _, pixels in shown):
+        gentle = (mutation or Mutation()).replace(structure=False, activations=False)
+        spec = _child(parents, new_seed(seed, f"child {i} again"), gentle)
+        shown += zip([spec], glances([spec]), strict=True)
+    return shown
+
+
+def _child(parents: Sequence[FieldSpec], seed: int, mutation: Mutation | None) -> FieldSpec:
+    if len(parents) == 1:
+        return mutate(parents[0], seed, mutation)
+    a = draws.integer(seed, "first", 0, len(parents))
+    b = (a + draws.integer(seed, "second", 1, len(parents))) % len(parents)
+    how = mutation or Mutation()
+    slight = how.replace(strength=how.strength / 2)
+    return mutate(crossover(parents[a], parents[b], seed), new_seed(seed, "mutation"), slight)
+
+
+def _worth(pixels: np.ndarray, kept: Sequence[np.ndarray]) -> float:
+    return -1.0 if is_blank(pixels) else novelty(descriptor(pixels), kept)
+
+
+def _nudged(parent: FieldSpec, seed: int, strength: float) -> tuple[tuple[int, float], ...]:
+    """Turned by an angle of up to 90 degrees towards a new seed: the weights keep their spread."""
+    angle = strength * math.pi / 2
+    turned = [(s, amount * math.cos(angle)) for s, amount in parent.weight_strands()]
+    return trim([*turned, (new_seed(seed, "strand"), math.sin(angle))])
+
+
+def _other_activation(parent: FieldSpec, seed: int) -> tuple[str, ...]:
+    """The activations written out, with one of them drawn anew."""
+    count = parent.nodes if parent.topology == "watts_strogatz" else parent.depth
+    names = activation_names(parent, count)
+    at = draws.integer(seed, "which", 0, count)
+    names[at] = draws.choice(seed, "to", [name for name in RANDOM_POOL if name != names[at]])
+    return tuple(names)
+
+
+def _structure(parent: FieldSpec, seed: int, strength: float) -> dict[str, Any]:
+    """Changes of shape, each with a chance that grows with the strength; every bound is the spec's own."""
+    changes: dict[str, Any] = {}
+    for name, reach in (("depth", 2), ("nodes", 3), ("order", 2), ("width", 8)):
+        if _chance(seed, name, strength * 0.3):
+            changes[name] = _moved(parent, name, draws.integer(seed, f"by {name}", -reach, reach + 1))
+    for name, factor in (("scale", 1.6), ("cycles", 1.6), ("std", 1.25), ("rewiring", 1.5)):
+        if _chance(seed, name, strength * 0.5):
+            ratio = factor ** draws.number(seed, f"by {name}", -1, 1)
+            domain = FieldSpec.domain(name)
+            changes[name] = round(_clip(getattr(parent, name) * ratio, domain.low, domain.high), 3)
+    if strength > 0.5 and _chance(seed, "topology", (strength - 0.5) * 0.8):
+        changes["topology"] = draws.choice(seed, "new topology", [t for t in TOPOLOGIES if t != "siren"])
+    if strength > 0.3 and _chance(seed, "symmetry", (strength - 0.3) * 0.3):
+        changes["symmetry"] = draws.choice(seed, "new symmetry", FieldSpec.domain("symmetry").options)
+    return changes
+
+
+def _moved(parent: FieldSpec, name: str, step: int) -> int:
+    domain = FieldSpec.domain(name)
+    return int(_clip(getattr(parent, name) + step, domain.low, domain.high))
+
+
+def _chance(seed: int, label: str, p: float) -> bool:
+    return draws.number(seed, f"chance of {label}") < p
+
+
+def _clip(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One picture of a family: what it is, through which window it was chosen, and whose child it is."""
+
+    spec: FieldSpec
+    window: Window = field(default_factory=Window)
+    parents: tuple[int, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family tree that forgets nobody. Members are numbered in order of birth; `path` is the way that was
+    walked, so that undo goes back along it."""
+
+    members: tuple[Member, ...] = ()
+    path: tuple[int, ...] = ()
+
+    @property
+    def current(self) -> int | None:
+        """The number of the member that breeds, None in an empty family."""
+        return self.path[-1] if self.path else None
+
+    def born(
+        self, spec: FieldSpec, parents: Sequence[int] = (), window: Window | None = None, name: str = ""
+    ) -> "Family":
+        """With one more member, which becomes the current one.
+
+        Raises:
+            UserError: a parent that is not in the family.
+        """
+        for parent in parents:
+            self._check(parent)
+        member = Member(spec, window or Window(), tuple(parents), name)
+        return Family((*self.members, member), (*self.path, len(self.members)))
+
+    def back_to(self, number: int) -> "Family":
+        """With an earlier member as the current one again.
+
+        Raises:
+            UserError: no such member.
+        """
+        self._check(number)
+        return replace(self, path=(*self.path, number))
+
+    def undo(self) -> "Family":
+        """One step back along the path; the first step stays."""
+        return replace(self, path=self.path[:-1]) if len(self.path) > 1 else self
+
+    def ancestors(self, number: int) -> list[int]:
+        """All ancestors of a member, nearest first."""
+        self._check(number)
+        found: list[int] = []
+        left = list(self.members[number].parents)
+        while left:
+            parent = left.pop(0)
+            if parent not in found:
+                found.append(parent)
+                left += self.members[parent].parents
+        return found
+
+    def _check(self, number: int) -> None:
+        if not 0 <= number < len(self.members):
+            raise UserError(f"The family has no member {number}; choose one from 0 to {len(self.members) - 1}.")

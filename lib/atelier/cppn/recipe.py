@@ -1,0 +1,192 @@
+"""A picture carries its recipe: in the PNG, in recipe.json, in the address; each gives back the same picture.
+
+The address token is "f1." and base64url of a CRC-32 (4 bytes, big-endian) and the zlib stream of the recipe's
+compact JSON, holding only what differs from the defaults *of format 1*, with the dictionary below.
+"""
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atelier.errors import UserError
+from atelier.cppn import png
+from atelier.cppn.colour import palette_colours
+from atelier.cppn.rendering import BAND, POINTS, Tile, render_tiles
+from atelier.cppn.spec import FieldSpec
+from atelier.cppn.window import Window, check_size
+from atelier.paths import atomic_write
+
+KEYWORD = "atelier-field"
+_LONGEST = 200_000  # characters of JSON; a recipe has a few hundred
+_PREFIX = "f1."
+
+# Part of format 1: it may never change, or old addresses could not be read.
+_DICTIONARY = (
+    b'"linear""residual""gate""maximum""mlp""dense""conv""siren""watts_strogatz""random""tanh""sin""cos"'
+    b'"gaussian""bump""triangle""softplus""gelu""elu""mish""softsign""hardtanh""uniform""normal""layer"'
+    b'"periodic_x","periodic_y","spiral","theta","r""mirror_x""rotation""tiling""kaleidoscope""oklab""rgb"'
+    b'"hsv""gray""palette":["#"],"latent":[0.,-0."latent_scale":"fourier_sigma":0.,"fourier":"omega":'
+    b'"frequency":"neighbours":"rewiring":0."nodes":"operations":["linear"],"norm":"initialisation":"low":'
+    b'"high":"mean":"brightness":"contrast":"saturation":"strands":[["relief":0.,"cycles":"symmetry":"order":'
+    b'"bias":"scale":"std":1."inputs":["x","y","r"],"activations":["bump","tanh"],"depth":"width":"topology":'
+    b'{"window":{"pan_x":0.,"pan_y":0.,"zoom":1.},"spec":{"seed":'
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A field and the window it was seen through."""
+
+    spec: FieldSpec
+    window: Window = field(default_factory=Window)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": KEYWORD, "spec": self.spec.to_json(), "window": self.window.to_json()}
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Recipe":
+        """Raises UserError: not a recipe, a newer version, a value out of bounds."""
+        if not isinstance(data, dict) or "spec" not in data:
+            raise UserError("This is not the recipe of a field; choose a recipe that Atelier saved.")
+        spec = FieldSpec.from_json(data["spec"])
+        palette_colours(spec)
+        return cls(spec, Window.from_json(data.get("window", {})))
+
+
+def to_token(recipe: Recipe) -> str:
+    """The compact word for an address (letters, digits, "-", "_", "."), typically 100 to 250 characters."""
+    default, window = FieldSpec().to_json(), Window().to_json()
+    data = {
+        "spec": {k: v for k, v in recipe.spec.to_json().items() if v != default[k]},
+        "window": {k: v for k, v in recipe.window.to_json().items() if v != window[k]},
+    }
+    packer = zlib.compressobj(9, wbits=-15, zdict=_DICTIONARY)
+    text = _dumps(data).encode()
+    packed = struct.pack(">I", zlib.crc32(text)) + packer.compress(text) + packer.flush()
+    return _PREFIX + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def from_token(token: str) -> Recipe:
+    """The recipe of an address token.
+
+    Raises:
+        UserError: cut off, mistyped, of a newer version, or not a token at all.
+    """
+    token = token.strip()
+    if not token.startswith(_PREFIX):
+        newer = token[:1] == "f" and token[1:2].isdigit() and "." in token
+        what = "was made by a newer Atelier; update it" if newer else "does not describe a field; copy it again"
+        raise UserError(f"This address {what}.")
+    try:
+        word = token[len(_PREFIX) :]
+        packed = base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_", validate=True)
+        unpacker = zlib.decompressobj(wbits=-15, zdict=_DICTIONARY)
+        text = unpacker.decompress(packed[4:], _LONGEST)
+        if not unpacker.eof or packed[:4] != struct.pack(">I", zlib.crc32(text)):
+            raise ValueError
+        data = json.loads(text)
+    except (ValueError, zlib.error, struct.error):
+        raise UserError("This address was cut off or mistyped; copy the whole of it again.") from None
+    return Recipe.from_json(data)
+
+
+def write_json(path: Path, recipe: Recipe) -> Path:
+    """Write recipe.json, atomically."""
+    with atomic_write(path) as part:
+        part.write_text(json.dumps(recipe.to_json(), indent=2) + "\n", encoding="utf-8")
+    return Path(path)
+
+
+def read(path: Path) -> Recipe:
+    """The recipe of a PNG or a JSON file.
+
+    Raises:
+        UserError: no such file, no recipe inside, a newer version, a value out of bounds.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise UserError(f"There is no recipe at {path.name} that can be read; check the path.") from None
+    return read_bytes(data, path.name)
+
+
+def read_bytes(data: bytes, name: str = "The file") -> Recipe:
+    """As `read`, for a file that was dropped into a page."""
+    if data.startswith(png.SIGNATURE):
+        text = _text_chunk(data, name)
+    else:
+        if len(data) > _LONGEST:
+            raise UserError(f"{name} is too large for a recipe; choose a PNG or a recipe.json from Atelier.")
+        text = data.decode("utf-8", errors="replace")
+    try:
+        loaded = json.loads(text)
+    except (ValueError, RecursionError):
+        raise UserError(f"The recipe in {name} cannot be read; choose a PNG or recipe.json from Atelier.") from None
+    return Recipe.from_json(loaded)
+
+
+def png_bytes(pixels: np.ndarray, recipe: Recipe) -> bytes:
+    """A PNG of pixels (H, W, 3) uint8 that carries its recipe."""
+    height, width = pixels.shape[:2]
+    packer = zlib.compressobj(6)
+    body = packer.compress(png.filtered(pixels)) + packer.flush()
+    return b"".join((_head(width, height, recipe), png.chunk(b"IDAT", body), png.chunk(b"IEND", b"")))
+
+
+def write_png(
+    path: Path, recipe: Recipe, size: tuple[int, int], *, supersample: int = 1, band: int = BAND
+) -> Iterator[Tile]:
+    """Render a picture of any size straight into a PNG with its recipe, band by band; yields each tile.
+
+    Memory is that of a few bands, whatever the size. The file appears when the last band is written; closing
+    the iterator before leaves nothing behind.
+
+    Raises:
+        SettingError: a size or a supersampling out of bounds.
+    """
+    width, height = check_size(size)
+    with atomic_write(path) as part, part.open("wb") as file:
+        file.write(_head(width, height, recipe))
+        packer = zlib.compressobj(6)
+        tile = (max(POINTS // (band * supersample**2), 16), band)
+        rows = []
+        for part in render_tiles(recipe.spec, recipe.window, size, tile=tile, supersample=supersample):
+            rows.append(part.pixels)
+            if part.x + part.pixels.shape[1] == width:
+                file.write(png.chunk(b"IDAT", packer.compress(png.filtered(np.concatenate(rows, axis=1)))))
+                rows = []
+            yield part
+        file.write(png.chunk(b"IDAT", packer.flush()) + png.chunk(b"IEND", b""))
+
+
+def _head(width: int, height: int, recipe: Recipe) -> bytes:
+    text = KEYWORD.encode() + b"\0\0\0\0\0" + _dumps(recipe.to_json()).encode()
+    srgb = png.chunk(b"sRGB", b"\0")
+    return png.header(width, height) + srgb + png.chunk(b"iTXt", text)
+
+
+def _text_chunk(data: bytes, name: str) -> str:
+    """The recipe in a PNG's text: iTXt as Atelier writes it, or tEXt, as programs make of it."""
+    at = len(png.SIGNATURE)
+    while at + 12 <= len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
+        key, _, rest = body.partition(b"\0")
+        if kind in (b"iTXt", b"tEXt") and key == KEYWORD.encode():
+            if kind == b"iTXt":
+                rest = rest[2:].split(b"\0", 2)[-1] if rest[:1] == b"\0" else b""
+            return rest[:_LONGEST].decode("utf-8", errors="replace")
+        at += 12 + length
+    raise UserError(f"{name} carries no recipe; choose a PNG that Atelier saved.")
+
+
+def _dumps(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"))

@@ -1,0 +1,172 @@
+"""Where to begin: styles that a surprise is drawn from, other colours for a picture, chosen first pictures.
+
+A style is a region of specs that was tuned by eye; inside of it everything is drawn.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from atelier.cppn import draws
+from atelier.cppn.colour import PALETTES
+from atelier.cppn.spec import LAST_SEED, FieldSpec
+
+Style = Callable[[int], dict[str, Any]]
+
+
+def silk(seed: int) -> dict[str, Any]:
+    """Folded cloth: a perceptron of bumps and saturated layers."""
+    return {
+        "topology": draws.choice(seed, "topology", ("mlp", "conv", "dense")),
+        "activations": draws.choice(
+            seed, "activations", (("bump", "tanh"), ("bump", "tanh", "sin", "tanh"), ("sin", "tanh", "tanh"))
+        ),
+        "depth": draws.integer(seed, "depth", 3, 7),
+        "std": _tenth(seed, "std", 1.4, 1.9),
+        "scale": _tenth(seed, "scale", 1.4, 2.8),
+    }
+
+
+def agate(seed: int) -> dict[str, Any]:
+    """Layers of stone: a smooth field under a palette that is run through many times."""
+    return {
+        "topology": draws.choice(seed, "topology", ("mlp", "residual", "dense")),
+        "activations": draws.choice(seed, "activations", (("sin", "tanh"), ("tanh", "sin"), ("sin", "bump"))),
+        "depth": draws.integer(seed, "depth", 3, 6),
+        "std": _tenth(seed, "std", 1.1, 1.5),
+        "scale": _tenth(seed, "scale", 1.0, 2.0),
+        "cycles": _tenth(seed, "cycles", 2.5, 6.0),
+        "relief": _tenth(seed, "relief", 0.1, 0.4),
+    }
+
+
+def small_world(seed: int) -> dict[str, Any]:
+    """What a random graph of mixed activations thinks of."""
+    return {
+        "topology": "watts_strogatz",
+        "nodes": draws.integer(seed, "nodes", 7, 15),
+        "neighbours": draws.choice(seed, "neighbours", (2, 4, 4)),
+        "rewiring": _tenth(seed, "rewiring", 0.3, 1.0),
+        "activations": draws.choice(
+            seed, "activations", (("random",), ("sin", "tanh", "gaussian"), ("bump", "triangle", "tanh"))
+        ),
+        "std": _tenth(seed, "std", 1.1, 1.5),
+        "scale": _tenth(seed, "scale", 1.5, 2.5),
+    }
+
+
+def rosette(seed: int) -> dict[str, Any]:
+    """Windows and flowers: a kaleidoscope over a rich field."""
+    return {
+        "topology": draws.choice(seed, "topology", ("mlp", "watts_strogatz", "dense")),
+        "nodes": 9,
+        "activations": ("sin", "tanh", "bump"),
+        "operations": ("linear",),
+        "symmetry": "kaleidoscope",
+        "order": draws.integer(seed, "order", 3, 11),
+        "std": _tenth(seed, "std", 1.2, 1.6),
+        "scale": _tenth(seed, "scale", 2.0, 3.5),
+    }
+
+
+def tiles(seed: int) -> dict[str, Any]:
+    """Ornament: mirrored tiles."""
+    return {
+        "activations": draws.choice(seed, "activations", (("tanh", "sin"), ("bump", "tanh"))),
+        "inputs": ("x", "y", "r"),
+        "symmetry": "tiling",
+        "order": draws.integer(seed, "order", 2, 5),
+        "std": _tenth(seed, "std", 1.3, 1.6),
+        "scale": _tenth(seed, "scale", 1.5, 2.5),
+        "cycles": _tenth(seed, "cycles", 1.5, 3.0),
+    }
+
+
+def whirlpool(seed: int) -> dict[str, Any]:
+    """A spiral that a zoom by two leaves as it was, for ever."""
+    return {
+        "inputs": draws.choice(seed, "inputs", (("spiral",), ("spiral", "theta"))),
+        "activations": draws.choice(seed, "activations", (("tanh", "sin"), ("bump", "tanh", "sin"))),
+        "depth": draws.integer(seed, "depth", 3, 6),
+        "std": _tenth(seed, "std", 1.2, 1.6),
+    }
+
+
+def marble(seed: int) -> dict[str, Any]:
+    """Veins: Fourier features of a few low frequencies, bent by a small network."""
+    return {
+        "inputs": ("x", "y"),
+        "fourier": draws.integer(seed, "fourier", 4, 12),
+        "fourier_sigma": _tenth(seed, "fourier_sigma", 0.3, 0.6),
+        "activations": draws.choice(seed, "activations", (("bump", "tanh"), ("tanh", "bump"), ("triangle", "tanh"))),
+        "depth": draws.integer(seed, "depth", 3, 6),
+        "std": _tenth(seed, "std", 1.1, 1.5),
+        "cycles": _tenth(seed, "cycles", 1.0, 3.0),
+    }
+
+
+def siren_song(seed: int) -> dict[str, Any]:
+    """Sines of sines."""
+    return {
+        "topology": "siren",
+        "activations": ("sin",),
+        "initialisation": "siren",
+        "omega": _tenth(seed, "omega", 5.0, 11.0),
+        "depth": draws.integer(seed, "depth", 3, 5),
+        "cycles": _tenth(seed, "cycles", 1.5, 4.0),
+    }
+
+
+STYLES: dict[str, Style] = {
+    "silk": silk,
+    "agate": agate,
+    "small world": small_world,
+    "rosette": rosette,
+    "tiles": tiles,
+    "whirlpool": whirlpool,
+    "marble": marble,
+    "siren song": siren_song,
+}
+"""Name to function; a new style is one function and one line here."""
+
+_OFTEN = ("silk", "silk", "agate", "agate", "small world", "small world", "rosette", "tiles", "whirlpool",
+          "marble", "marble", "siren song")  # fmt: skip
+
+
+def surprise(seed: int, style: str | None = None) -> FieldSpec:
+    """A random spec: of the given style, or of a drawn one. The same seed gives the same spec."""
+    name = style or draws.choice(seed, "style", _OFTEN)
+    return FieldSpec(**{"seed": seed, **_colours(seed), **STYLES[name](seed)})
+
+
+def recolour(spec: FieldSpec, seed: int) -> FieldSpec:
+    """The same picture in other colours: only colour space and palette are drawn anew."""
+    drawn = _colours(seed)
+    if drawn["colour"] == spec.colour == "palette" and drawn.get("palette") == spec.palette:
+        names = list(PALETTES)
+        drawn["palette"] = (names[(names.index(spec.palette[0]) + 1) % len(names)],)
+    return spec.replace(**drawn)
+
+
+def draw_latent(seed: int, size: int) -> tuple[float, ...]:
+    """A standard normal latent vector of `size` numbers, rounded to what an address carries cheaply."""
+    return tuple(round(float(v), 3) for v in draws.normal(seed, "latent", (size,)))
+
+
+def new_seed(seed: int, label: str) -> int:
+    """A seed drawn from another: children never share one by chance."""
+    return draws.integer(seed, label, 0, LAST_SEED)
+
+
+def _colours(seed: int) -> dict[str, Any]:
+    if draws.number(seed, "colour space") < 0.12:
+        return {"colour": "oklab", "cycles": _tenth(seed, "cycles", 1.4, 3.0)}
+    return {
+        "colour": "palette",
+        "palette": (draws.choice(seed, "palette", tuple(PALETTES)),),
+        "cycles": _tenth(seed, "cycles", 1.0, 2.4),
+        "relief": _tenth(seed, "relief", 0.2, 0.6),
+    }
+
+
+def _tenth(seed: int, label: str, low: float, high: float) -> float:
+    return round(draws.number(seed, label, low, high), 1)

@@ -1,0 +1,147 @@
+"""Topologies: how the layers of a field are wired, as plain data.
+
+Every topology is a list of nodes in order of evaluation. One evaluator runs them all, one function draws them
+all, and the activations of every node come for free.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from atelier.cppn import draws
+from atelier.cppn.activations import RANDOM_POOL
+from atelier.cppn.spec import OPERATION_NAMES, FieldSpec
+
+INPUT = "input"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer or graph node: h = combine(s, act(norm(sum of W_k h_k + b))), over *all* its sources k.
+
+    s is the mean of the sources' own values (for the operations that keep them), `gain` multiplies the
+    matrices, `branches` gives each input a branch with a fan-in of its own.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    activation: str
+    operation: str = "linear"
+    gain: float = 1.0
+    branches: bool = True
+
+
+def mlp(spec: FieldSpec) -> list[Node]:
+    """A perceptron; x, y, r, … and the latent vector have branches of their own, summed (Ha, "Generating
+    abstract patterns with TensorFlow", 2016)."""
+    return _chain(spec)
+
+
+def conv(spec: FieldSpec) -> list[Node]:
+    """A stack of 1x1 convolutions: all inputs are the channels of one first layer."""
+    return _chain(spec, branches=False)
+
+
+def residual(spec: FieldSpec) -> list[Node]:
+    """Each layer adds to the one before: h_k + act(W h_k) (He et al., 2016)."""
+    return _chain(spec, operation="residual")
+
+
+def siren(spec: FieldSpec) -> list[Node]:
+    """Sines by convention (Sitzmann et al., 2020, section 3.2); the first layer runs at frequency omega."""
+    names = activation_names(spec, spec.depth)
+    sources = [(INPUT,)] + [(f"layer {i}",) for i in range(1, spec.depth)]
+    gains = [spec.omega] + [1.0] * (spec.depth - 1)
+    return [Node(f"layer {i + 1}", sources[i], names[i], gain=gains[i], branches=False) for i in range(spec.depth)]
+
+
+def dense(spec: FieldSpec) -> list[Node]:
+    """Each layer sees the inputs and every layer before it (Huang et al., 2017)."""
+    names = activation_names(spec, spec.depth)
+    before = [INPUT] + [f"layer {i + 1}" for i in range(spec.depth)]
+    return [Node(f"layer {i + 1}", tuple(before[: i + 1]), names[i]) for i in range(spec.depth)]
+
+
+def watts_strogatz(spec: FieldSpec) -> list[Node]:
+    """A small-world graph (Watts & Strogatz, 1998; as a network: Xie et al., "Exploring randomly wired neural
+    networks", 2019): edges run from the lower to the higher number, nodes without a predecessor read the
+    input, and every node has an operation and an activation of its own."""
+    edges = small_world(spec)
+    names = activation_names(spec, spec.nodes)
+    nodes = []
+    for i in range(spec.nodes):
+        sources = tuple(f"node {a + 1}" for a, b in edges if b == i)
+        operation = _drawn(spec, spec.operations, i, "operation", OPERATION_NAMES)
+        nodes.append(Node(f"node {i + 1}", sources or (INPUT,), names[i], operation if sources else "linear"))
+    return nodes
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A way of wiring: what people call it, and its nodes."""
+
+    title: str
+    nodes: Callable[[FieldSpec], list[Node]]
+
+
+TOPOLOGIES: dict[str, Topology] = {
+    "mlp": Topology("Perceptron", mlp),
+    "residual": Topology("Residual layers", residual),
+    "dense": Topology("Densely joined layers", dense),
+    "conv": Topology("1×1 convolutions", conv),
+    "watts_strogatz": Topology("Watts–Strogatz web", watts_strogatz),
+    "siren": Topology("SIREN", siren),
+}
+"""Name to topology; a new one is one function and one line here, and its name in the spec."""
+
+
+def plan(spec: FieldSpec) -> list[Node]:
+    """The nodes of a spec in order of evaluation, the output ("output", the colour channels) last; it reads
+    every node that no other node reads, so that each one reaches the picture."""
+    nodes = TOPOLOGIES[spec.topology].nodes(spec)
+    read = {source for node in nodes for source in node.sources}
+    leaves = tuple(node.name for node in nodes if node.name not in read)
+    return [*nodes, Node("output", leaves, "identity")]
+
+
+def activation_names(spec: FieldSpec, count: int) -> list[str]:
+    """The activation of each layer or node, with every "random" drawn."""
+    return [_drawn(spec, spec.activations, i, "activation", RANDOM_POOL) for i in range(count)]
+
+
+def with_activation(spec: FieldSpec, node: str, activation: str) -> FieldSpec:
+    """`spec` with the activation of one node (by its name) changed and all others as they are."""
+    nodes = plan(spec)[:-1]
+    names = [activation if known.name == node else known.activation for known in nodes]
+    return spec.replace(activations=tuple(names))
+
+
+def small_world(spec: FieldSpec) -> list[tuple[int, int]]:
+    """Edges (a, b), a < b, of the ring lattice of k neighbours whose edges are each rewired with chance p.
+
+    A rewired edge keeps one end and finds a new other end that it is not yet joined to.
+    """
+    n, reach = spec.nodes, min(spec.neighbours // 2, max((spec.nodes - 1) // 2, 1))
+    edges = {_edge(i, (i + j) % n) for i in range(n) for j in range(1, reach + 1)}
+    for a, b in sorted(edges):
+        if draws.number(spec.seed, f"rewire {a} {b}") < spec.rewiring:
+            free = [c for c in range(n) if c != a and _edge(a, c) not in edges]
+            if free:
+                edges.remove((a, b))
+                edges.add(_edge(a, draws.choice(spec.seed, f"target {a} {b}", free)))
+    return sorted(edges)
+
+
+def _edge(a: int, b: int) -> tuple[int, int]:
+    return (a, b) if a < b else (b, a)
+
+
+def _chain(spec: FieldSpec, operation: str = "linear", branches: bool = True) -> list[Node]:
+    names = activation_names(spec, spec.depth)
+    first = Node("layer 1", (INPUT,), names[0], branches=branches)
+    rest = [Node(f"layer {i + 1}", (f"layer {i}",), names[i], operation) for i in range(1, spec.depth)]
+    return [first, *rest]
+
+
+def _drawn(spec: FieldSpec, words: tuple[str, ...], i: int, label: str, pool: tuple[str, ...]) -> str:
+    word = words[i % len(words)]
+    return draws.choice(spec.seed, f"{label} {i}", pool) if word == "random" else word

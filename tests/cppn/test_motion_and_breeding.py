@@ -1,0 +1,208 @@
+import itertools
+import json
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from atelier.errors import UserError
+from atelier.cppn.animation import (
+    animate,
+    endless_zoom,
+    frame_at,
+    latent_walk,
+    weight_walk,
+    window_walk,
+    write,
+)
+from atelier.cppn.genetics import (
+    Family,
+    Mutation,
+    crossover,
+    descriptor,
+    is_blank,
+    mutate,
+    novelty,
+    siblings,
+)
+from atelier.cppn.graph import graph, graph_svg
+from atelier.cppn.recipe import Recipe
+from atelier.cppn.rendering import picture, render
+from atelier.cppn.spec import TOPOLOGY_NAMES, FieldSpec
+from atelier.cppn.surprise import recolour, surprise
+from atelier.cppn.window import Window
+from PIL import Image
+
+START = Recipe(FieldSpec(width=8, latent=(1.0, 0.0, 0.5)))
+KEYS = [(1.0, 0.0, 0.5), (0.0, 1.0, 0.0), (-1.0, 0.5, 1.0)]
+WALKS = [latent_walk(START, KEYS, path) for path in ("lerp", "slerp", "spline", "eight")]
+WALKS += [
+    weight_walk(START, Recipe(mutate(START.spec, 1, Mutation(structure=False, colours=False, activations=False)))),
+    window_walk(START, Window(0.5, 0.2, 40.0)),
+]
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_loops_close_and_do_not_jump(walk):
+    assert walk(1.0) == walk(0.0)
+    frames = [render(walk(t).spec, walk(t).window, (16, 16)) for t in np.linspace(0, 1, 81)]
+    steps = [np.abs(b - a).mean() for a, b in itertools.pairwise(frames)]
+    assert max(steps) < 0.2
+    assert sum(steps) > 0
+
+
+@pytest.mark.parametrize("path", ["lerp", "slerp", "spline", "eight"])
+def test_latent_walks_start_at_their_first_key(path):
+    assert latent_walk(START, KEYS, path)(0.0).spec.latent == pytest.approx(KEYS[0])
+
+
+def test_an_endless_zoom_closes():
+    recipe = Recipe(FieldSpec(width=8, inputs=("spiral",)))
+    walk = endless_zoom(recipe)
+    ends = [render(recipe.spec, Window(zoom=zoom), (24, 24)) for zoom in (1.0, 2.0)]
+    assert np.abs(ends[0] - ends[1]).mean() < 1e-3
+    assert walk(0.5).window.zoom == pytest.approx(2**0.5)
+    with pytest.raises(UserError):
+        endless_zoom(START)
+
+
+def test_any_frame_can_be_sought():
+    played = list(animate(WALKS[2], 5, (12, 10)))
+    assert [frame.index for frame in played] == list(range(5))
+    assert np.array_equal(played[3].pixels, frame_at(WALKS[2], 3, 5, (12, 10)).pixels)
+    assert np.array_equal(frame_at(WALKS[2], 5, 5, (12, 10)).pixels, played[0].pixels)
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "webp"])
+def test_written_animations_hold_every_frame(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    frames = list(write(path, animate(WALKS[0], 4, (33, 17)), 10))
+    with Image.open(path) as image:
+        assert (image.n_frames, image.size) == (4, (33, 17))
+        image.seek(3)
+        shown = np.array(image.convert("RGB")).astype(int)
+    assert np.abs(shown - frames[3].pixels).mean() < (1e-9 if ending == "png" else 12)
+
+
+def test_a_video_holds_every_frame(tmp_path):
+    reason = "MP4 is written by imageio-ffmpeg, which the extra `video` installs"
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg", reason=reason)
+    path = tmp_path / "loop.mp4"
+    frames = list(write(path, animate(WALKS[0], 5, (33, 17)), 10))
+    reader = imageio_ffmpeg.read_frames(str(path))
+    meta = next(reader)
+    shown = [np.frombuffer(raw, np.uint8).reshape(16, 32, 3) for raw in reader]
+    assert (meta["size"], meta["fps"], len(shown)) == ((32, 16), 10, 5)  # odd sides lose their last pixel
+    for frame, pixels in zip(frames, shown, strict=True):
+        assert np.abs(pixels.astype(int) - frame.pixels[:16, :32]).mean() < 25
+
+
+def test_a_cancelled_video_leaves_nothing(tmp_path):
+    pytest.importorskip("imageio_ffmpeg", reason="MP4 needs the extra `video`")
+    steps = write(tmp_path / "a.mp4", animate(WALKS[0], 4, (16, 16)))
+    next(steps)
+    steps.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cancelled_animation_leaves_nothing(tmp_path):
+    steps = write(tmp_path / "a.gif", animate(WALKS[0], 4, (8, 8)))
+    next(steps)
+    steps.close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda: latent_walk(START, [(1.0, 2.0)] * 3),
+        lambda: latent_walk(START, KEYS[:1]),
+        lambda: latent_walk(START, KEYS, "teleport"),
+        lambda: weight_walk(START, Recipe(FieldSpec(width=9))),
+        lambda: next(animate(WALKS[0], 0, (8, 8))),
+        lambda: next(write("a.avi", iter(()))),
+    ],
+)
+def test_walks_that_cannot_be_walked(begin):
+    with pytest.raises(UserError):
+        begin()
+
+
+@pytest.mark.parametrize("topology", TOPOLOGY_NAMES)
+def test_mutation_stays_inside_the_bounds(topology):
+    spec = FieldSpec(topology=topology, latent=(7.9, -7.9), depth=16, nodes=2, order=24, scale=49.0)
+    for seed in range(40):
+        spec = mutate(spec, seed, Mutation(strength=1.0))
+        assert FieldSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+def test_mutation_is_repeatable_and_grows_with_strength():
+    parent = surprise(3)
+    assert mutate(parent, 5) == mutate(parent, 5)
+    assert mutate(parent, 5, Mutation(strength=0.0)) == parent
+    only = {"activations": False, "structure": False, "colours": False}
+    base = render(parent, Window(), (24, 24))
+    far = [
+        np.mean([np.abs(render(mutate(parent, s, Mutation(k, **only)), Window(), (24, 24)) - base).mean()
+                 for s in range(6)])
+        for k in (0.02, 0.8)
+    ]  # fmt: skip
+    assert far[0] < far[1]
+
+
+def test_crossover_stays_inside_the_bounds_and_takes_from_both():
+    a, b = surprise(1, "rosette"), surprise(2, "small world")
+    children = [crossover(a, b, seed) for seed in range(30)]
+    assert {child.topology for child in children} <= {a.topology, b.topology}
+    assert {child.palette for child in children} == {a.palette, b.palette}
+    assert all(FieldSpec.from_json(child.to_json()) == child for child in children)
+
+
+def test_recolouring_changes_colours_only():
+    spec = surprise(4)
+    for seed in range(10):
+        other = recolour(spec, seed)
+        same = ("palette", "colour", "cycles", "relief", "contrast")
+        assert (other.colour, other.palette) != (spec.colour, spec.palette) or spec.colour != "palette"
+        assert other.replace(**{name: getattr(spec, name) for name in same}) == spec
+
+
+def test_blanks_and_noise_are_told_from_pictures():
+    assert is_blank(np.full((32, 32, 3), 90, np.uint8))
+    assert is_blank(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    assert sum(is_blank(picture(surprise(seed), Window(), (32, 32))) for seed in range(20)) <= 2
+
+
+def test_novelty_is_the_distance_to_the_nearest():
+    black, white = (descriptor(np.full((16, 16, 3), v, np.uint8)) for v in (0, 255))
+    assert novelty(black, [black]) == 0
+    assert novelty(black, [white]) == pytest.approx(1, abs=1e-3)
+    assert novelty(black, []) == float("inf")
+
+
+def test_siblings_are_repeatable():
+    parents = [surprise(1), surprise(2)]
+    assert list(siblings(parents, 3, 5)) == list(siblings(parents, 3, 5))
+    assert len(set(siblings(parents[:1], 4, 5))) == 4
+
+
+def test_a_family_remembers_everybody():
+    family = Family().born(surprise(1)).born(surprise(2)).born(surprise(3), (0, 1)).born(surprise(4), (2,))
+    assert family.ancestors(3) == [2, 0, 1]
+    assert family.undo().current == 2
+    assert family.back_to(0).current == 0
+    assert len(family.back_to(0).members) == 4
+    assert Family().born(surprise(1)).undo().current == 0
+    with pytest.raises(UserError):
+        family.back_to(9)
+
+
+@pytest.mark.parametrize("topology", TOPOLOGY_NAMES)
+def test_graph_pictures_are_well_formed_and_whole(topology):
+    spec = FieldSpec(topology=topology, latent=(1.0,))
+    shown = graph(spec)
+    places = {(dot.x, dot.y) for dot in shown.dots}
+    assert len(places) == len(shown.dots)
+    assert all(0 < dot.x < shown.width and 0 < dot.y < shown.height for dot in shown.dots)
+    root = ElementTree.fromstring(graph_svg(spec, {"layer 1": "#ff0000"}, "layer 1"))
+    named = [group.get("data-node") for group in root.iter("{http://www.w3.org/2000/svg}g")]
+    assert named == [dot.name for dot in shown.dots]
