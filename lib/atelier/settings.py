@@ -115,6 +115,37 @@ class Text:
 Domain = Number | Choice | Switch | Text
 
 
+@dataclass(frozen=True)
+class Control:
+    """A domain with what a page, an address and a command line need to ask for a value of it.
+
+    Args:
+        default: the value if nobody chooses one; None where the domain is optional.
+        title: how people read its name; made from the name if empty.
+        about: one line of help. words: option -> how people read it.
+        live: the value may change while a run goes on; the run gets a `Knob` and reads it at every step.
+        door: "all", or "command" for what makes no sense in an address (an output folder).
+    """
+
+    domain: "Domain"
+    default: Any = None
+    title: str = ""
+    about: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
+    live: bool = False
+    door: str = "all"
+
+
+class Knob:
+    """A value that may be turned while a run goes on: `knob()` is the value now."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self) -> Any:
+        return self.value
+
+
 def setting(default: Any, domain: Domain, about: str, *, door: str = "all") -> Any:
     """A dataclass field with its domain and a line about it.
 
@@ -143,6 +174,16 @@ class Settings:
     @classmethod
     def default(cls, name: str) -> Any:
         return _field(cls, name).default
+
+    @classmethod
+    def controls(cls) -> dict[str, Control]:
+        """A control for every field."""
+        return {
+            spec.name: Control(
+                spec.metadata["domain"], spec.default, about=spec.metadata["about"], door=spec.metadata["door"]
+            )
+            for spec in fields(cls)
+        }
 
     @classmethod
     def read(cls, words: Mapping[str, Any], *, address: bool = False) -> Self:
