@@ -1,0 +1,149 @@
+"""Animations as files: GIF, APNG, WebP and MP4, from an iterator of frames."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from atelier.drawing import as_image
+from atelier.errors import UserError
+from atelier.paths import atomic_write
+from atelier.settings import Number
+
+FPS = Number(1, 60, whole=True)
+MOST_BYTES = 3 << 28
+"""Memory that the frames of one animation may take: Pillow holds all of them until the file is whole."""
+_BYTES_PER_PIXEL = {".gif": 1, ".png": 4, ".webp": 4}
+_OPTIONS = {".gif": ("GIF", {"optimize": False}), ".png": ("PNG", {}), ".webp": ("WEBP", {"quality": 88, "method": 4})}
+ENDINGS = {".webp": "WebP", ".gif": "GIF", ".png": "APNG", ".mp4": "MP4"}
+"""Ending of a file's name to how people call the format."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """Progress: `step` of `total` parts are done (total 0: nobody knows). `data`: the whole file, in the last step of
+    `encode`."""
+
+    step: int
+    total: int
+    data: bytes | None = field(default=None, repr=False)
+
+    @property
+    def progress(self) -> float:
+        """In [0, 1]."""
+        return self.step / self.total if self.total else 0.0
+
+
+def write(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    fps: int = 24,
+    *,
+    durations: Sequence[float] | None = None,
+    count: int = 0,
+) -> Iterator[Written]:
+    """Write frames to a .gif, .png (APNG), .webp or .mp4; yields after each frame, and once more at the end.
+
+    MP4 holds one frame at a time, the other formats hold all. Closing the iterator early leaves nothing behind. Frames
+    that equal the one before are joined with it.
+
+    Args:
+        frames: pictures (H, W), (H, W, 1) or (H, W, 3) uint8, all of one shape.
+        fps: frames a second. GIF counts in hundredths of a second.
+        durations: milliseconds of each frame, in place of `fps` (MP4 repeats frames to come near them).
+        count: the number of frames, if it is known, for `Written.progress`.
+
+    Raises:
+        UserError: another ending, no frames, too many for the memory, .mp4 without the extra "video".
+        SettingError: frames a second out of bounds.
+    """
+    path, ending = Path(path), Path(path).suffix.lower()
+    fps = FPS.check("Frames a second", fps)
+    if ending not in ENDINGS:
+        raise UserError(f"An animation is written as {', '.join(ENDINGS)}, and {path.name} is none of them.")
+    writer = _write_video if ending == ".mp4" else _write_pillow
+    done, total = 0, count + 1 if count else 0
+    with atomic_write(path) as part:
+        for _ in writer(part, ending, frames, fps, durations):
+            done += 1
+            yield Written(done, total)
+        if not done:
+            raise UserError("There are no frames to write; choose one or more.")
+    yield Written(done + 1, done + 1)
+
+
+def encode(
+    ending: str,
+    frames: Iterable[np.ndarray],
+    fps: int = 24,
+    *,
+    durations: Sequence[float] | None = None,
+    count: int = 0,
+) -> Iterator[Written]:
+    """As `write`, for a file in memory: the last step has its bytes as `data`. ending: ".gif" and so on."""
+    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
+        path = Path(folder) / f"animation{ending}"
+        last = None
+        for last in write(path, frames, fps, durations=durations, count=count):
+            if last.step != last.total:
+                yield last
+        yield Written(last.step, last.total, path.read_bytes())
+
+
+def _write_pillow(
+    path: Path, ending: str, frames: Iterable[np.ndarray], fps: int, durations: Sequence[float] | None
+) -> Iterator[None]:
+    """Collect the frames, then let Pillow write them."""
+    kind, options = _OPTIONS[ending]
+    held: list[Image.Image] = []
+    for pixels in frames:
+        image = as_image(pixels)
+        size = image.width * image.height * _BYTES_PER_PIXEL[ending]
+        if size * (len(held) + 1) > MOST_BYTES:
+            raise UserError(
+                f"{ENDINGS[ending]} of this size can have {MOST_BYTES // size:,} frames, to fit the memory; choose "
+                "fewer frames, a smaller size, or MP4."
+            )
+        if ending == ".gif":  # each frame gets the palette that suits it best
+            image = image.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+        held.append(image)
+        yield
+    if held:
+        wait = list(durations) if durations is not None else _wait(ending, fps)
+        held[0].save(path, kind, save_all=True, append_images=held[1:], duration=wait, loop=0, **options)
+
+
+def _wait(ending: str, fps: int) -> float:
+    """Milliseconds of a frame; browsers slow down a GIF whose frames last less than two hundredths of a second."""
+    return max(20, round(100 / fps) * 10) if ending == ".gif" else 1000 / fps
+
+
+def _write_video(
+    path: Path, ending: str, frames: Iterable[np.ndarray], fps: int, durations: Sequence[float] | None
+) -> Iterator[None]:
+    """H.264 through imageio-ffmpeg; odd sides lose their last pixel, which the format cannot hold."""
+    try:
+        from imageio_ffmpeg import write_frames
+    except ImportError:
+        raise UserError("MP4 needs imageio-ffmpeg; install it with `uv sync --extra video`, or choose WebP.") from None
+    sink = None
+    try:
+        for number, pixels in enumerate(frames):
+            image = as_image(pixels).convert("RGB")
+            width, height = image.width // 2 * 2, image.height // 2 * 2
+            if not width or not height:
+                raise UserError("A video needs two pixels or more on each side; choose a larger size.")
+            if sink is None:
+                options = {"codec": "libx264", "quality": 8, "macro_block_size": 2}
+                sink = write_frames(str(path), (width, height), fps=fps, output_params=["-f", "mp4"], **options)
+                sink.send(None)
+            times = 1 if durations is None else max(1, round(durations[number] * fps / 1000))
+            for _ in range(times):
+                sink.send(image.crop((0, 0, width, height)).tobytes())
+            yield
+    finally:
+        if sink is not None:
+            sink.close()
