@@ -6,6 +6,7 @@ step on two processors takes ten times as long as on one. So a processor that ot
 """
 
 import contextlib
+import functools
 import os
 import threading
 import time
@@ -13,14 +14,19 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import psutil
-import torch
 
 Step = TypeVar("Step")
 
 _BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
 _WINDOW = 1.0
-_MOST = torch.get_num_threads()
-"""What torch would use by itself: a thread for every processor, or as many as OMP_NUM_THREADS says (torchrun: 1)."""
+
+
+@functools.cache
+def most_threads() -> int:
+    """What torch would use by itself: a thread for every processor, or as many as OMP_NUM_THREADS says (torchrun: 1)."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def cores() -> int:
@@ -68,7 +74,7 @@ def busy_seconds() -> float:
     except OSError:
         return 0.0
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(times))
-    if max(allowed) >= len(times):  # some are switched off or hidden, and which is which is not told
+    if max(allowed) >= len(times):  # on systems with offline CPUs, psutil's list does not match the affinity mask
         return 0.0
     return sum(getattr(times[k], kind, 0.0) for k in allowed for kind in _BUSY)
 
@@ -79,11 +85,13 @@ _OTHERS = Others(busy_seconds)
 def threads_for(holders: int, others: float) -> int:
     """Torch threads for one of `holders` runs of this process while other programs use `others` processors: each
     processor is given once. Half a processor counts as one: measured with U-Net steps, that is where it evens out."""
-    return min(_MOST, max(1, (cores() - int(others + 0.5)) // max(1, holders)))
+    return min(most_threads(), max(1, (cores() - int(others + 0.5)) // max(1, holders)))
 
 
 def use_free_processors(holders: int = 1) -> None:
     """Let torch compute on this thread's share of the processors that nothing else uses, from now on."""
+    import torch
+
     wanted = threads_for(holders, _OTHERS.load())
     if wanted != torch.get_num_threads():
         torch.set_num_threads(wanted)
@@ -92,9 +100,11 @@ def use_free_processors(holders: int = 1) -> None:
 def on_free_processors(steps: Iterable[Step]) -> Iterator[Step]:
     """The same steps, each computed on the processors that are free by then.
 
-    The number of threads changes the rounding of sums, and in a long run small differences grow: for a result that is
-    to be had again bit for bit, iterate over `steps` itself.
+    The number of threads changes the rounding of sums, and in a long run small differences grow: for bit-exact
+    reproducibility iterate over `steps` itself.
     """
+    import torch
+
     iterator = iter(steps)
     with contextlib.ExitStack() as closing:
         closing.callback(torch.set_num_threads, torch.get_num_threads())

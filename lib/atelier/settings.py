@@ -34,7 +34,7 @@ class Number:
     def check(self, name: str, value: Any) -> float | int | None:
         if value is None and self.optional:
             return None
-        shown = _word(value) if isinstance(value, float) else repr(value)
+        shown = word(value) if isinstance(value, float) else repr(value)
         sentence = f"{name} must be {self.describe()}, and {shown} is not."
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise SettingError(sentence)
@@ -125,6 +125,7 @@ class Control:
         about: one line of help. words: option -> how people read it.
         live: the value may change while a run goes on; the run gets a `Knob` and reads it at every step.
         door: "all", or "command" for what makes no sense in an address (an output folder).
+        paths: on the command line any other word is the path of a file.
     """
 
     domain: "Domain"
@@ -134,6 +135,37 @@ class Control:
     words: Mapping[str, str] = field(default_factory=dict)
     live: bool = False
     door: str = "all"
+    paths: bool = False
+
+    @classmethod
+    def of(cls, entry: "Control | Domain") -> "Control":
+        """The control itself, or one for a domain whose value may be left open."""
+        if isinstance(entry, Control):
+            return entry
+        return cls(dataclasses.replace(entry, optional=True) if isinstance(entry, Number) else entry)
+
+    def check(self, name: str, value: Any) -> Any:
+        """The value as the domain has it; a text is read first where the domain holds something else.
+
+        Raises:
+            SettingError: a value that is not allowed.
+        """
+        if isinstance(value, str) and not isinstance(self.domain, Choice | Text):
+            return self.read(name, value)
+        return self.domain.check(self.title or label(name), value)
+
+    def read(self, name: str, text: str) -> Any:
+        """The value that a word of an address or a command line means.
+
+        Raises:
+            SettingError: a word that is not allowed.
+        """
+        return self.domain.check(label(name), self.domain.read(label(name), text))
+
+    def write(self, value: Any) -> str:
+        """The word for a value, as `read` takes it."""
+        write = getattr(self.domain, "write", word)
+        return write(value)
 
 
 class Knob:
@@ -193,22 +225,22 @@ class Settings:
             SettingError: an unknown name, a value out of bounds.
         """
         values = {}
-        for key, word in words.items():
+        for key, given in words.items():
             spec = _field(cls, key.replace("-", "_"))
             if address and spec.metadata["door"] == "command":
                 raise SettingError(f"{label(spec.name)} can be set on the command line only.")
             domain = spec.metadata["domain"]
             name = label(spec.name)
-            if isinstance(word, Sequence) and not isinstance(word, str):
-                raise SettingError(f"{name} is given {len(word)} times; give it once.")
+            if isinstance(given, Sequence) and not isinstance(given, str):
+                raise SettingError(f"{name} is given {len(given)} times; give it once.")
             # marimo has turned words into numbers and switches already, where they look like it
-            values[spec.name] = domain.read(name, _word(word))
+            values[spec.name] = domain.read(name, word(given))
         return cls(**values)
 
     def changed(self) -> dict[str, str]:
         """The settings that differ from their defaults, as words for an address."""
         return {
-            spec.name: _word(getattr(self, spec.name))
+            spec.name: word(getattr(self, spec.name))
             for spec in fields(self)
             if spec.metadata["door"] == "all" and getattr(self, spec.name) != spec.default
         }
@@ -225,7 +257,7 @@ class Settings:
             domain = spec.metadata["domain"].describe()
             lines += [
                 f"  {flag}",
-                f"      {spec.metadata['about']}: {domain} (default {_word(spec.default)})",
+                f"      {spec.metadata['about']}: {domain} (default {word(spec.default)})",
             ]
         return "\n".join(lines)
 
@@ -244,9 +276,12 @@ def _field(cls: type, name: str) -> dataclasses.Field:
     return known[name]
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
+    """A value as a word of an address or a command line."""
     if value is None:
         return "auto"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ",".join(map(word, value))
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

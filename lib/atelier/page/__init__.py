@@ -1,26 +1,38 @@
-"""The live pieces of the page: anywidgets that know pictures and numbers, and neither paintings nor digits."""
+"""What makes a notebook live, and nothing of what it shows: controls, the live canvas, viewers, files, reports."""
 
-from atelier.page.actions import Actions
-from atelier.page.diagram import Diagram
-from atelier.page.downloads import Exporter, ExportStep
-from atelier.page.gallery import Gallery
-from atelier.page.live_canvas import Curve, Line, LiveCanvas, Panel, Scene
-from atelier.page.packing import encode_picture
-from atelier.page.shelf import Shelf
-from atelier.page.viewer import Viewer
+from atelier.page.actions import actions
+from atelier.page.controls import Ask, choice, controls, number, seed, switch, text
+from atelier.page.diagram import diagram
+from atelier.page.downloads import File, take_home
+from atelier.page.gallery import gallery
+from atelier.page.layout import beside, links, panel, stats
+from atelier.page.live import Run, live, replay
+from atelier.page.session import check, session
+from atelier.page.shelf import shelf
+from atelier.page.viewer import viewer
 
 __all__ = [
-    "Actions",
-    "Curve",
-    "Diagram",
-    "ExportStep",
-    "Exporter",
-    "Gallery",
-    "Line",
-    "LiveCanvas",
-    "Panel",
-    "Scene",
-    "Shelf",
-    "Viewer",
-    "encode_picture",
+    "Ask",
+    "File",
+    "Run",
+    "actions",
+    "beside",
+    "check",
+    "choice",
+    "controls",
+    "diagram",
+    "gallery",
+    "links",
+    "live",
+    "number",
+    "panel",
+    "replay",
+    "seed",
+    "session",
+    "shelf",
+    "stats",
+    "switch",
+    "take_home",
+    "text",
+    "viewer",
 ]

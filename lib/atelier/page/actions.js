@@ -8,7 +8,9 @@ function render({ model, el }) {
     return node;
   });
   if (model.get("lead")) buttons[0].classList.add("lead");
-  el.replaceChildren(element("div", { class: "atelier actions" }, ...buttons));
+  const told = problemLine(model);
+  el.replaceChildren(element("div", { class: "atelier" }, element("div", { class: "atelier actions" }, ...buttons), told.node));
+  return told.forget;
 }
 
 export default { render };

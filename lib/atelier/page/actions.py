@@ -3,34 +3,36 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import anywidget
+import marimo as mo
 import traitlets
 
-from atelier.page.packing import Commands, module_text, style_text
+from atelier.page.packing import Widget
+from atelier.page.session import session
 
 
-class Actions(anywidget.AnyWidget):
+class Actions(Widget):
     """Buttons: label -> what a press does. With `lead`, the first one stands out."""
 
-    _esm = module_text("actions")
-    _css = style_text("actions")
+    _source = "actions"
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
     lead = traitlets.Bool(False).tag(sync=True)
-    command = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, actions: Mapping[str, Callable[[], None]], lead: bool = False) -> None:
+    def __init__(self, actions: Mapping[str, Callable[[], object]], lead: bool = False) -> None:
         super().__init__(labels=list(actions), lead=lead)
         self._actions = dict(actions)
-        self._commands = Commands()
-        self.observe(self._obey, names="command")
 
     def close(self) -> None:
-        """Leave the registry of widgets; safe to call twice."""
-        self.unobserve_all()
         self._actions = {}
         super().close()
 
-    def _obey(self, change: Mapping[str, Any]) -> None:
-        for name, _ in self._commands.fresh(change["new"]):
-            if name in self._actions:
-                self._actions[name]()
+    def _heard(self, name: str, value: Any) -> bool:
+        if name in self._actions:
+            self._actions[name]()
+        return name in self._actions
+
+
+def actions(found: Mapping[str, Callable[[], object]], lead: bool = False) -> Any:
+    """Buttons as an element of the page: label -> what a press does. Cells that use it run again after a press."""
+    made = Actions(found, lead)
+    session().keep(made.close)
+    return mo.ui.anywidget(made)

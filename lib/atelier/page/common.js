@@ -21,7 +21,7 @@ function unpack(value) {
 }
 
 async function decode(bytes) {
-  const type = bytes[0] === 0xff ? "image/jpeg" : "image/png";
+  const type = { 0xff: "image/jpeg", 0x52: "image/webp" }[bytes[0]] ?? "image/png";
   return createImageBitmap(new Blob([bytes], { type }));
 }
 
@@ -35,16 +35,25 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-// Commands are numbered, so that the same one twice is two changes. Those just before travel along: two clicks in
-// quick succession may reach the kernel as one change.
+// Commands go to the kernel as messages: unlike a changed trait they run no cell again. A page without a kernel has none.
 function sender(model) {
-  let number = Date.now(), earlier = [];
-  return (name, value = null) => {
-    const command = { name, value, number: number++ };
-    model.set("command", { ...command, earlier });
-    model.save_changes();
-    earlier = [...earlier, command].slice(-8);
+  return (name, value = null) => { try { model.send({ name, value }); } catch { /* an exported page */ } };
+}
+
+// What the kernel answers: a sentence on what went wrong, or that something has changed, so that cells follow.
+function problemLine(model) {
+  const node = element("div", { class: "problem", role: "alert", hidden: "" });
+  const hear = (message) => {
+    if (!message || !("problem" in message)) return;
+    node.textContent = message.problem;
+    node.hidden = !message.problem;
+    if (message.acted) {
+      model.set("acted", (model.get("acted") ?? 0) + 1);
+      model.save_changes();
+    }
   };
+  model.on("msg:custom", hear);
+  return { node, forget: () => model.off("msg:custom", hear) };
 }
 
 function listen(model, handlers) {

@@ -2,20 +2,21 @@
 
 function render({ model, el }) {
   const send = sender(model);
-  const stage = element("div", { class: "drawing" });
-  el.replaceChildren(element("div", { class: "atelier diagram" }, stage));
+  const drawing = element("div", { class: "drawing" });
+  const told = problemLine(model);
+  el.replaceChildren(element("div", { class: "atelier diagram" }, drawing, told.node));
   const part = (event) => event.target.closest?.("[data-node][tabindex]");
-  stage.onclick = (event) => { const node = part(event); if (node) send("choose", node.dataset.node); };
-  stage.onkeydown = (event) => {
+  drawing.onclick = (event) => { const node = part(event); if (node) send("choose", node.dataset.node); };
+  drawing.onkeydown = (event) => {
     const node = part(event);
     if (!node || (event.key !== "Enter" && event.key !== " ")) return;
     event.preventDefault();
     send("choose", node.dataset.node);
   };
-  const draw = () => { stage.innerHTML = model.get("svg"); };
+  const draw = () => { drawing.innerHTML = model.get("svg"); };
   const forget = listen(model, { "change:svg": draw });
   draw();
-  return forget;
+  return () => { forget(); told.forget(); };
 }
 
 export default { render };

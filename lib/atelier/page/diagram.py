@@ -1,38 +1,44 @@
 """A drawing whose parts can be clicked: a network, a family tree."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import anywidget
+import marimo as mo
 import traitlets
 
-from atelier.page.packing import Commands, module_text, style_text
+from atelier.page.packing import Widget
+from atelier.page.session import session
 
 
-class Diagram(anywidget.AnyWidget):
+class Diagram(Widget):
     """Shows an SVG; `choose` is called with the `data-node` of the part that was clicked.
 
     The SVG is put into the page as it is: it must be made by this program, its texts escaped.
     """
 
-    _esm = module_text("diagram")
-    _css = style_text("diagram")
+    _source = "diagram"
     svg = traitlets.Unicode("").tag(sync=True)
-    command = traitlets.Dict().tag(sync=True)
+    chosen = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, choose: Callable[[str], None], svg: str = "") -> None:
+    def __init__(self, choose: Callable[[str], object] | None = None, svg: str = "") -> None:
         super().__init__(svg=svg)
-        self._choose: Callable[[str], None] | None = choose
-        self._commands = Commands()
-        self.observe(self._obey, names="command")
+        self._choose = choose
 
     def close(self) -> None:
-        """Leave the registry of widgets; safe to call twice."""
-        self.unobserve_all()
         self._choose = None
         super().close()
 
-    def _obey(self, change: Mapping[str, Any]) -> None:
-        for name, value in self._commands.fresh(change["new"]):
-            if name == "choose" and isinstance(value, str) and self._choose is not None:
-                self._choose(value)
+    def _heard(self, name: str, value: Any) -> bool:
+        if name != "choose" or not isinstance(value, str):
+            return False
+        self.chosen = value
+        if self._choose is not None:
+            self._choose(value)
+        return True
+
+
+def diagram(svg: str = "", choose: Callable[[str], object] | None = None) -> Any:
+    """A drawing as an element of the page. `chosen` is the part that was clicked last, and `svg` may be set anew."""
+    made = Diagram(choose, svg)
+    session().keep(made.close)
+    return mo.ui.anywidget(made)

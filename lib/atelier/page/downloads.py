@@ -1,95 +1,146 @@
-"""A button that makes a file beside the interface, with progress and cancel, and saves it in the browser."""
+"""What a reader takes home: buttons that make files on the page, and the same files in a folder from a script."""
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import anywidget
+import marimo as mo
 import traitlets
 
 from atelier.errors import UserError
+from atelier.page import command
 from atelier.page.jobs import Job
-from atelier.page.packing import Commands, module_text, style_text
+from atelier.page.packing import Widget
+from atelier.page.session import program, session
+from atelier.paths import writable_folder, write_whole
 
 _UPDATES_PER_SECOND = 8
+Make = Callable[[], "bytes | Iterator[Any]"]
 
 
 @dataclass(frozen=True)
-class ExportStep:
-    """Progress of an export; `data` is the finished file, in the last step only."""
+class File:
+    """A file to take home.
 
-    done: int
-    total: int
-    data: bytes | None = None
-
-
-class Exporter(anywidget.AnyWidget):
-    """Runs `make()` when pressed; the `data` of its last step is saved as `filename`.
-
-    `make` may raise UserError at once when there is nothing to export yet.
+    Args:
+        title: on the page, before the button. about: a few words on what is inside.
+        make: gives its bytes, or an iterator of steps with `progress` in [0, 1], of which the last has the bytes as
+            `data`. It may raise UserError where there is nothing to save yet.
+        written: whether a script writes it, too.
     """
 
-    _esm = module_text("exporter")
-    _css = style_text("exporter")
+    title: str
+    about: str
+    make: Make
+    written: bool = True
+
+
+class Download(Widget):
+    """A button that makes a file beside the page, with progress and cancel, and saves it in the browser."""
+
+    _source = "download"
     label = traitlets.Unicode().tag(sync=True)
     filename = traitlets.Unicode().tag(sync=True)
     progress = traitlets.Dict().tag(sync=True)
     file = traitlets.Bytes(b"").tag(sync=True)
-    command = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, label: str, filename: str, make: Callable[[], Iterator[ExportStep]]) -> None:
+    def __init__(self, filename: str, make: Make) -> None:
+        label = Path(filename).suffix.lstrip(".").upper()
         super().__init__(label=label, filename=filename, progress={"state": "new"})
-        self._make: Callable[[], Iterator[ExportStep]] | None = make
-        self._commands = Commands()
+        self._make: Make | None = make
         self._next = 0.0
-        self.job: Job[ExportStep] | None = None
-        self.observe(self._obey, names="command")
+        self.job: Job | None = None
 
     def close(self) -> None:
         """Cancel what runs and leave the registry of widgets; safe to call twice."""
-        self._cancel()
-        self.unobserve_all()
+        if self.job is not None:
+            self.job.stop()
         self._make = None
         super().close()
 
-    def _obey(self, change: Mapping[str, Any]) -> None:
-        for name, _ in self._commands.fresh(change["new"]):
-            if name == "cancel":
-                self._cancel()
-            elif name == "make" and self._make is not None and not (self.job and self.job.active):
-                self._start(self._make)
-
-    def _start(self, make: Callable[[], Iterator[ExportStep]]) -> None:
-        try:
-            steps = make()
-        except UserError as error:
-            self.progress = {"state": "failed", "message": str(error)}
-            return
-        self.job = Job(lambda: steps, on_step=self._tell, on_change=self._settle)
-        self.job.start()
-
-    def _cancel(self) -> None:
-        if self.job is not None:
+    def _heard(self, name: str, value: Any) -> None:
+        if name == "cancel" and self.job is not None:
             self.job.stop()
+        elif name == "make" and self._make is not None and not (self.job and self.job.active):
+            make = self._make
+            job = Job(lambda: _steps(make), on_step=self._tell, on_change=lambda: self._settle(job))
+            self.job = job
+            job.start()
 
-    def _tell(self, step: ExportStep) -> None:
+    def _tell(self, step: "_Part") -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + 1 / _UPDATES_PER_SECOND
-            self.progress = {"state": "running", "done": step.done / step.total}
+            self.progress = {"state": "running", "done": step.progress}
 
-    def _settle(self) -> None:
-        job = self.job
+    def _settle(self, job: Job) -> None:
         message = ""
         if job.state == "failed":
             message = job.message
         elif job.state == "stopped":
             message = "Cancelled"
-        elif job.state == "finished" and job.latest is not None and job.latest.data is not None:
+        elif job.state == "finished" and job.latest is not None:
             self.file = job.latest.data
             self.file = b""  # the page has its own copy now
-            size = len(job.latest.data)
-            message = f"Saved {self.filename} ({f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.0f} kB'})"
+            message = f"Saved {self.filename} ({_size(len(job.latest.data))})"
         self.progress = {"state": job.state, "done": 0.0, "message": message}
         if not job.active:
             job.latest = None
+
+
+@dataclass(frozen=True)
+class _Part:
+    progress: float
+    data: bytes = b""
+
+
+def _steps(make: Make) -> Iterator[_Part]:
+    """The progress of a file, and its bytes in the last step."""
+    made = make()
+    if isinstance(made, bytes):
+        yield _Part(1.0, made)
+        return
+    for step in made:
+        yield _Part(step.progress, getattr(step, "data", None) or b"")
+
+
+def take_home(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]] | None = None) -> mo.Html:
+    """Files by name: buttons on the page. A script writes them into the folder that --out names, and prints `summary()`
+    with their paths as one JSON object, the last line of its output."""
+    now = session()
+    if now.script and os.environ.get("RANK", "0") == "0":
+        _write(files, summary, now.state.get("out", Path("out")))
+    rows = []
+    for name, file in files.items():
+        words = mo.md(f"**{file.title}**: {file.about}")
+        if now.live:
+            button = Download(name, file.make)
+            now.keep(button.close)
+            rows.append(mo.hstack([words, mo.ui.anywidget(button)], widths=[2, 3], align="center"))
+        else:
+            rows.append(words)
+    return mo.vstack(rows, gap=0.4)
+
+
+def _write(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]] | None, out: Path) -> None:
+    bar, written = command.ProgressBar(), []
+    try:
+        told = dict(summary()) if summary else {}
+        folder = writable_folder(out)
+        for name, file in files.items():
+            if file.written:
+                part = _Part(0.0)
+                for part in _steps(file.make):
+                    bar(name, part.progress)
+                written.append(write_whole(folder / name, part.data))
+    except UserError as error:
+        kept = f" Written before: {', '.join(map(str, written))}." if written else ""
+        sys.exit(f"{program()}: {error}{kept}")
+    command.finish(told, written)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

@@ -4,7 +4,8 @@ function render({ model, el }) {
   const send = sender(model);
   const grid = element("div", { class: "grid" });
   const bar = element("div", { class: "bar" });
-  el.replaceChildren(element("div", { class: "atelier gallery" }, grid, bar));
+  const told = problemLine(model);
+  el.replaceChildren(element("div", { class: "atelier gallery" }, grid, bar, told.node));
   const picks = new Set();
   let cells = [], newest = 0;
   const severally = model.get("buttons").some((label) => label.endsWith("…"));
@@ -85,7 +86,7 @@ function render({ model, el }) {
   const forget = listen(model, { "change:frame": refresh });
   show();
   refresh();
-  return forget;
+  return () => { forget(); told.forget(); };
 }
 
 export default { render };

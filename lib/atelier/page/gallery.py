@@ -1,41 +1,42 @@
 """A grid of thumbnails: a click chooses one, ticks pick several, and a button acts on those that are picked."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import anywidget
+import marimo as mo
+import numpy as np
 import traitlets
 
-from atelier.page.packing import Commands, module_text, pack, style_text
+from atelier.drawing import encoded
+from atelier.errors import UserError
+from atelier.page.jobs import QUICK
+from atelier.page.packing import Widget, pack
+from atelier.page.session import session
 
-Act = Callable[[list[int]], None]
+Act = Callable[[list[int]], object]
 
 
-class Gallery(anywidget.AnyWidget):
+class Gallery(Widget):
     """Thumbnails by number. `choose` is called with the number that was clicked; each of `actions` is a button
     (label -> function of the picked numbers), and a label that ends in "…" waits for two picks or more.
 
-    Call `show` to fill it, also from a thread and in parts, and `close` when done.
+    `show` fills it at once, `fill` in a thread, as the pictures come.
     """
 
-    _esm = module_text("gallery")
-    _css = style_text("gallery")
+    _source = "gallery"
     frame = traitlets.Bytes(b"").tag(sync=True)
     columns = traitlets.Int(4).tag(sync=True)
     buttons = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    command = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self, choose: Callable[[int], None], actions: Mapping[str, Act] | None = None, columns: int = 4
+        self, choose: Callable[[int], object], actions: Mapping[str, Act] | None = None, columns: int = 4
     ) -> None:
         super().__init__(columns=columns, buttons=list(actions or {}))
-        self._choose: Callable[[int], None] | None = choose
+        self._choose: Callable[[int], object] | None = choose
         self._actions = dict(actions or {})
-        self._lock = threading.Lock()
-        self._commands = Commands()
+        self._newest: object = None
         self.count = 0
-        self.observe(self._obey, names="command")
 
     def show(
         self, pictures: Sequence[bytes], labels: Sequence[str] = (), *, total: int | None = None, fresh: bool = True
@@ -53,19 +54,48 @@ class Gallery(anywidget.AnyWidget):
             }
             self.frame = pack(header, dict(zip(names, pictures, strict=True)))
 
+    def fill(self, pictures: Iterable[np.ndarray], total: int) -> None:
+        """Show pictures (H, W, 3) uint8 as an iterator makes them, beside the page; a newer call ends an older one.
+        Without a browser all of them at once."""
+        mine = self._newest = object()
+
+        def run() -> None:
+            thumbs: list[bytes] = []
+            try:
+                with QUICK.turn():
+                    for pixels in pictures:
+                        if mine is not self._newest:
+                            return
+                        thumbs.append(encoded(pixels, "JPEG"))
+                        self.show(thumbs, total=total, fresh=len(thumbs) == 1)
+            except UserError as error:
+                self._fail(str(error))
+
+        if session().live:
+            threading.Thread(target=run, name="atelier-gallery", daemon=True).start()
+        else:
+            run()
+
     def close(self) -> None:
-        """Leave the registry of widgets; safe to call twice."""
-        self.unobserve_all()
-        self._choose = None
+        self._choose = self._newest = None
         self._actions = {}
         super().close()
 
-    def _obey(self, change: Mapping[str, Any]) -> None:
-        for name, value in self._commands.fresh(change["new"]):
-            if name == "choose" and self._choose is not None and self._known(value):
-                self._choose(value)
-            elif name in self._actions and isinstance(value, list):
-                self._actions[name]([number for number in value if self._known(number)])
+    def _heard(self, name: str, value: Any) -> bool:
+        if name == "choose" and self._choose is not None and self._known(value):
+            self._choose(value)
+        elif name in self._actions and isinstance(value, list):
+            self._actions[name]([number for number in value if self._known(number)])
+        else:
+            return False
+        return True
 
     def _known(self, number: Any) -> bool:
         return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < self.count
+
+
+def gallery(choose: Callable[[int], object], actions: Mapping[str, Act] | None = None, columns: int = 4) -> Any:
+    """A gallery as an element of the page. Cells that use it run again after a choice."""
+    made = Gallery(choose, actions, columns)
+    session().keep(made.close)
+    return mo.ui.anywidget(made)

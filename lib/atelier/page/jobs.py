@@ -2,16 +2,16 @@
 
 A `Job` drives any iterator in a thread of its own: start, pause, single step, slow motion, stop. One process may
 serve many visitors, so the jobs that compute at the same time are limited, and the others wait in a queue whose
-places can be shown. A job knows no notebook; `until_session_ends` ties it to a browser session.
+places can be shown. A job knows no notebook.
 """
 
-import asyncio
 import contextlib
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from atelier.errors import UserError
 from atelier.processors import cores, use_free_processors
@@ -30,23 +30,41 @@ class Slots:
         self._line: list[object] = []  # holders first, then those who wait, in order of arrival
         self._changed = threading.Condition()
 
-    def acquire(self, who: object, still_wanted: Callable[[], bool]) -> bool:
-        """Wait for a place; False if it is no longer wanted."""
+    def acquire(self, who: object, still_wanted: Callable[[], bool], on_move: Callable[[], None] | None = None) -> bool:
+        """Wait for a place; False if it is no longer wanted. on_move is called whenever the place in the queue changes."""
         with self._changed:
             self._line.append(who)
-            while self.place(who) > 0:
-                if not still_wanted():
-                    self._line.remove(who)
-                    self._changed.notify_all()
-                    return False
+        told = 0
+        while (place := self.place(who)) > 0:
+            if not still_wanted():
+                self.release(who)
+                return False
+            if place != told and on_move is not None:
+                told = place
+                on_move()
+            with self._changed:
                 self._changed.wait(0.2)
-            return True
+        return True
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """A place for the time of a block."""
+        who = object()
+        self.acquire(who, lambda: True)
+        try:
+            yield
+        finally:
+            self.release(who)
 
     def release(self, who: object) -> None:
         with self._changed:
             if who in self._line:
                 self._line.remove(who)
                 self._changed.notify_all()
+
+    def holds(self, who: object) -> bool:
+        """Whether `who` has a place."""
+        return who in self._line[: self.limit]
 
     def place(self, who: object) -> int:
         """0 for a holder, k for the k-th in the queue."""
@@ -58,9 +76,21 @@ class Slots:
         return min(len(self._line), self.limit)
 
 
-SLOTS = Slots(max(1, int(os.environ.get("ATELIER_MAX_JOBS", cores()))))
+def _from_environment(name: str, default: float) -> float:
+    """A number of 1 or more that the environment gives, or the default, with a warning where it is no such number."""
+    text = os.environ.get(name, str(default))
+    with contextlib.suppress(ValueError):
+        if float(text) >= 1:
+            return float(text)
+    warnings.warn(f"{name} must be a number from 1 on, and {text!r} is not; {default:g} is used.", stacklevel=2)
+    return default
+
+
+SLOTS = Slots(int(_from_environment("ATELIER_MAX_JOBS", cores())))
 """The process-wide limit: as many jobs as there are processors, or ATELIER_MAX_JOBS."""
-LONGEST_SECONDS = float(os.environ.get("ATELIER_JOB_SECONDS", 3600))
+QUICK = Slots(cores())
+"""The limit of short drawings that answer a visitor at once: they do not wait for the jobs, only for each other."""
+LONGEST_SECONDS = _from_environment("ATELIER_JOB_SECONDS", 3600)
 """A job that has computed for so long is stopped: nobody may hold a public server's processor for ever."""
 
 
@@ -70,8 +100,7 @@ class Job(Generic[Step]):
     Args:
         steps: makes the iterator; called in the job's thread.
         on_step: called in the job's thread after each step, while the iterator waits.
-        on_change: called after each change of state, from whichever thread changed it.
-        record: what of a step is kept in `history`; nothing if it gives None.
+        on_change: called after each change of state or of the place in the queue, from whichever thread changed it.
     """
 
     def __init__(
@@ -79,14 +108,12 @@ class Job(Generic[Step]):
         steps: Callable[[], Iterator[Step]],
         on_step: Callable[[Step], None] | None = None,
         on_change: Callable[[], None] | None = None,
-        record: Callable[[Step], Any] | None = None,
         slots: Slots = SLOTS,
         longest_seconds: float = LONGEST_SECONDS,
     ) -> None:
         self._steps = steps
         self._on_step = on_step
         self._on_change = on_change
-        self._record = record
         self._slots = slots
         self._longest = longest_seconds
         self._wake = threading.Condition()
@@ -99,7 +126,8 @@ class Job(Generic[Step]):
         self.state = "new"
         self.latest: Step | None = None
         self.count = 0
-        self.history: list[Any] = []
+        self.seconds = 0.0
+        """Time spent in steps and in `on_step`, slow motion and pauses left out."""
         self.error: Exception | None = None
 
     @property
@@ -188,7 +216,6 @@ class Job(Generic[Step]):
             self._become(end)
 
     def _drive(self, iterator: Iterator[Step]) -> str:
-        busy = 0.0
         while True:
             begin = time.monotonic()
             step = next(iterator, None)
@@ -196,21 +223,21 @@ class Job(Generic[Step]):
                 return "finished"
             self.latest = step
             self.count += 1
-            if self._record is not None and (kept := self._record(step)) is not None:
-                self.history.append(kept)
             if self._on_step is not None:
                 self._on_step(step)
-            busy += time.monotonic() - begin
-            if busy > self._longest:
+            self.seconds += time.monotonic() - begin
+            if self.seconds > self._longest:
                 raise UserError(f"This run was stopped after {self._longest / 60:.0f} minutes, the limit here.")
             if not self._ready():
                 return "stopped"
 
     def _ready(self) -> bool:
         """Wait until the next step may run; False when the job is to end."""
+        if self.count and self.delay > 0 and not self._pause:
+            self._slots.release(self)  # others may compute while slow motion waits
+            with self._wake:
+                self._wake.wait_for(lambda: self._stop or self._pause, self.delay)
         with self._wake:
-            if self._thread is not None and self.count and self.delay > 0 and not self._stop and not self._pause:
-                self._wake.wait(self.delay)
             if self._stop:
                 return False
             must_wait = self._pause and self._credits == 0 and self.count > 0
@@ -219,31 +246,13 @@ class Job(Generic[Step]):
             self._become("paused")
             with self._wake:
                 self._wake.wait_for(lambda: self._stop or not self._pause or self._credits > 0)
-        if self.state != "running":
-            self._become("queued")
-            if not self._slots.acquire(self, lambda: not self._stop):
+        if not self._slots.holds(self):
+            if self.state != "running":
+                self._become("queued")
+            if not self._slots.acquire(self, lambda: not self._stop, self._on_change):
                 return False
             self._become("running")
         use_free_processors(self._slots.holders)
         with self._wake:
             self._credits = max(0, self._credits - 1)
             return not self._stop
-
-
-def until_session_ends(closing: contextlib.ExitStack) -> asyncio.Task | None:
-    """Close `closing` when the browser session that runs the current cell ends; keep the task in a variable.
-
-    Without a running event loop (a script, a test) there is no session, and the caller closes.
-    """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-    async def wait() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            closing.close()  # marimo cancels the task at the session's end
-
-    return loop.create_task(wait())

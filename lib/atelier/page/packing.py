@@ -1,28 +1,65 @@
-"""One binary message for a frame: a JSON header and the encoded pictures it speaks of, so that picture and
-numbers never disagree on the page."""
+"""What all widgets share: one binary message for a frame, commands of the page, and the texts of their modules."""
 
-import io
 import json
 import struct
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
+import anywidget
+import traitlets
+
+from atelier.errors import UserError
 
 _HERE = Path(__file__).parent
 
 
-def encode_picture(pixels: np.ndarray, lossless: bool = True) -> bytes:
-    """Encode (H, W), (H, W, 1) or (H, W, 3) uint8 pixels: PNG, or JPEG where speed matters more than exactness."""
-    image = Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels)
-    buffer = io.BytesIO()
-    if lossless:
-        image.save(buffer, "PNG", compress_level=3)
-    else:
-        image.save(buffer, "JPEG", quality=92, subsampling=0)
-    return buffer.getvalue()
+class Widget(anywidget.AnyWidget):
+    """A piece of the page. Its module, `_source`.js with `_source`.css, stands beside this file.
+
+    Commands of the page come as messages, which run no cell again; `_heard(name, value)` obeys them, and an error in it
+    becomes a sentence. Where it returns True the page counts `acted` up, and the cells that use the widget follow.
+    `close` forgets everything that the page could reach, and is safe to call twice.
+    """
+
+    _source: str
+    acted = traitlets.Int(0).tag(sync=True)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "_source" in vars(cls):
+            # As text: anywidget watches a path for changes, and would keep each widget alive through its watcher.
+            cls._esm = _text("common", cls._source, "js")
+            cls._css = _text("common", cls._source, "css")
+        super().__init_subclass__(**kwargs)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._lock = threading.RLock()
+        self.on_msg(self._obey)
+
+    def close(self) -> None:
+        self.on_msg(self._obey, remove=True)
+        self.unobserve_all()
+        super().close()
+
+    def _obey(self, widget: object, message: Any, buffers: object) -> None:
+        if not isinstance(message, Mapping) or not isinstance(message.get("name"), str):
+            return
+        try:
+            if self._heard(message["name"], message.get("value")):
+                self.send({"problem": "", "acted": True})
+        except UserError as error:
+            self._fail(str(error))
+        except Exception as error:
+            self._fail(f"This ended in an error ({type(error).__name__}: {error}).")
+
+    def _heard(self, name: str, value: Any) -> bool | None:
+        """Obey a command of the page; True if what the notebook shows may have changed."""
+
+    def _fail(self, sentence: str) -> None:
+        """Tell the page what went wrong."""
+        self.send({"problem": sentence})
 
 
 def pack(header: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
@@ -48,30 +85,6 @@ def unpack(message: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     return header, {name: body[start : start + size] for name, (start, size) in header.pop("pictures").items()}
 
 
-class Commands:
-    """Reads the `command` trait that the page writes: each command once, also those that came together."""
-
-    def __init__(self) -> None:
-        self._last = -1
-
-    def fresh(self, message: Mapping[str, Any]) -> list[tuple[Any, Any]]:
-        """Name and value of every command that has not been read yet, oldest first."""
-        found = []
-        for command in (*message.get("earlier", ()), message):
-            if isinstance(number := command.get("number"), int) and number > self._last:
-                self._last = number
-                found.append((command.get("name"), command.get("value")))
-        return found
-
-
-def module_text(name: str) -> str:
-    """The source of a widget's ES module, with what the widgets share before it.
-
-    As text: anywidget watches a path for changes, and would keep each widget alive through its watcher.
-    """
-    return (_HERE / "common.js").read_text("utf-8") + (_HERE / f"{name}.js").read_text("utf-8")
-
-
-def style_text(name: str) -> str:
-    """The style sheet of a widget, with what the widgets share before it."""
-    return (_HERE / "common.css").read_text("utf-8") + (_HERE / f"{name}.css").read_text("utf-8")
+def _text(shared: str, name: str, ending: str) -> str:
+    parts = [(_HERE / f"{part}.{ending}") for part in (shared, name)]
+    return "".join(path.read_text("utf-8") for path in parts if path.is_file())

@@ -1,12 +1,15 @@
 """A text that the visitor's own browser keeps from visit to visit; the server keeps none of it."""
 
-import anywidget
+from typing import Any
+
+import marimo as mo
 import traitlets
 
-from atelier.page.packing import module_text
+from atelier.page.packing import Widget
+from atelier.page.session import session
 
 
-class Shelf(anywidget.AnyWidget):
+class Shelf(Widget):
     """`text` follows what the browser keeps under `key`, in all its tabs, and the other way round. Nothing is shown.
 
     The text comes from the browser: whoever reads it must check it, and may set it aside under another key. `works`
@@ -14,7 +17,7 @@ class Shelf(anywidget.AnyWidget):
     the page.
     """
 
-    _esm = module_text("shelf")
+    _source = "shelf"
     key = traitlets.Unicode().tag(sync=True)
     text = traitlets.Unicode("").tag(sync=True)
     aside = traitlets.Unicode("").tag(sync=True)
@@ -28,7 +31,9 @@ class Shelf(anywidget.AnyWidget):
         """Move the text to another key of the same storage."""
         self.aside, self.text = self.text, ""
 
-    def close(self) -> None:
-        """Leave the registry of widgets; safe to call twice."""
-        self.unobserve_all()
-        super().close()
+
+def shelf(key: str) -> Any:
+    """A shelf as an element of the page; it must be put into the page to reach the browser."""
+    made = Shelf(key)
+    session().keep(made.close)
+    return mo.ui.anywidget(made)

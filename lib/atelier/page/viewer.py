@@ -1,78 +1,79 @@
-"""A window on the plane that is moved with the mouse, in one or several views side by side."""
+"""A window on the plane that is moved by hand, in one or several views side by side."""
 
-import dataclasses
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
-import anywidget
+import marimo as mo
+import numpy as np
 import traitlets
 
+from atelier.drawing import encoded
 from atelier.errors import UserError
-from atelier.page.packing import module_text, pack, style_text
+from atelier.page.jobs import QUICK
+from atelier.page.live import POSTERS
+from atelier.page.packing import Widget, pack
+from atelier.page.session import session
+from atelier.paths import write_whole
+
+Draw = Callable[[Any, int, int], np.ndarray]
+"""draw(window, height, width) -> (height, width, 3) uint8: what a `fields.Window` shows."""
+_STILL = 1400
+"""Pixels of the longer side where there is no kernel to draw more."""
 
 
-class View(Protocol):
-    """A frozen dataclass: the centre of what is seen, its magnification, its shape (width ÷ height). At zoom 1 the
-    longer side spans [-1, 1]. A value out of bounds raises UserError."""
+class Viewer(Widget):
+    """Pan and zoom over what its views draw.
 
-    x: float
-    y: float
-    zoom: float
-    aspect: float
-
-
-Draw = Callable[[Any], Mapping[str, bytes]]
-"""Draws the views of a window: caption -> encoded picture, all of the window's shape."""
-
-
-class Viewer(anywidget.AnyWidget):
-    """Pan and zoom over whatever `draw` draws.
-
-    The page stretches the last picture while the hand moves; the exact one is drawn in a thread of its own, and
-    only the newest window that was asked for is. least, most: how far the page may zoom.
+    The page stretches the last picture while the hand moves; the exact one is drawn in a thread, and only the newest
+    window that was asked for. `window` holds x, y and zoom, and follows when the hand is lifted.
     """
 
-    _esm = module_text("viewer")
-    _css = style_text("viewer")
+    _source = "viewer"
     frame = traitlets.Bytes(b"").tag(sync=True)
-    command = traitlets.Dict().tag(sync=True)
-    reach = traitlets.List(traitlets.Float()).tag(sync=True)
+    window = traitlets.Dict({"x": 0.0, "y": 0.0, "zoom": 1.0}).tag(sync=True)
+    options = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, draw: Draw, window: View, least: float = 0.25, most: float = 4096) -> None:
-        super().__init__(reach=[least, most])
-        self.window = window
-        self._draw: Draw | None = draw
-        self._wanted: View | None = None
-        self._drawing = threading.Lock()
-        self._asking = threading.Lock()
+    def __init__(self, poster: str, longer: int, spans: str, least: float, most: float, kind: str) -> None:
+        super().__init__(options={"least": least, "most": most, "spans": spans, "longer": longer})
+        self._views: dict[str, Draw] = {}
+        self._aspect = 1.0
+        self._longer, self._spans, self._kind = longer, spans, kind
+        self._wanted: tuple[dict[str, float], bool] | None = None
         self._busy = False
-        self.observe(self._obey, names="command")
-        self.redraw()
+        self._shown = ""
+        path = POSTERS / f"{poster}.poster"
+        if poster and session().live and path.is_file():
+            self.frame = path.read_bytes()
 
-    def redraw(self, draw: Draw | None = None, window: View | None = None) -> None:
-        """Draw now, optionally something else or somewhere else."""
-        self._draw = draw or self._draw
-        moved = window is not None
-        self.window = window or self.window
-        self._show(self.window, moved)
+    def show(self, views: Mapping[str, Draw], aspect: float = 1.0, window: Mapping[str, float] | None = None) -> None:
+        """Draw these views from now on: caption -> function.
+
+        Args:
+            aspect: width ÷ height of all views.
+            window: where to look, x, y and zoom; where the page looks already if None.
+        """
+        self._views = dict(views)
+        moved = window is not None or aspect != self._aspect
+        self._aspect = aspect
+        if moved:
+            self.window = {"x": 0.0, "y": 0.0, "zoom": 1.0, **(window or {})}
+        if session().live:
+            self._ask(dict(self.window), moved)
+        else:
+            self._draw(dict(self.window), True, _STILL)
 
     def close(self) -> None:
-        """Forget the drawing and leave the registry of widgets; safe to call twice."""
-        self.unobserve_all()
-        self._draw = None
+        self._views = {}
         super().close()
 
-    def _obey(self, change: Mapping[str, Any]) -> None:
-        if change["new"].get("name") != "look":
-            return
-        try:
-            x, y, zoom = (float(change["new"]["value"][key]) for key in ("x", "y", "zoom"))
-            asked = dataclasses.replace(self.window, x=x, y=y, zoom=zoom)
-        except (UserError, KeyError, TypeError, ValueError):
-            return  # not from our page, which keeps to the bounds
-        with self._asking:
-            self._wanted = self.window = asked
+    def _heard(self, name: str, value: Any) -> None:
+        if name == "look" and isinstance(value, Mapping) and value.keys() >= {"x", "y", "zoom"}:
+            self._ask({key: float(value[key]) for key in ("x", "y", "zoom")}, False)
+
+    def _ask(self, window: dict[str, float], moved: bool) -> None:
+        with self._lock:
+            self._wanted = (window, moved or bool(self._wanted and self._wanted[1]))
             if self._busy:
                 return
             self._busy = True
@@ -80,23 +81,62 @@ class Viewer(anywidget.AnyWidget):
 
     def _follow(self) -> None:
         while True:
-            with self._asking:
-                asked, self._wanted = self._wanted, None
-                if asked is None or self._draw is None:
+            with self._lock:
+                wanted, self._wanted = self._wanted, None
+                if wanted is None or not self._views:
                     self._busy = False
                     return
-            self._show(asked, moved=False)
+            try:
+                with QUICK.turn():
+                    self._draw(*wanted, self._longer)
+                self.send({"problem": ""})
+            except UserError as error:
+                self._fail(str(error))
+            except Exception as error:
+                self._fail(f"This could not be drawn ({type(error).__name__}: {error}).")
 
-    def _show(self, window: View, moved: bool) -> None:
-        draw = self._draw
-        if draw is None:
-            return
-        with self._drawing:
-            views = draw(window)
-            header = {
-                "window": {"x": window.x, "y": window.y, "zoom": window.zoom},
-                "aspect": window.aspect,
-                "moved": moved,
-                "views": [{"name": str(i), "label": label} for i, label in enumerate(views)],
-            }
-            self.frame = pack(header, {str(i): data for i, data in enumerate(views.values())})
+    def _draw(self, window: dict[str, float], moved: bool, longer: int) -> None:
+        from atelier.fields.plane import Window, fitted_size
+
+        height, width = fitted_size(self._aspect, 1.0, longer)
+        place = Window(**window, spans=self._spans)
+        views, aspect = dict(self._views), self._aspect
+        pictures = {str(k): encoded(draw(place, height, width), self._kind) for k, draw in enumerate(views.values())}
+        header = {
+            "window": window,
+            "aspect": aspect,
+            "moved": moved,
+            "live": session().live,
+            "views": [{"name": str(k), "label": label} for k, label in enumerate(views)],
+        }
+        self.frame = pack(header, pictures)
+
+    def write_poster(self, name: str) -> None:
+        """Store what is shown, to hang it before the library is there."""
+        write_whole(POSTERS / f"{name}.poster", self.frame)
+
+
+def viewer(
+    views: Mapping[str, Draw] | None = None,
+    *,
+    aspect: float = 1.0,
+    poster: str = "",
+    longer: int = 480,
+    spans: str = "longer",
+    least: float = 0.25,
+    most: float = 4096,
+    kind: str = "JPEG",
+) -> Any:
+    """A window on the plane as an element of the page; `show` gives it other views.
+
+    Args:
+        views: caption -> function, see `Draw`; all of this aspect (width ÷ height).
+        poster: name of the stored picture that stands there until the first one is drawn.
+        longer: pixels of the longer side. spans: as in `fields.Window`.
+        least, most: how far the page may zoom. kind: how pictures are sent, see `drawing.encoded`.
+    """
+    made = Viewer(poster, longer, spans, least, most, kind if session().live else "WEBP")
+    session().keep(made.close)
+    if views:
+        made.show(views, aspect, {})
+    return mo.ui.anywidget(made)

@@ -1,4 +1,4 @@
-// The live canvas: transport bar, panels, curves, and the flow of small pictures below.
+// The live canvas: transport bar, panels, a slider that goes back in time, curves, and the flow of small pictures below.
 
 const WORDS = {
   new: "", queued: "Starting", running: "Running", paused: "Paused",
@@ -53,19 +53,20 @@ function transportBar(send) {
     const word = header.place > 0 ? `Number ${header.place} in the queue` : holding ? "Pausing" : WORDS[header.state];
     state.textContent = state.title = [word, header.note].filter(Boolean).join(" · ");
   }
-  return { node, update, dress };
+  const count = (step) => { counter.textContent = step.toLocaleString("en"); };
+  return { node, update, dress, count };
 }
 
 // Curves on a scale of their own: the ends of the scale stand beside it, the newest value above it.
 // A chart shows one curve, or several by name: lines = [{label, x, y}, …].
 function chart(spec) {
   const value = element("span", { class: "value", text: "–" });
-  const canvas = element("canvas", { role: "img", "aria-label": `${spec.label} over ${spec.over}` });
-  const head = element("div", { class: "head" }, element("span", { text: spec.label }), value);
+  const canvas = element("canvas", { role: "img", "aria-label": `${spec.name} over ${spec.over}` });
+  const head = element("div", { class: "head" }, element("span", { text: spec.name }), value);
   const legend = element("div", { class: "legend" });
   const node = element("figure", {}, head, canvas, legend);
   const number = (y) => (spec.log ? y.toExponential(1) : y.toFixed(spec.digits));
-  let lines = [];
+  let lines = [], mark = null, hovered = null, place = null;
 
   function draw() {
     const width = canvas.clientWidth, height = spec.height, ratio = window.devicePixelRatio || 1;
@@ -88,6 +89,11 @@ function chart(spec) {
     const last = Math.max(...all.map(([x]) => x)), span = scale(high) - scale(low) || 1;
     const px = (x) => left + (x / (last || 1)) * (right - left);
     const py = (y) => bottom - 3 - ((scale(y) - scale(low)) / span) * (bottom - top - 6);
+    place = { left, right, last: last || 1, px, py };
+    if (mark != null) {
+      c.save(); c.strokeStyle = colour("--soft"); c.setLineDash([2, 3]);
+      c.beginPath(); c.moveTo(px(Math.min(mark, last)), top); c.lineTo(px(Math.min(mark, last)), bottom); c.stroke(); c.restore();
+    }
     c.lineWidth = 1.8;
     c.lineJoin = "round";
     drawn.forEach((pairs, i) => {
@@ -96,24 +102,55 @@ function chart(spec) {
       pairs.forEach(([x, y], k) => (k ? c.lineTo(px(x), py(y)) : c.moveTo(px(x), py(y))));
       c.stroke();
     });
+    if (hovered != null) {
+      c.fillStyle = colour("--ink");
+      drawn.forEach((pairs) => {
+        const near = nearest(pairs, hovered);
+        if (near) { c.beginPath(); c.arc(px(near[0]), py(near[1]), 3, 0, 7); c.fill(); }
+      });
+    }
     c.fillStyle = colour("--soft");
     c.textAlign = "right";
     if (high > low) c.fillText(number(high), left - 4, top + 8);
     c.fillText(number(low), left - 4, bottom);
     c.fillText(`${last.toLocaleString("en", { maximumFractionDigits: 1 })} ${spec.over}`, right, height - 3);
   }
+  const nearest = (pairs, x) => pairs.reduce((best, pair) => (!best || Math.abs(pair[0] - x) < Math.abs(best[0] - x) ? pair : best), null);
+  const told = (y) => (spec.log ? y.toExponential(2) : y.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
+  function tell() {
+    if (hovered != null) {
+      const pairs = lines.map(({ x, y, label }) => [nearest(x.map((v, i) => [v, y[i]]).filter(([, v]) => v != null), hovered), label]);
+      const words = pairs.filter(([near]) => near).map(([near, label]) => (lines.length > 1 && label ? `${label} ` : "") + told(near[1]));
+      if (words.length) {
+        const at = pairs.find(([near]) => near)[0][0];
+        value.textContent = `${words.join(", ")} at ${at.toLocaleString("en", { maximumFractionDigits: 2 })}`;
+        value.classList.add("hovered");
+        return;
+      }
+    }
+    value.classList.remove("hovered");
+    const now = spec.newest ? lines[0]?.y.at(-1) : null;
+    value.textContent = now == null ? (spec.newest ? "–" : "\u00a0") : told(now);
+  }
+  canvas.onpointermove = (event) => {
+    if (!place) return;
+    const box = canvas.getBoundingClientRect();
+    hovered = ((event.clientX - box.left - place.left) / (place.right - place.left)) * place.last;
+    tell();
+    draw();
+  };
+  canvas.onpointerleave = () => { hovered = null; tell(); draw(); };
+  function at(x) { mark = x; draw(); }
   function update(next) {
     lines = next;
-    const now = spec.newest ? lines[0]?.y.at(-1) : null;
-    value.textContent = now == null ? (spec.newest ? "–" : "\u00a0")
-      : (spec.log ? now.toExponential(2) : now.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
+    tell();
     if (lines.length > 1) {
       legend.replaceChildren(...lines.map(({ label }, i) =>
         element("span", { style: `--mark: var(--series-${i % 4})`, text: label })));
     }
     draw();
   }
-  return { node, update, draw };
+  return { node, update, draw, at };
 }
 
 // A colour as a canvas understands it: light-dark() and variables are resolved by the element.
@@ -148,71 +185,112 @@ function picture(label) {
 function render({ model, el }) {
   const send = sender(model);
   const bar = transportBar(send);
+  const told = problemLine(model);
   const problem = element("div", { class: "problem", role: "alert", hidden: "" });
   const panels = element("div", { class: "panels" });
+  const slider = element("input", { type: "range", min: "0", step: "1", "aria-label": "Go back in time" });
+  const moment = element("span", { class: "word" });
+  const replay = element("div", { class: "replay" }, element("span", { text: "Go back" }), slider, moment);
   const charts = element("div", { class: "charts" });
   const flow = element("div", { class: "flow", tabindex: "0", "aria-label": "What flows where" });
-  const root = element("div", { class: "atelier live" }, bar.node, problem, panels, charts, flow);
+  const root = element("div", { class: "atelier live" }, bar.node, problem, told.node, panels, replay, charts, flow);
   el.replaceChildren(root);
-  let pictures = {}, curves = {}, state = null;
+  let pictures = {}, curves = {}, state = null, moments = [], frozen = false;
   const resting = (word) => word !== "running" && word !== "queued";
 
   function paint(found) {
     for (const [name, bytes] of Object.entries(found)) pictures[name]?.update(bytes);
   }
+  function caption(captions) {
+    for (const [name, label] of Object.entries(captions ?? {})) if (pictures[name]) pictures[name].caption.textContent = label;
+  }
   function build() {
-    const { header, pictures: still } = unpack(model.get("scene"));
+    const { header } = unpack(model.get("scene"));
     pictures = {};
     curves = {};
     panels.replaceChildren();
     charts.replaceChildren();
     flow.replaceChildren();
+    frozen = Boolean(header.frozen);
     bar.dress(header);
     for (const { name, label, aspect } of header.panels ?? []) {
       pictures[name] = picture(label);
       pictures[name].canvas.style.aspectRatio = aspect;
       pictures[name].canvas.style.maxHeight = `${header.height}px`;
       if (header.brief) pictures[name].canvas.style.maxWidth = `${Math.round(header.height * aspect)}px`;
+      pictures[name].node.style.flex = `${aspect} 1 0`;
       panels.append(pictures[name].node);
     }
-    for (const spec of header.curves ?? []) {
+    for (const spec of header.charts ?? []) {
       curves[spec.name] = chart(spec);
       charts.append(curves[spec.name].node);
     }
     (header.flow ?? []).forEach(({ name, label }, i) => {
       if (i) flow.append(element("span", { class: "arrow", "aria-hidden": "true", text: "→" }));
-      pictures[name] = picture(label);
-      flow.append(pictures[name].node);
+      pictures[`flow ${name}`] = picture(label);
+      flow.append(pictures[`flow ${name}`].node);
     });
-    paint(still);
+    panels.hidden = !panels.children.length;
+    charts.hidden = !charts.children.length;
+    flow.hidden = !flow.children.length;
   }
   function refresh() {
     const { header, pictures: moving } = unpack(model.get("frame"));
+    root.dataset.state = header.live ? "live" : "poster";
     bar.update(header);
-    if (state !== null && header.state !== state && resting(header.state)) {
+    bar.node.classList.toggle("still", Boolean(header.still));
+    if (state !== null && header.state !== state && resting(header.state) && header.live) {
       model.set("settled", model.get("settled") + 1);
       model.save_changes();
     }
     state = header.state;
     problem.hidden = !header.error;
     problem.textContent = header.error ?? "";
-    for (const [name, curve] of Object.entries(curves)) curve.update(header.curves?.[name] ?? []);
-    for (const [name, label] of Object.entries(header.labels ?? {})) {
-      if (pictures[name]) pictures[name].caption.textContent = label;
-    }
+    for (const [name, curve] of Object.entries(curves)) curve.update(header.charts?.[name] ?? []);
+    caption(header.captions);
     paint(moving);
+    if (!resting(header.state)) hide();
   }
+  // Moments of the run that is at rest. The last one is the picture as it stands, which is exact.
+  function hide() { replay.style.visibility = "hidden"; Object.values(curves).forEach((curve) => curve.at(null)); }
+  function remember() {
+    const { header, pictures: kept } = unpack(model.get("record"));
+    moments = (header.moments ?? []).map((moment, k) => ({
+      ...moment,
+      kept: Object.fromEntries(Object.entries(kept).filter(([name]) => name.startsWith(`${k} `)).map(([name, bytes]) => [name.slice(`${k} `.length), bytes])),
+    }));
+    slider.max = String(Math.max(0, moments.length - 1));
+    slider.value = slider.max;
+    replay.hidden = frozen ? moments.length < 2 : false;
+    replay.style.visibility = moments.length > 1 ? "visible" : "hidden";
+    moment.textContent = "";
+    if (moments.length) describe(moments.length - 1);
+  }
+  function describe(k) {
+    const { step, total, captions } = moments[k];
+    moment.textContent = frozen && total ? total : `step ${step.toLocaleString("en")}`;
+    caption(captions);
+  }
+  slider.oninput = () => {
+    const k = Number(slider.value), last = k === moments.length - 1;
+    describe(k);
+    bar.count(moments[k].step);
+    Object.values(curves).forEach((curve) => curve.at(last ? null : moments[k].step));
+    paint(last ? { ...moments[k].kept, ...unpack(model.get("frame")).pictures } : moments[k].kept);
+  };
   const redraw = () => Object.values(curves).forEach((curve) => curve.draw());
   const resized = new ResizeObserver(redraw);
   resized.observe(root);
   const scheme = window.matchMedia("(prefers-color-scheme: dark)");
   scheme.addEventListener("change", redraw);
-  const forget = listen(model, { "change:scene": () => { build(); refresh(); }, "change:frame": refresh });
+  const forget = listen(model, { "change:scene": () => { build(); refresh(); }, "change:frame": refresh, "change:record": remember });
   build();
   refresh();
+  remember();
   send("hello");
   return () => {
     forget();
+    told.forget();
     resized.disconnect();
     scheme.removeEventListener("change", redraw);
   };

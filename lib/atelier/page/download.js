@@ -6,7 +6,7 @@ function render({ model, el }) {
   const bar = element("progress", { max: "1", value: "0", hidden: "" });
   const cancel = element("button", { type: "button", text: "Cancel", hidden: "" });
   const word = element("span", { class: "word", role: "status" });
-  el.replaceChildren(element("div", { class: "atelier exporter" }, make, bar, cancel, word));
+  el.replaceChildren(element("div", { class: "atelier download" }, make, bar, cancel, word));
   make.onclick = () => { make.disabled = true; word.textContent = "Starting"; send("make"); };
   cancel.onclick = () => send("cancel");
   let saved = null;

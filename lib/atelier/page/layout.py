@@ -1,0 +1,67 @@
+"""Where things stand on a page: controls beside their picture, rows of numbers, a line of links."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import marimo as mo
+
+from atelier.page.controls import Ask
+
+
+def beside(panel: Any, picture: Any) -> mo.Html:
+    """Controls to the left of what they control. Where the page is narrow, the picture comes first."""
+    return mo.Html(
+        '<div style="display: flex; flex-wrap: wrap-reverse; gap: 1.25rem; align-items: flex-end">'
+        f'<div style="flex: 1 1 210px; min-width: 0; align-self: stretch">{_html(panel)}</div>'
+        f'<div style="flex: 4 1 min(640px, 100%); min-width: 0; align-self: flex-start">{_html(picture)}</div></div>'
+    )
+
+
+def panel(
+    *asks: Ask, first: Sequence[str] | None = None, more: Mapping[str, Sequence[str]] | None = None, notes: str = ""
+) -> mo.Html:
+    """The controls of one or several groups, one below the other.
+
+    Args:
+        first: names of the controls that are always in sight, in this order; all that are not folded by default.
+        more: title -> names of controls to unfold. Names that no group has are left out.
+        notes: a line in small print below.
+    """
+    found = {name: element for ask in asks for name, element in ask.elements.items()}
+    folded = {title: [name for name in names if name in found] for title, names in (more or {}).items()}
+    hidden = {name for names in folded.values() for name in names}
+    names = (
+        [name for name in found if name not in hidden] if first is None else [name for name in first if name in found]
+    )
+    parts: list[Any] = [mo.callout(text, kind="danger") for ask in asks for text in ask.sentences]
+    parts += [found[name] for name in names]
+    if folded := {title: names for title, names in folded.items() if names}:
+        style = {"padding-right": "8px", "color": "var(--foreground)"}
+        parts.append(
+            mo.accordion(
+                {title: mo.vstack([found[n] for n in names], gap=0.5).style(style) for title, names in folded.items()}
+            )
+        )
+    if notes:
+        parts.append(mo.md(f"<small>{notes}</small>"))
+    return mo.vstack(parts, gap=0.6)
+
+
+def stats(numbers: Mapping[str, str]) -> mo.Html:
+    """A row of numbers: name -> text."""
+    return mo.hstack([mo.stat(text, label=name) for name, text in numbers.items()], widths="equal", wrap=True)
+
+
+def links(*headings: str) -> mo.Html:
+    """A line of links to headings of the page."""
+    return mo.md(" · ".join(f"[{heading}](#{anchor(heading)})" for heading in headings))
+
+
+def anchor(heading: str) -> str:
+    """The address of a heading within its page, as marimo's Markdown makes it."""
+    return re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip())
+
+
+def _html(part: Any) -> str:
+    return mo.as_html(part).text

@@ -1,0 +1,118 @@
+"""What belongs to one visit of one notebook: whether anybody looks on, what was asked for, and what ends with it."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import marimo as mo
+from marimo._runtime.context import ContextNotInitializedError, get_context
+
+from atelier.errors import UserError
+
+
+class Session:
+    """One kernel's page, or one run of a script.
+
+    Attributes:
+        live: a browser looks on; else a script, an export or a test.
+        script: files are written and a summary is printed, as `python apps/NAME.py` does.
+        visitor: a read-only web app, where files of this machine are not the reader's.
+    """
+
+    def __init__(self, live: bool = False, mode: str | None = "script") -> None:
+        self.live = live
+        self.script = not live and mode == "script"
+        self.visitor = live and mode == "run"
+        self.state: dict[str, Any] = {}
+        """What other modules of the page remember for this visit, by their names."""
+        self._made: dict[str | None, tuple[object, list[Callable[[], None]]]] = {}
+        self._guard = _when_the_session_ends(self.close) if live else None
+
+    def keep(self, close: Callable[[], None]) -> None:
+        """Close something at the end of the visit, or earlier, when the cell that made it runs again."""
+        place, run = cell(), _cell_run()
+        known, closers = self._made.get(place, (None, []))
+        if known is not run and place is not None:
+            for earlier in closers:
+                earlier()
+            closers = []
+        self._made[place] = (run, [*closers, close])
+
+    def close(self) -> None:
+        """End everything that the visit started."""
+        for _, closers in self._made.values():
+            for end in closers:
+                end()
+        self._made.clear()
+
+
+_OUTSIDE = Session()
+
+
+def session() -> Session:
+    """The session of the notebook that is running. Outside of marimo there is one for the process."""
+    try:
+        context = get_context()
+    except ContextNotInitializedError:
+        return _OUTSIDE
+    found = vars(context).get("atelier_session")
+    if found is None:
+        # Later runs of a cell may come from a widget's message, which carries no request: so this is asked once.
+        meta = mo.app_meta()
+        found = vars(context)["atelier_session"] = Session(meta.request is not None, meta.mode)
+    return found
+
+
+def cell() -> str | None:
+    """The id of the cell that is running."""
+    try:
+        return get_context().cell_id
+    except ContextNotInitializedError:
+        return None
+
+
+def _cell_run() -> object:
+    """The present run of the present cell: another object each time a cell runs."""
+    try:
+        return get_context().execution_context
+    except ContextNotInitializedError:
+        return None
+
+
+@contextlib.contextmanager
+def check() -> Iterator[None]:
+    """Turn a UserError of the block into one sentence: on the page a callout, and the cells below stay quiet; in a
+    script the last words of the program."""
+    try:
+        yield
+    except UserError as error:
+        if session().live:
+            mo.stop(True, mo.callout(str(error), kind="danger"))
+        sys.exit(f"{program()}: {error}")
+
+
+def program() -> str:
+    """The name of the notebook's file, without its ending."""
+    try:
+        return Path(get_context().filename or "atelier").stem
+    except ContextNotInitializedError:
+        return "atelier"
+
+
+def _when_the_session_ends(close: Callable[[], None]) -> asyncio.Task | None:
+    """Call `close` when marimo ends the browser session whose cell is running. None outside of an event loop."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            close()  # marimo cancels the task at the session's end
+
+    return loop.create_task(wait())
