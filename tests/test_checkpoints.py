@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 import torch
-from atelier.checkpoints import Checkpoint, load, load_into, save
+from atelier.checkpoints import Checkpoint, load, load_into, rebuild, save
 from atelier.errors import UserError
 from safetensors.torch import save_file
 
@@ -37,7 +37,33 @@ def test_foreign_files_are_refused(tmp_path):
         load(foreign, "thing")
 
 
-@pytest.mark.parametrize("header", ["{", "[]", '{"format": 1}', '{"format": 1, "kind": 3, "spec": {}}'])
+GOOD = {"format": 1, "kind": "thing", "spec": {}}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{",
+        "[]",
+        '{"format": 1}',
+        *(
+            json.dumps(GOOD | wrong)
+            for wrong in (
+                {"kind": 3},
+                {"kind": "x" * 41},
+                {"format": "1"},
+                {"format": True},
+                {"format": 1e400},
+                {"spec": []},
+                {"extra": []},
+                {"extra": None},
+            )
+        ),
+        json.dumps(GOOD)[:-1] + ', "extra": {"x": ' + "[" * 100_000 + "]" * 100_000 + "}}",
+        json.dumps(GOOD)[:-1] + ', "extra": {"x": ' + "[" * 30 + "]" * 30 + "}}",
+        json.dumps(GOOD)[:-1] + ', "extra": {"x": ' + "9" * 5000 + "}}",
+    ],
+)
 def test_an_unreadable_description_is_refused(tmp_path, header):
     path = tmp_path / "x.safetensors"
     save_file({"w": torch.ones(1)}, path, metadata={"atelier": header})
@@ -45,13 +71,21 @@ def test_an_unreadable_description_is_refused(tmp_path, header):
         load(path, "thing")
 
 
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.bool, torch.int8, torch.float8_e4m3fn])
+def test_odd_kinds_of_numbers_are_refused(tmp_path, dtype):
+    path = tmp_path / "x.safetensors"
+    save_file({"w": torch.ones(3).to(dtype)}, path, metadata={"atelier": json.dumps(GOOD)})
+    with pytest.raises(UserError, match="unknown type"):
+        load(path, "thing")
+
+
 def test_kind_version_and_absence(path, tmp_path):
     with pytest.raises(UserError, match="holds a thing, and a denoiser is needed"):
         load(path, "denoiser")
-    with pytest.raises(UserError, match="There is no checkpoint"):
-        load(tmp_path / "none", "thing")
-    header = {"format": 99, "kind": "thing", "spec": {}}
-    save_file({"w": torch.ones(1)}, path, metadata={"atelier": json.dumps(header)})
+    for absent in (tmp_path / "none", path / "below", "x" * 300, "~nosuchuser/x", tmp_path):
+        with pytest.raises(UserError):
+            load(absent, "thing")
+    save_file({"w": torch.ones(1)}, path, metadata={"atelier": json.dumps(GOOD | {"format": 99})})
     with pytest.raises(UserError, match="newer Atelier"):
         load(path, "thing")
 
@@ -70,6 +104,8 @@ def test_a_failed_write_leaves_the_old_file(path):
         {"weight": torch.ones(2, 2)},
         {"weight": torch.ones(3, 2), "bias": torch.ones(2)},
         {"weight": torch.full((2, 2), torch.nan), "bias": torch.ones(2)},
+        {"weight": torch.full((2, 2), 1e300, dtype=torch.float64), "bias": torch.ones(2)},
+        {"weight": torch.ones(2, 2, dtype=torch.int64), "bias": torch.ones(2)},
     ],
 )
 def test_weights_that_do_not_fit_leave_the_module_alone(tensors):
@@ -78,3 +114,39 @@ def test_weights_that_do_not_fit_leave_the_module_alone(tensors):
     with pytest.raises(UserError):
         load_into(module, tensors)
     assert torch.equal(module.weight, before)
+
+
+def drawn(width: int) -> torch.nn.Module:
+    """A layer made as the rooms make theirs: without torch's own draws, from a generator."""
+    generator = torch.Generator().manual_seed(0)
+    layer = torch.nn.utils.skip_init(torch.nn.Linear, width, width)
+    with torch.no_grad():
+        layer.weight.copy_(torch.rand(width, width, generator=generator))
+        layer.bias.uniform_(-1, 1, generator=generator)
+    return layer
+
+
+def test_a_module_is_rebuilt_with_its_weights():
+    weights = {"weight": torch.full((3, 3), 2.0).half(), "bias": torch.zeros(3)}
+    module = rebuild(lambda: drawn(3), weights)
+    assert module.weight.dtype == torch.float32
+    assert torch.equal(module.weight, torch.full((3, 3), 2.0))
+
+
+@pytest.mark.parametrize(("width", "sentence"), [(40_000, "1,600,040,000 numbers"), (5000, "does not fit")])
+def test_a_short_file_cannot_take_much_memory(width, sentence):
+    built = []
+
+    def build():
+        module = drawn(width)
+        built.append(module.weight.device.type)
+        return module
+
+    with pytest.raises(UserError, match=sentence):
+        rebuild(build, {"weight": torch.ones(3, 3), "bias": torch.ones(3)})
+    assert built == ["meta"]
+
+
+def test_a_description_that_builds_nothing_is_one_sentence():
+    with pytest.raises(UserError, match="cannot be built"):
+        rebuild(lambda: torch.nn.Linear("x", 10**30), {})

@@ -1,31 +1,38 @@
-"""Checkpoints: safetensors with the description of what they hold inside.
+"""Checkpoints: safetensors files that describe what they hold.
 
-A file is complete in itself: the header names its kind and carries the spec from which the module is
-rebuilt. Nothing in it is ever executed, and no pickle is ever read.
+A file is complete in itself: its header names its kind and carries the specification from which the module is rebuilt.
+Nothing in it is executed, and no pickle is read. A file may come from a stranger: the description is bounded and checked,
+and a module is built on torch's `meta` device, which holds no numbers, before memory is allocated for it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from atelier.errors import UserError
-from atelier.paths import atomic_write
+from atelier.paths import given_path, write_whole
 
 FORMAT = 1
+MOST_PARAMETERS = 50_000_000
 _KEY = "atelier"
+_MOST_BYTES = 1 << 31
+_LONGEST_HEADER = 16 << 20  # characters; a long run's curves are a few hundred thousand
+_DEEPEST_HEADER = 20
+_DTYPES = {"F64", "F32", "F16", "BF16", "I64", "I32", "U8"}  # weights, counters, states of generators
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds: a kind ("network", "denoiser", …), the spec that rebuilds the module, free extras
-    (figures, position, seed), and the tensors."""
+    """What a file holds: a kind ("network", "denoiser", …), the specification that rebuilds the module, the tensors, and
+    free extras (figures, position, seed)."""
 
     kind: str
     spec: dict[str, Any]
@@ -34,73 +41,140 @@ class Checkpoint:
 
 
 def save(path: Path, checkpoint: Checkpoint) -> Path:
-    """Write `checkpoint` to `path` atomically: readers see the old file or the new one, never a part."""
-    header = {
-        "format": FORMAT,
-        "kind": checkpoint.kind,
-        "spec": checkpoint.spec,
-        "extra": checkpoint.extra,
-    }
+    """Write `checkpoint` to `path` atomically: readers see the old file or the new one, never a part.
+
+    Raises:
+        UserError: the folder cannot be written to, or the disk is full.
+    """
+    header = {"format": FORMAT, "kind": checkpoint.kind, "spec": checkpoint.spec, "extra": checkpoint.extra}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
-    with atomic_write(path) as part:
-        save_file(tensors, part, metadata={_KEY: json.dumps(header)})
-    return Path(path)
+    return write_whole(path, to_bytes(tensors, {_KEY: json.dumps(header)}))
 
 
 def load(path: Path, kind: str) -> Checkpoint:
     """Read a checkpoint of the given kind.
 
     Raises:
-        UserError: the file is missing, truncated, not ours, of another kind or of a newer format.
+        UserError: the file is missing, truncated, not ours, of another kind, of a newer format, or malformed.
     """
-    path = Path(path)
+    path = given_path(path)
     if not path.is_file():
         raise UserError(f"There is no checkpoint at {path}; check the path.")
+    if path.stat().st_size > _MOST_BYTES:
+        raise UserError(f"{path.name} is larger than {_MOST_BYTES >> 30} GB; choose a checkpoint that Atelier saved.")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            header = _header((file.metadata() or {}).get(_KEY), path.name)
+            if header["kind"] != kind:
+                raise UserError(
+                    f"{path.name} holds a {header['kind']}, and a {kind} is needed here; choose another checkpoint."
+                )
+            names = list(file.keys())
+            odd = {file.get_slice(name).get_dtype() for name in names} - _DTYPES
+            if odd:
+                raise UserError(
+                    f"{path.name} holds numbers of an unknown type ({min(odd)}); choose another checkpoint."
+                )
+            tensors = {name: file.get_tensor(name) for name in names}
+    except UserError:
+        raise
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(
             f"{path.name} is not a whole safetensors file (cut off, or of another format); "
             "choose a checkpoint that Atelier saved."
         ) from error
-    header = _header(metadata.get(_KEY), path.name)
-    if header["kind"] != kind:
-        raise UserError(
-            f"{path.name} holds a {header['kind']}, and a {kind} is needed here; choose another checkpoint."
-        )
-    return Checkpoint(header["kind"], header["spec"], tensors, header["extra"])
+    return Checkpoint(kind, header["spec"], tensors, header["extra"])
 
 
 def _header(text: str | None, name: str) -> dict[str, Any]:
+    """The description inside a file, with the types that `Checkpoint` promises."""
     if text is None:
         raise UserError(f"{name} was not saved by Atelier; choose a checkpoint that Atelier saved.")
     try:
-        header = json.loads(text)
-        well_formed = isinstance(header["kind"], str) and isinstance(header["spec"], dict)
-        version = int(header["format"])
-        header.setdefault("extra", {})
-    except (ValueError, KeyError, TypeError):
-        well_formed, version = False, 0
+        header = json.loads(text) if len(text) <= _LONGEST_HEADER else None
+    except (ValueError, RecursionError):
+        header = None
+    wanted = {"format": int, "kind": str, "spec": dict, "extra": dict}
+    well_formed = isinstance(header, dict) and _depth(header) <= _DEEPEST_HEADER
+    if well_formed:
+        header = {"extra": {}} | header
+        well_formed = all(type(header.get(key)) is kind for key, kind in wanted.items()) and len(header["kind"]) <= 40
     if not well_formed:
         raise UserError(f"The description inside {name} cannot be read; choose another checkpoint.")
-    if version > FORMAT:
-        raise UserError(f"{name} was saved by a newer Atelier (format {version}); update Atelier to read it.")
+    if header["format"] > FORMAT:
+        raise UserError(f"{name} was saved by a newer Atelier (format {header['format']}); update Atelier to read it.")
     return header
 
 
+def _depth(value: Any) -> int:
+    """How deeply lists and objects are nested."""
+    level, deep = [value], 0
+    while level := [part for part in level if isinstance(part, dict | list)]:
+        level = [inner for part in level for inner in (part.values() if isinstance(part, dict) else part)]
+        deep += 1
+    return deep
+
+
+class _NoNumbers(TorchFunctionMode):
+    """What `torch.device("meta")` lacks: it drops `generator=`, which meta tensors refuse, and keeps `skip_init`, which
+    asks for memory by name, on meta."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = {key: value for key, value in (kwargs or {}).items() if key != "generator"}
+        if function is torch.empty_like:
+            kwargs["device"] = "meta"
+        return function(*args, **kwargs)
+
+
+def rebuild(
+    build: Callable[[], nn.Module],
+    tensors: Mapping[str, Tensor],
+    name: str = "The checkpoint",
+    most: int = MOST_PARAMETERS,
+) -> nn.Module:
+    """The module that `build()` makes, with the given weights.
+
+    It is built on the meta device first; names, shapes and the total are compared there, so that a short file cannot
+    make this process take much memory. `build` must bound what it loops over (layers, levels) by itself.
+
+    Raises:
+        UserError: it cannot be built, has more than `most` numbers, or the weights do not fit.
+    """
+    try:
+        with torch.device("meta"), _NoNumbers():
+            own = build().state_dict()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{name} describes a network that cannot be built; choose another.") from error
+    total = sum(tensor.numel() for tensor in own.values())
+    if total > most:
+        raise UserError(f"{name} describes a network of {total:,} numbers, and at most {most:,} are read.")
+    _check_fit(own, tensors, name)
+    module = build()
+    load_into(module, tensors, name)
+    return module
+
+
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], name: str = "The checkpoint") -> None:
-    """Copy `tensors` into `module`; every name and shape must fit, and every value must be finite.
+    """Copy `tensors` into `module`; every name, shape and kind of number must fit, and every value must be finite.
 
     Raises:
         UserError: names or shapes differ, or a weight is NaN or infinite; the module is left as it was.
     """
     own = module.state_dict()
-    odd = sorted(own.keys() ^ tensors.keys())
-    odd += [key for key in own if key in tensors and own[key].shape != tensors[key].shape]
-    if odd:
-        raise UserError(f"{name} does not fit the network it describes ({odd[0]} differs); choose another.")
-    if not all(torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point()):
+    _check_fit(own, tensors, name)
+    cast = {key: tensor.to(own[key].dtype) for key, tensor in tensors.items()}  # float16 may not hold every float32
+    if not all(torch.isfinite(tensor).all() for tensor in cast.values()):
         raise UserError(f"{name} contains weights that are not numbers; choose another.")
-    module.load_state_dict({key: tensor.to(own[key].dtype) for key, tensor in tensors.items()})
+    module.load_state_dict(cast)
+
+
+def _check_fit(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], name: str) -> None:
+    def kind(tensor: Tensor) -> tuple:
+        return tensor.shape, tensor.is_floating_point()
+
+    odd = sorted(own.keys() ^ tensors.keys())
+    odd += [key for key in own if key in tensors and kind(own[key]) != kind(tensors[key])]
+    if odd:
+        raise UserError(f"{name} does not fit the network it describes ({odd[0][:80]} differs); choose another.")

@@ -2,4 +2,4 @@
 
 
 class UserError(ValueError):
-    """Something the user gave cannot be used; the message is one sentence that says what to do instead."""
+    """Something that the user gave cannot be used. The message is one sentence that says what to do instead."""
