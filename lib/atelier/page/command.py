@@ -13,7 +13,7 @@ from atelier.errors import UserError
 from atelier.page.session import Session, program
 from atelier.paths import writable_folder
 
-_IN_REPORT = "ATELIER_REPORT_OF"
+IN_REPORT = "ATELIER_REPORT_OF"
 """Set in the process that runs a notebook for its report, to the file that will hold it."""
 
 
@@ -58,7 +58,7 @@ def begin(now: Session, given: Mapping[str, Any]) -> None:
                 raise UserError(f"The report {report} is a folder; give the name of a file.")
     except UserError as error:
         sys.exit(f"{program()}: {error}")
-    if report and not os.environ.get(_IN_REPORT):
+    if report and not os.environ.get(IN_REPORT):
         sys.exit(_report_process(report))
     if threading_is_main():
         STOPPED.listen()
@@ -78,7 +78,7 @@ def _report_process(report: str) -> int:
     notebook = str(get_context().filename)
     child = subprocess.Popen(
         [sys.executable, "-m", "atelier.page.report", notebook, *sys.argv[1:]],
-        env={**os.environ, _IN_REPORT: str(Path(report).expanduser())},
+        env={**os.environ, IN_REPORT: str(Path(report).expanduser())},
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: child.send_signal(number) if number == signal.SIGTERM else None)
@@ -106,7 +106,7 @@ class ProgressBar:
 
 def finish(summary: Mapping[str, Any], files: list[Path]) -> None:
     """Print the last line of a program, one JSON object, and end it if it was stopped."""
-    report = os.environ.get(_IN_REPORT)
+    report = os.environ.get(IN_REPORT)
     names = [str(path) for path in [*files, *([report] if report else [])]]
     print(json.dumps({**summary, "files": names}), flush=True)
     if STOPPED.signal and not report:

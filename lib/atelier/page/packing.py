@@ -3,6 +3,7 @@
 import json
 import struct
 import threading
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import traitlets
 from atelier.errors import UserError
 
 _HERE = Path(__file__).parent
+WIDGETS: weakref.WeakSet["Widget"] = weakref.WeakSet()
+"""Every widget there is, for the report, which takes their state with it."""
 
 
 class Widget(anywidget.AnyWidget):
@@ -37,6 +40,7 @@ class Widget(anywidget.AnyWidget):
         super().__init__(**traits)
         self._lock = threading.RLock()
         self.on_msg(self._obey)
+        WIDGETS.add(self)
 
     def close(self) -> None:
         self.on_msg(self._obey, remove=True)

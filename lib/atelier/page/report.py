@@ -1,99 +1,187 @@
-"""A report as one plain page: everything embedded, opens from the disk, prints well, light and dark."""
+"""A notebook as one HTML file that stays alive: its prose, pictures and widgets, without Python and without a network.
+
+`python -m atelier.page.report apps/NAME.py …` runs a notebook as a script and writes what its cells show into the file
+that `--report` names. The widgets' own JavaScript is mounted on a small model with the state of each widget.
+"""
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import importlib.util
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from html.parser import HTMLParser
 from pathlib import Path
-from typing import Self
+from typing import Any
 
-from atelier.paths import atomic_write
+import marimo as mo
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: light-dark(#1f2328, #e8e6e3); --soft: light-dark(#656d76, #9aa0a6);
-  --line: light-dark(#d8dce1, #3a3d42); --ground: light-dark(#fff, #17181a); }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--ground); margin: 0 auto;
-  max-width: 56rem; padding: 2.5rem 1.25rem; }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .25rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; }
-.lead { color: var(--soft); font-size: 1.1rem; margin: 0 0 1.5rem; max-width: 46rem; } p { max-width: 46rem; }
-figure { margin: 1rem 0; } figcaption { color: var(--soft); font-size: .875rem; margin-top: .25rem; }
-.row { display: flex; gap: 1rem; } .row figure { flex: 1 1 0; min-width: 0; } img { max-width: 100%; display: block; }
-.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .5rem 1.5rem;
-  margin: 1rem 0; }
-.numbers dt { color: var(--soft); font-size: .875rem; } .numbers dd { margin: 0; font-size: 1.25rem; font-weight: 600;
-  font-variant-numeric: tabular-nums; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; }
-th, td { text-align: left; padding: .25rem 1.25rem .25rem 0; border-bottom: 1px solid var(--line); }
-th { color: var(--soft); font-weight: 500; }
-@media (max-width: 40rem) { .row { flex-wrap: wrap; } .row figure { flex-basis: 40%; } }
-@media print { :root { color-scheme: light; } body { padding: 0; } figure, .numbers, table { break-inside: avoid; } }
-"""
+from atelier.errors import UserError
+from atelier.page import command
+from atelier.page.packing import WIDGETS, Widget
+from atelier.paths import write_whole
 
-_FRAGMENT = "--soft: light-dark(#656d76, #9aa0a6); --line: light-dark(#d8dce1, #3a3d42)"
+_HERE = Path(__file__).parent
+_VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
+_SYSTEM = {"comm", "layout", "keys", "tabbable", "tooltip"}
 
 
-@dataclass
-class Report:
-    """A page that is built section by section; each method adds to its end and gives the report back."""
-
-    title: str
-    lead: str = ""
-    _parts: list[str] = field(default_factory=list, repr=False)
-
-    def heading(self, text: str) -> Self:
-        return self._add(f"<h2>{html.escape(text)}</h2>")
-
-    def text(self, *paragraphs: str) -> Self:
-        return self._add("".join(f"<p>{html.escape(p)}</p>" for p in paragraphs))
-
-    def numbers(self, values: Mapping[str, str]) -> Self:
-        cells = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in values.items())
-        return self._add(f'<dl class="numbers">{cells}</dl>')
-
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Self:
-        top = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
-        return self._add(f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>")
-
-    def pictures(self, images: Mapping[str, bytes]) -> Self:
-        """A row of encoded pictures (PNG, JPEG, GIF) by caption."""
-        cells = "".join(_figure(caption, data) for caption, data in images.items())
-        return self._add(f'<div class="row">{cells}</div>')
-
-    def drawing(self, svg: str, caption: str) -> Self:
-        """A figure as SVG, as `figures.svg` makes it: it takes the colour of the text."""
-        return self._add(f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>")
-
-    def body(self) -> str:
-        """The report as a fragment, for a page that already has a style of its own."""
-        style = _STYLE[_STYLE.index(".lead") :]
-        return f'<style>{style}</style><div style="{_FRAGMENT}">{self._content()}</div>'
-
-    def _content(self) -> str:
-        lead = f'<p class="lead">{html.escape(self.lead)}</p>' if self.lead else ""
-        return f"<h1>{html.escape(self.title)}</h1>{lead}{''.join(self._parts)}"
-
-    def page(self) -> str:
-        """The report as a whole page."""
-        title = html.escape(self.title)
-        return (
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
-            f"<body>{self._content()}</body></html>\n"
-        )
-
-    def write(self, path: Path) -> Path:
-        with atomic_write(path) as part:
-            part.write_text(self.page(), "utf-8")
-        return Path(path)
-
-    def _add(self, part: str) -> Self:
-        self._parts.append(part)
-        return self
+def main(words: Sequence[str]) -> int:
+    """Run the notebook words[0] with the options that follow; gives the exit status."""
+    notebook, *options = words
+    target = Path(os.environ[command.IN_REPORT])
+    sys.argv = [notebook, *options]
+    spec = importlib.util.spec_from_file_location(Path(notebook).stem, notebook)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    outputs, _ = module.app.run()
+    title = module.app._config.app_title or Path(notebook).stem.replace("_", " ").capitalize()
+    try:
+        write_whole(target, page(title, outputs, _again(notebook, options)).encode())
+    except UserError as error:
+        print(f"{Path(notebook).stem}: {error}", file=sys.stderr)
+        return 1
+    if command.STOPPED.signal:
+        command.end_stopped([str(target)])
+    return 0
 
 
-def _figure(caption: str, data: bytes) -> str:
-    kind = {b"\xff\xd8": "jpeg", b"GI": "gif"}.get(data[:2], "png")
-    text = html.escape(caption)
-    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return f'<figure><img alt="{text}" src="{source}"><figcaption>{text}</figcaption></figure>'
+def page(title: str, outputs: Sequence[Any], again: str = "") -> str:
+    """The outputs of cells, in order, as a whole page. again: the command that makes it once more."""
+    body = "".join(f"<section>{part}</section>" for part in map(_plain, outputs) if part)
+    used = [widget for widget in WIDGETS if widget.model_id in body]
+    sources = sorted({widget._source for widget in used})
+    modules = ",".join(f"{json.dumps(name)}:(() => {{{_module(name)}}})()" for name in sources)
+    styles = _text("report.css") + _text("common.css") + "".join(_text(f"{name}.css") for name in sources)
+    states = {widget.model_id: {"source": widget._source, "state": _state(widget)} for widget in used}
+    made = f'<footer>Made by Atelier: <code>{html.escape(again)}</code></footer>' if again else ""
+    told = json.dumps(states).replace("</", "<\\/")
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{styles}</style></head>'
+        f"<body>{body}{made}"
+        f'<script type="application/json" id="states">{told}</script>'
+        f'<script type="module">const modules = {{{modules}}};{_text("report.js")}</script></body></html>\n'
+    )
+
+
+def _again(notebook: str, options: Sequence[str]) -> str:
+    words = [option if re.fullmatch(r"[\w./=,:-]+", option) else json.dumps(option) for option in options]
+    return " ".join(["uv run python", f"apps/{Path(notebook).name}", *words])
+
+
+def _state(widget: Widget) -> dict[str, Any]:
+    """The traits that the page knows, bytes as base64."""
+    found = {name: getattr(widget, name) for name in widget.keys if not name.startswith("_") and name not in _SYSTEM}
+    return {
+        name: {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
+        for name, value in found.items()
+    }
+
+
+def _module(name: str) -> str:
+    """A widget's module as the body of a function."""
+    return (_text("common.js") + _text(f"{name}.js")).replace("export default", "return")
+
+
+def _text(name: str) -> str:
+    path = _HERE / name
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
+def _plain(output: Any) -> str:
+    """A cell's output as HTML that needs neither marimo nor a kernel; empty where nothing is left."""
+    if output is None:
+        return ""
+    found = _Plain()
+    found.feed(mo.as_html(output).text)
+    text, before = "".join(found.parts), None
+    while text != before:  # boxes whose controls are gone
+        before, text = text, re.sub(r"<(div|span|details)(?![^>]*data-widget)[^>]*>\s*</\1>", "", text)
+    return text if re.sub(r"<[^>]*>", "", text).strip() or "data-widget" in text or "<img" in text else ""
+
+
+class _Plain(HTMLParser):
+    """Keeps HTML as it is, and replaces marimo's own elements: widgets by a place to mount them, controls by nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.parts: list[str] = []
+        self._inside = 0  # how deep in an element that goes
+        self._formula: list[str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: _json(value) for name, value in attrs if name.startswith("data-")}
+        if tag == "marimo-anywidget":
+            self.parts.append(f'<div data-widget="{html.escape(str(given["data-model-id"]))}"></div>')
+        if self._inside or tag == "marimo-ui-element":
+            self._inside += tag == "marimo-ui-element"
+        elif tag == "marimo-tex":
+            self._formula = []
+        elif tag == "marimo-stat":
+            label, value = html.escape(str(given.get("data-label"))), html.escape(str(given.get("data-value")))
+            self.parts.append(f'<dl class="stat"><dt>{label}</dt><dd>{value}</dd></dl>')
+        elif tag == "marimo-callout-output":
+            self.parts.append(f'<div class="callout">{_plain(mo.Html(str(given.get("data-html"))))}</div>')
+        elif not tag.startswith("marimo-"):
+            self.parts.append(self.get_starttag_text())
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "marimo-ui-element":
+            self._inside = max(0, self._inside - 1)
+        elif self._inside:
+            return
+        elif tag == "marimo-tex" and self._formula is not None:
+            self.parts.append(formula("".join(self._formula)))
+            self._formula = None
+        elif not tag.startswith("marimo-") and tag not in _VOID:
+            self.parts.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        if self._formula is not None:
+            self._formula.append(data)
+        elif not self._inside:
+            self.parts.append(data)
+
+    def handle_entityref(self, name: str) -> None:
+        self.handle_data(html.unescape(f"&{name};") if self._formula is not None else f"&{name};")
+
+    def handle_charref(self, name: str) -> None:
+        self.handle_data(html.unescape(f"&#{name};") if self._formula is not None else f"&#{name};")
+
+
+def formula(text: str) -> str:
+    """A formula in LaTeX as SVG, by matplotlib; as text where matplotlib cannot set it."""
+    from matplotlib import mathtext, rcParams
+
+    text = text.strip().removeprefix("||(").removesuffix("||)").removeprefix("||[").removesuffix("||]")
+    plain = " ".join(text.split())
+    for known, spelled in (("\\lVert", "\\Vert"), ("\\rVert", "\\Vert"), ("\\bigl", ""), ("\\bigr", ""), ("\\,", " ")):
+        plain = plain.replace(known, spelled)
+    buffer = io.BytesIO()
+    try:
+        mathtext.math_to_image(f"${plain}$", buffer, dpi=rcParams["figure.dpi"], format="svg")
+    except (ValueError, RuntimeError):
+        return f"<code>{html.escape(text)}</code>"
+    svg = buffer.getvalue().decode()
+    svg = svg[svg.index("<svg") :]
+    ids = f"f{abs(hash(plain)):x}"  # paths of several formulas share one page
+    svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{ids}-", svg)
+    return svg.replace("<svg ", f'<svg class="formula" role="img" aria-label="{html.escape(text)}" ', 1)
+
+
+def _json(value: str | None) -> Any:
+    try:
+        return json.loads(value or "null")
+    except ValueError:
+        return value
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ class Session:
         """What other modules of the page remember for this visit, by their names."""
         self._made: dict[str | None, tuple[object, list[Callable[[], None]]]] = {}
         self._guard = _when_the_session_ends(self.close) if live else None
+        if live:
+            threading.Thread(target=_warm_up, name="atelier-warm-up", daemon=True).start()
 
     def keep(self, close: Callable[[], None]) -> None:
         """Close something at the end of the visit, or earlier, when the cell that made it runs again."""
@@ -72,6 +75,13 @@ def cell() -> str | None:
         return get_context().cell_id
     except ContextNotInitializedError:
         return None
+
+
+def _warm_up() -> None:
+    """Import torch, and what its first optimiser needs, while the page shows its poster."""
+    import torch
+
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 
 
 def _cell_run() -> object:
