@@ -8,11 +8,16 @@ from atelier.errors import UserError
 from atelier.paths import atomic_write, given_path, writable_file, writable_folder, write_whole
 
 
+def broken_off(target, error):
+    with atomic_write(target) as part:
+        part.write_bytes(b"half")
+        raise error
+
+
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     target = tmp_path / "new" / "x.bin"
-    with pytest.raises(ZeroDivisionError), atomic_write(target) as part:
-        part.write_bytes(b"half")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        broken_off(target, ZeroDivisionError())
     assert list(target.parent.iterdir()) == []
     assert write_whole(target, b"whole").read_bytes() == b"whole"
     assert [path.name for path in target.parent.iterdir()] == ["x.bin"]
@@ -54,9 +59,8 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tmp_path):
 
 def test_an_encoder_that_hides_the_reason_is_understood(tmp_path, monkeypatch):
     monkeypatch.setattr(paths.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 0}))
-    with pytest.raises(UserError, match="disk is full"), atomic_write(tmp_path / "x") as part:
-        part.write_bytes(b"x")
-        raise OSError("encoder error -2")
+    with pytest.raises(UserError, match="disk is full"):
+        broken_off(tmp_path / "x", OSError("encoder error -2"))
 
 
 def test_folders_are_made_and_tried(tmp_path, monkeypatch):

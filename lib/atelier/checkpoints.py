@@ -1,8 +1,8 @@
 """Checkpoints: safetensors files that describe what they hold.
 
 A file is complete in itself: its header names its kind and carries the specification from which the module is rebuilt.
-Nothing in it is executed, and no pickle is read. A file may come from a stranger: the description is bounded and checked,
-and a module is built on torch's `meta` device, which holds no numbers, before memory is allocated for it.
+Nothing in it is executed, and no pickle is read. A file may come from a stranger: the description is bounded and
+checked, and a module is built on torch's `meta` device, which holds no numbers, before memory is allocated for it.
 """
 
 import json
@@ -31,8 +31,8 @@ _DTYPES = {"F64", "F32", "F16", "BF16", "I64", "I32", "U8"}  # weights, counters
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds: a kind ("network", "denoiser", …), the specification that rebuilds the module, the tensors, and
-    free extras (figures, position, seed)."""
+    """What a file holds: a kind ("network", "denoiser", …), the specification that rebuilds the module, the tensors,
+    and free extras (figures, position, seed)."""
 
     kind: str
     spec: dict[str, Any]

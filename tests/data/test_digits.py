@@ -1,11 +1,12 @@
 import gzip
 import hashlib
 import struct
-import urllib.error
 
 import pytest
 import torch
+from atelier import data as room
 from atelier.data import digits
+from atelier.data.catalogue import Dataset
 from atelier.data.digits import Damaged, font_digits, load_digits
 from atelier.errors import UserError
 
@@ -23,44 +24,39 @@ def idx(kind: str, seed: int = 0) -> bytes:
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
-    """A data folder, and a mirror that serves tiny MNIST files; counts what is fetched."""
-    monkeypatch.setenv("ATELIER_DATA", str(tmp_path / "data"))
+def world(tmp_path, monkeypatch, server):
+    """A data folder, and a mirror that serves tiny MNIST files; `fetched` are the names that were asked of it."""
+    url, answers = server
     monkeypatch.setattr(digits, "data_dirs", lambda: [tmp_path / "data"])
+    monkeypatch.setattr(digits, "cache_dir", lambda: tmp_path / "data")
     monkeypatch.setattr(digits, "SPLITS", {"train": ("train", COUNT), "test": ("t10k", COUNT)})
     files = {f"{s}-{k}-idx{n}-ubyte": idx(k) for s in ("train", "t10k") for k, n in (("images", 3), ("labels", 1))}
-    packed = {f"{name}.gz": gzip.compress(data, mtime=0) for name, data in files.items()}
+    packed = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in files.items()}
+    answers |= {f"/good/{name}": [(200, len(content), content)] for name, content in packed.items()}
 
-    class Published:
-        mirrors = ("mirror://broken/", "mirror://good/")
-        resources = tuple((name, hashlib.md5(data).hexdigest()) for name, data in packed.items())
+    def sums(contents):
+        return {name.removesuffix(".gz"): hashlib.md5(content).hexdigest() for name, content in contents.items()}
 
-    monkeypatch.setattr(digits, "_torchvision", lambda source: Published)
-    sums = {name: hashlib.md5(data).hexdigest() for name, data in files.items()}
-    source = digits._Source("MNIST", "MNIST", tuple("0123456789"), sums)
-    monkeypatch.setitem(digits.DATASETS, "mnist", source)
-    fetched = []
-
-    def download(url, path, name, progress):
-        if "broken" in url:
-            raise urllib.error.URLError("unreachable")
-        fetched.append(name)
-        path.write_bytes(packed[name])
-        if progress:
-            progress(name, len(packed[name]), len(packed[name]))
-
-    monkeypatch.setattr(digits, "_download", download)
+    mirrors = (f"{url}/broken/", f"{url}/good/")
+    dataset = Dataset("MNIST", folder="MNIST", mirrors=mirrors, packed_md5=sums(packed), plain_md5=sums(files))
+    monkeypatch.setitem(digits.DATASETS, "mnist", dataset)
+    digits._unchanged.cache_clear()
 
     class World:
         raw = tmp_path / "data" / "MNIST" / "raw"
 
-        def put(self, name, data):
+        @property
+        def fetched(self):
+            return [path.removeprefix("/good/") for path in answers["asked"] if path.startswith("/good/")]
+
+        def put(self, name, content):
             self.raw.mkdir(parents=True, exist_ok=True)
-            (self.raw / name).write_bytes(data)
+            (self.raw / name).write_bytes(content)
 
     world = World()
-    world.files, world.packed, world.fetched = files, packed, fetched
-    return world
+    world.files, world.packed, world.answers = files, packed, answers
+    yield world
+    digits._unchanged.cache_clear()
 
 
 def test_plain_files_are_used_as_they_lie(world):
@@ -87,7 +83,8 @@ def test_absent_files_are_fetched_with_progress_and_kept(world):
     heard = []
     found = load_digits("mnist", "train", progress=lambda *told: heard.append(told))
     assert world.fetched == ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"]
-    assert [name for name, _, _ in heard] == world.fetched
+    assert list(dict.fromkeys(name for name, _, _ in heard)) == world.fetched
+    assert heard[-1][1] == heard[-1][2] == len(world.packed["train-labels-idx1-ubyte.gz"])
     assert torch.equal(load_digits("mnist", "train").images, found.images)
     assert len(world.fetched) == 2
 
@@ -113,24 +110,30 @@ def test_damaged_files_are_never_used_but_fetched_again(world, spoil, packed):
     assert found.images.numpy().tobytes() == world.files["train-images-idx3-ubyte"][16:]
 
 
-def test_a_damaged_download_is_never_kept(world, monkeypatch):
-    monkeypatch.setattr(digits, "_download", lambda url, path, name, progress: path.write_bytes(b"half"))
+def test_a_damaged_download_is_never_kept(world):
+    world.answers["/good/train-images-idx3-ubyte.gz"] = [(200, 4, b"half")]
     found = load_digits("mnist", "train", stand_in_size=20)
     assert found.stand_in
     assert "wrong checksum" in found.note
     assert not list(world.raw.glob("*"))
 
 
-def test_offline_and_absent_gives_the_stand_in_named_as_such(world, monkeypatch):
-    def offline(url, path, name, progress):
-        raise urllib.error.URLError("no network")
-
-    monkeypatch.setattr(digits, "_download", offline)
+def test_offline_and_absent_gives_the_stand_in_named_as_such_until_the_files_arrive(world, monkeypatch):
+    offline = Dataset("MNIST", mirrors=("http://127.0.0.1:9/",), packed_md5=digits.DATASETS["mnist"].packed_md5)
+    online = digits.DATASETS["mnist"]
+    monkeypatch.setitem(digits.DATASETS, "mnist", offline)
     found = load_digits("mnist", "train", stand_in_size=30)
     assert found.stand_in
     assert "stand-in" in found.title
-    assert "no network" in found.note
+    assert "no connection" in found.note
+    assert "a moment ago" in load_digits("mnist", "train", stand_in_size=30).note
+    monkeypatch.setitem(digits.DATASETS, "mnist", online)
     assert load_digits("mnist", "train", download=False, stand_in_size=30).stand_in
+    for name, content in world.files.items():
+        world.put(name, content)
+    found = load_digits("mnist", "train", stand_in_size=30)
+    assert not found.stand_in
+    assert load_digits("mnist", "train").images is found.images  # one copy for all visitors
 
 
 def test_odd_headers_are_damage():
@@ -147,7 +150,7 @@ def test_odd_headers_are_damage():
 
 
 def test_font_digits_are_deterministic_labelled_and_varied():
-    a, b, c = font_digits(200, seed=1), font_digits(200, seed=1), font_digits(200, seed=2)
+    a, b, c = (font_digits.__wrapped__(200, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(a.images, b.images)
     assert not torch.equal(a.images, c.images)
     assert torch.bincount(a.labels).tolist() == [20] * 10
@@ -169,6 +172,12 @@ def test_font_digits_can_be_told_apart():
     assert float((nearest == test.labels).float().mean()) > 0.4
 
 
+def test_names_and_titles_come_without_torch(without_torch):
+    without_torch("from atelier import data; assert data.DATASETS['mnist'].title; assert data.PICTURES['mona_lisa']")
+    assert {"mnist", "fashion", "kmnist", "fonts"} == set(room.DATASETS)
+    assert all(len(dataset.classes) == 10 for dataset in room.DATASETS.values())
+
+
 def test_refuses_unknown_names_splits_and_sizes():
     with pytest.raises(UserError, match="choose one of mnist"):
         load_digits("cifar")
@@ -183,16 +192,6 @@ def test_the_real_mnist():
     digits_found = load_digits("mnist", "train", download=False)
     if digits_found.stand_in:
         pytest.skip("no MNIST in ATELIER_DATA or data/")
-    assert torch.bincount(digits_found.labels).tolist() == [
-        5923,
-        6742,
-        5958,
-        6131,
-        5842,
-        5421,
-        5918,
-        6265,
-        5851,
-        5949,
-    ]
+    counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert torch.bincount(digits_found.labels).tolist() == counts
     assert float(digits_found.images.float().mean()) == pytest.approx(33.318, abs=0.01)

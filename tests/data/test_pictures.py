@@ -1,11 +1,13 @@
-import http.server
 import io
-import threading
+import subprocess
+import sys
+import zlib
 
 import numpy as np
 import pytest
 import torch
-from atelier.data import pictures
+from atelier.data import catalogue, pictures
+from atelier.data import download as downloading
 from atelier.data.download import DownloadError, download
 from atelier.data.pictures import PAINTINGS, load_picture, painting_file, prepare, read_picture
 from atelier.errors import UserError
@@ -61,8 +63,6 @@ def bomb():
     """A PNG whose header promises 20,000 × 20,000 pixels."""
     data = bytearray(encoded(Image.new("1", (8, 8))))
     data[16:24] = (20_000).to_bytes(4, "big") * 2
-    import zlib
-
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     return bytes(data)
 
@@ -99,9 +99,9 @@ def test_shape_is_kept_and_nothing_is_enlarged():
 
 
 def test_without_the_original_a_painting_is_drawn_by_its_network(monkeypatch):
-    monkeypatch.setattr(pictures, "painting_file", lambda name: None)
+    monkeypatch.setattr(pictures, "data_dirs", list)
     for name in PAINTINGS:
-        picture = load_picture(name, 96)
+        picture = load_picture(name, 96, download=False)
         assert max(picture.pixels.shape[:2]) == 96
         assert "drawn by a network" in picture.note
 
@@ -122,58 +122,102 @@ def test_built_in_pictures_and_unknown_ones(tmp_path):
         load_picture(str(tmp_path / "nothing.png"), 64)
 
 
-@pytest.fixture
-def server():
-    """Serves `answers`: path -> list of (status, promised length, body), the last one again and again."""
-    answers = {}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            queue = answers[self.path]
-            status, length, body = queue.pop(0) if len(queue) > 1 else queue[0]
-            assert "Atelier" in self.headers["User-Agent"]
-            self.send_response(status)
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=web.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{web.server_port}", answers
-    web.shutdown()
-
-
 PICTURE = encoded(Image.fromarray(gradient()), "JPEG")
 
 
 def test_a_download_that_breaks_off_is_tried_again(server, tmp_path):
     url, answers = server
     answers["/x"] = [(200, len(PICTURE), PICTURE[:100]), (503, 0, b""), (200, len(PICTURE), PICTURE)]
-    steps = list(download(f"{url}/x", tmp_path / "x.jpg", read_picture, pause=0))
+    told = []
+    download([f"{url}/x"], tmp_path / "x.jpg", check=read_picture, progress=lambda *step: told.append(step))
     assert (tmp_path / "x.jpg").read_bytes() == PICTURE
-    assert steps[-1].done == steps[-1].total == len(PICTURE)
+    assert told[-1] == ("x.jpg", len(PICTURE), len(PICTURE))
+    assert (tmp_path / "x.jpg").stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [(404, 0, b""), (200, len(PICTURE), PICTURE[:100]), (200, 5, b"hello"), (200, len(PICTURE) - 300, PICTURE[:-300])],
+    ("answer", "reason", "tries"),
+    [
+        ((404, 0, b""), "the server answered 404", 1),
+        ((500, 0, b""), "the server answered 500", 3),
+        ((200, len(PICTURE), PICTURE[:100]), "broke off", 3),
+        ((200, 5, b"hello"), "not a PNG", 3),
+        ((200, len(PICTURE) - 300, PICTURE[:-300]), "damaged or cut off", 3),
+        ((200, 90_000, bytes(90_000)), "larger than 0 MB", 1),
+    ],
 )
-def test_a_download_that_fails_leaves_nothing(server, tmp_path, answer):
+def test_a_download_that_fails_leaves_nothing(server, tmp_path, answer, reason, tries):
     url, answers = server
     answers["/x"] = [answer]
-    with pytest.raises(DownloadError, match="could not be downloaded"):
-        list(download(f"{url}/x", tmp_path / "x.jpg", read_picture, pause=0))
+    with pytest.raises(DownloadError, match=f"could not be downloaded .*{reason}"):
+        download([f"{url}/x"], tmp_path / "x.jpg", check=read_picture, most_bytes=80_000)
     assert list(tmp_path.iterdir()) == []
+    assert answers["asked"] == ["/x"] * tries
 
 
 def test_an_offline_machine_waits_once(monkeypatch, tmp_path):
-    monkeypatch.setattr(pictures, "painting_file", lambda name: None)
-    monkeypatch.setattr(pictures, "cache_dir", lambda: tmp_path)
-    monkeypatch.setattr(pictures, "_failed_at", {})
-    monkeypatch.setattr(pictures.Painting, "url", property(lambda self: "http://127.0.0.1:9/x"))
+    monkeypatch.setattr(downloading, "_failed_at", {})
     for sentence in ("no connection", "a moment ago"):
         with pytest.raises(DownloadError, match=sentence):
-            list(pictures.painting_download("mona_lisa"))
+            download(["http://127.0.0.1:9/x"], tmp_path / "x.jpg")
+
+
+def test_a_painting_is_fetched_and_found_again(monkeypatch, tmp_path, server):
+    url, answers = server
+    monkeypatch.setattr(pictures, "data_dirs", lambda: [tmp_path])
+    monkeypatch.setattr(pictures, "cache_dir", lambda: tmp_path)
+    monkeypatch.setattr(catalogue.Painting, "url", property(lambda self: f"{url}/x"))
+    answers["/x"] = [(200, len(PICTURE), PICTURE)]
+    assert load_picture("mona_lisa", 40, download=False).note
+    for _ in range(2):
+        assert load_picture("mona_lisa", 40).pixels.shape == (30, 40, 3)
+    assert answers["asked"] == ["/x"]
+
+
+LARGE = """
+import io, resource, sys, threading
+from atelier.data import read_picture
+data = open(sys.argv[1], "rb").read()
+read_picture(open(sys.argv[2], "rb").read(), 64)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+threads = [threading.Thread(target=read_picture, args=(data, 384)) for _ in range(3)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, read_picture(data, 384).size)
+"""
+
+
+def test_large_pictures_are_decoded_one_at_a_time_in_bounded_memory(tmp_path):
+    large, small = tmp_path / "large.png", tmp_path / "small.png"
+    Image.new("I;16", (7000, 7000), 30_000).save(large)
+    Image.new("I;16", (70, 70)).save(small)
+    done = subprocess.run([sys.executable, "-c", LARGE, large, small], capture_output=True, text=True, timeout=120)
+    megabytes, size = done.stdout.split(" ", 1)
+    assert float(megabytes) < 200, done  # 98 of them are the pixels themselves
+    assert size.strip() == "(1167, 1167)"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_reduced_picture_is_the_same_picture(kind, monkeypatch):
+    monkeypatch.setattr(pictures, "_MANY_PIXELS", 4_000_000)
+    x = np.linspace(0, 255, 3000, dtype=np.uint8)
+    large = Image.fromarray(np.stack([np.tile(x, (2000, 1))] * 3, axis=-1))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    found = load_picture(encoded(large, kind, exif=exif), 96).pixels
+    assert found.shape == (96, 64, 3)
+    expected = prepare(large.rotate(-90, expand=True), "x", 96).pixels
+    assert (found - expected).abs().max() < 0.02
+
+
+def test_an_upload_is_a_picture_with_the_same_sentences():
+    found = load_picture(PICTURE, 32, gray=True, title="cat.jpg")
+    assert (found.title, found.pixels.shape) == ("cat.jpg", (24, 32, 1))
+    with pytest.raises(UserError, match="not a PNG"):
+        load_picture(b"hello")
+
+
+@pytest.mark.parametrize("path", ["~nosuchuser/x.png", "x" * 300, "x\0y", "/dev/null/x.png"])
+def test_impossible_paths_are_one_sentence(path):
+    with pytest.raises(UserError):
+        load_picture(path)

@@ -1,70 +1,37 @@
 """MNIST, Fashion-MNIST and KMNIST, each as one uint8 tensor; digits drawn from fonts as a stand-in.
 
 Files are looked for in the data folders in torchvision's layout (`MNIST/raw/…`, plain or .gz), checked before
-use, and fetched again where they are missing or damaged. Without a network, digits rendered from the fonts
+use, and fetched again if they are missing or damaged. Without a network, digits rendered from the fonts
 that matplotlib ships stand in, and say so.
 """
 
+import functools
 import gzip
 import hashlib
 import math
 import struct
-import urllib.request
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from atelier.data.catalogue import DATASETS, FONTS, Dataset
+from atelier.data.download import Progress, download
 from atelier.errors import UserError
-from atelier.paths import atomic_write, cache_dir, data_dirs
+from atelier.paths import cache_dir, data_dirs
 
 SIZE = 28
-Progress = Callable[[str, int, int], None]
-"""Called as progress(file name, bytes so far, bytes in all; 0 where the server does not tell)."""
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where a data set lies: torchvision's class (folder, mirrors and .gz checksums), the names of its
-    classes, and MD5 sums of the unpacked files where they are published or certain."""
-
-    title: str
-    torchvision_class: str
-    classes: tuple[str, ...]
-    plain_md5: dict[str, str]
-
-
-DATASETS: dict[str, _Source] = {
-    "mnist": _Source(
-        "MNIST",
-        "MNIST",
-        tuple("0123456789"),
-        {
-            "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-            "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-            "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-            "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-        },
-    ),
-    "fashion": _Source(
-        "Fashion-MNIST",
-        "FashionMNIST",
-        ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot"),
-        {},
-    ),
-    "kmnist": _Source("KMNIST", "KMNIST", ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"), {}),
-}
-STAND_IN = "fonts"
 SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
+_MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Digits:
     """images (N, 28, 28) uint8, white on black; labels (N,) int64; `classes` names them. `note` is empty, or
-    one sentence on what happened on the way (fetched again, stand-in)."""
+    one sentence on what happened on the way (fetched again, stand-in). The tensors are shared by all callers:
+    read them only."""
 
     title: str
     images: Tensor
@@ -86,7 +53,10 @@ def load_digits(
     download: bool = True,
     stand_in_size: int | None = None,
 ) -> Digits:
-    """The data set called `name` ("mnist", "fashion", "kmnist" or "fonts"), found, fetched or replaced.
+    """The data set called `name` ("mnist", "fashion", "kmnist" or "fonts"): found, fetched or replaced.
+
+    Every call looks for the files anew, so that real digits replace the stand-in as soon as they arrive; files that
+    did not change are not read again.
 
     Args:
         split: "train" (60,000 images) or "test" (10,000).
@@ -97,51 +67,53 @@ def load_digits(
     Raises:
         UserError: an unknown name or split.
     """
-    if name not in (*DATASETS, STAND_IN):
-        raise UserError(f"There is no data set {name!r}; choose one of {', '.join((*DATASETS, STAND_IN))}.")
+    if name not in DATASETS:
+        raise UserError(f"There is no data set {name!r}; choose one of {', '.join(DATASETS)}.")
     if split not in SPLITS:
         raise UserError(f"There is no split {split!r}; choose train or test.")
-    size = stand_in_size or (20_000 if split == "train" else 4_000)
-    seed = 0 if split == "train" else 1
-    if name == STAND_IN:
+    size, seed = stand_in_size or (20_000 if split == "train" else 4_000), 0 if split == "train" else 1
+    if name == FONTS:
         return font_digits(size, seed=seed)
-    source = DATASETS[name]
-    try:
-        images, labels, note = _load(source, split, progress, download)
-    except OSError as error:
-        note = f"{source.title} is not here and could not be fetched ({error}); digits from fonts stand in."
-        return font_digits(size, seed=seed, note=note)
-    return Digits(source.title, images, labels, source.classes, note=note)
-
-
-def _load(source: _Source, split: str, progress: Progress | None, download: bool) -> tuple[Tensor, Tensor, str]:
+    dataset = DATASETS[name]
     stem, count = SPLITS[split]
-    names = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
     notes: list[str] = []
-    images, labels = (_file(source, name, count, notes, progress, download) for name in names)
-    return images, labels.long(), " ".join(notes)
+    try:
+        images, labels = (
+            _file(dataset, f"{stem}-{kind}-ubyte", count, notes, progress, download)
+            for kind in ("images-idx3", "labels-idx1")
+        )
+    except UserError as error:
+        note = f"{dataset.title} is not on this machine, so digits from fonts stand in. {error}"
+        return replace(font_digits(size, seed=seed), note=note)
+    return Digits(dataset.title, images, labels, dataset.classes, note=" ".join(notes))
 
 
 def _file(
-    source: _Source, name: str, count: int, notes: list[str], progress: Progress | None, download: bool
+    dataset: Dataset, name: str, count: int, notes: list[str], progress: Progress | None, download: bool
 ) -> Tensor:
     """The first good copy of a file, else a fresh download of it."""
-    # Packed files always have a published checksum, so they go first where the plain one's is not known.
-    names = (name, f"{name}.gz") if name in source.plain_md5 else (f"{name}.gz", name)
+    # Packed files always have a published checksum, so they go first if the plain one's is not known.
+    names = (name, f"{name}.gz") if name in dataset.plain_md5 else (f"{name}.gz", name)
     for folder in data_dirs():
-        for path in (folder / source.torchvision_class / "raw" / each for each in names):
+        for path in (folder / dataset.folder / "raw" / each for each in names):
             if path.is_file():
                 try:
-                    return _read(source, path, count)
+                    return _unchanged(dataset.title, path, path.stat().st_mtime_ns, count)
                 except Damaged as error:
                     notes.append(f"{path.name} was damaged ({error}) and is not used.")
     if not download:
-        raise OSError("no good copy of " + name)
-    return _read(source, _fetch(source, f"{name}.gz", progress), count)
+        raise UserError("Nothing was downloaded.")
+    return _read(dataset, _fetch(dataset, name, progress), count)
 
 
-def _read(source: _Source, path: Path, count: int) -> Tensor:
-    """The tensor in an idx file, plain or gzip.
+@functools.lru_cache(6)  # three data sets, of which one keeps 47 MB
+def _unchanged(title: str, path: Path, modified: int, count: int) -> Tensor:
+    """What a file holds, read once for all visitors as long as it does not change."""
+    return _read(next(dataset for dataset in DATASETS.values() if dataset.title == title), path, count)
+
+
+def _read(dataset: Dataset, path: Path, count: int) -> Tensor:
+    """The tensor in an idx file, plain or gzip: images (count, 28, 28) uint8, labels (count,) int64.
 
     Raises:
         Damaged: a wrong checksum, magic number, size or label.
@@ -151,8 +123,8 @@ def _read(source: _Source, path: Path, count: int) -> Tensor:
     except OSError as error:
         raise Damaged(f"cannot be read: {error}") from error
     packed = path.suffix == ".gz"
-    wanted = _gz_md5(source, path.name) if packed else source.plain_md5.get(path.name)
-    if wanted is not None and _md5(data) != wanted:
+    wanted = (dataset.packed_md5 if packed else dataset.plain_md5).get(path.name.removesuffix(".gz"))
+    if wanted is not None and hashlib.md5(data, usedforsecurity=False).hexdigest() != wanted:
         raise Damaged("wrong checksum")
     if packed:
         try:
@@ -160,10 +132,6 @@ def _read(source: _Source, path: Path, count: int) -> Tensor:
         except (OSError, EOFError, zlib.error) as error:
             raise Damaged("not a whole gzip file") from error
     return _parse(data, count, "images" in path.name)
-
-
-def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _parse(data: bytes, count: int, images: bool) -> Tensor:
@@ -179,50 +147,27 @@ def _parse(data: bytes, count: int, images: bool) -> Tensor:
         raise Damaged("labels above 9")
     if images and int(tensor.max()) == 0:
         raise Damaged("black images only")
-    return tensor
+    return tensor if images else tensor.long()
 
 
-def _gz_md5(source: _Source, name: str) -> str:
-    return dict(_torchvision(source).resources)[name]
-
-
-def _torchvision(source: _Source) -> type:
-    from torchvision import datasets
-
-    return getattr(datasets, source.torchvision_class)
-
-
-def _fetch(source: _Source, name: str, progress: Progress | None) -> Path:
-    """Download `name` into the cache; only a file with the right checksum becomes visible.
+def _fetch(dataset: Dataset, name: str, progress: Progress | None) -> Path:
+    """Download a packed file into the first data folder that can be written to.
 
     Raises:
-        OSError: no mirror gave the right file.
+        DownloadError: no mirror gave the right file.
     """
-    target = cache_dir() / source.torchvision_class / "raw" / name
-    trouble = "no mirror"
-    for mirror in _torchvision(source).mirrors:
-        try:
-            with atomic_write(target) as part:
-                _download(mirror + name, part, name, progress)
-                if _md5(part.read_bytes()) != _gz_md5(source, name):
-                    raise OSError("the download has the wrong checksum")
-            return target
-        except OSError as error:
-            trouble = str(getattr(error, "reason", error))
-    raise OSError(trouble)
+    packed = f"{name}.gz"
+    return download(
+        [mirror + packed for mirror in dataset.mirrors],
+        cache_dir() / dataset.folder / "raw" / packed,
+        md5=dataset.packed_md5[name],
+        most_bytes=_MOST_BYTES,
+        progress=progress,
+    )
 
 
-def _download(url: str, path: Path, name: str, progress: Progress | None) -> None:
-    with urllib.request.urlopen(url, timeout=20) as answer, path.open("wb") as file:
-        total, done = int(answer.headers.get("Content-Length") or 0), 0
-        while block := answer.read(1 << 16):
-            file.write(block)
-            done += len(block)
-            if progress is not None:
-                progress(name, done, total)
-
-
-def font_digits(n: int, *, seed: int = 0, note: str = "") -> Digits:
+@functools.lru_cache(2)
+def font_digits(n: int, *, seed: int = 0) -> Digits:
     """`n` digits from the fonts that matplotlib ships, each under a random affine map and a small elastic
     distortion (Simard et al. 2003). Same seed, same digits; labels run through 0 … 9.
 
@@ -240,9 +185,8 @@ def font_digits(n: int, *, seed: int = 0, note: str = "") -> Digits:
         "Digits from fonts (a stand-in for MNIST)",
         torch.cat(parts),
         labels,
-        DATASETS["mnist"].classes,
+        DATASETS[FONTS].classes,
         stand_in=True,
-        note=note,
     )
 
 

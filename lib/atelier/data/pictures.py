@@ -4,53 +4,31 @@ A picture is (H, W, C) float32 in [0, 1], C = 3 or 1 (gray).
 """
 
 import io
-import time
-from collections.abc import Iterator
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from atelier.data.download import DownloadError, DownloadStep, download
+from atelier.data.catalogue import BUILT_IN, PAINTINGS, PICTURES
+from atelier.data.download import Progress, download
 from atelier.errors import UserError
-from atelier.paths import WEIGHTS, cache_dir, data_dirs
+from atelier.paths import WEIGHTS, cache_dir, data_dirs, given_path
 
 MOST_BYTES = 25 << 20
 MOST_PIXELS = 50_000_000
 LEAST_SIDE = 8
 FORMATS = ("PNG", "JPEG", "WEBP")
-
-
-@dataclass(frozen=True)
-class Painting:
-    """A painting in the public domain, as Wikimedia Commons names its file."""
-
-    title: str
-    painter: str
-    commons: str
-
-    @property
-    def url(self) -> str:
-        return f"https://commons.wikimedia.org/wiki/Special:FilePath/{quote(self.commons)}?width=960"
-
-
-PAINTINGS = {
-    "mona_lisa": Painting(
-        "Mona Lisa", "Leonardo da Vinci", "Mona_Lisa,_by_Leonardo_da_Vinci,_from_C2RMF_retouched.jpg"
-    ),
-    "starry_night": Painting(
-        "The Starry Night", "Vincent van Gogh", "Van_Gogh_-_Starry_Night_-_Google_Art_Project.jpg"
-    ),
-    "girl_with_a_pearl_earring": Painting(
-        "Girl with a Pearl Earring", "Johannes Vermeer", "1665_Girl_with_a_Pearl_Earring.jpg"
-    ),
-}
-BUILT_IN = {"astronaut": "Astronaut", "chelsea": "Chelsea the cat", "coffee": "Coffee", "camera": "Cameraman"}
-"""Pictures that come with scikit-image."""
+NETWORK_NOTE = (
+    "The original is not on this machine, so the picture to learn from is itself drawn by a network: "
+    "the one that ships with Atelier, fitted to the original at 384 pixels."
+)
+_MANY_PIXELS = 16_000_000  # more are reduced before anything else is done with them
+_BAND = 1 << 20  # pixels that are converted at a time
+_decoding = threading.Lock()  # one picture at a time, since each may take some hundred MB for a moment
 
 
 @dataclass(frozen=True)
@@ -67,46 +45,69 @@ class Picture:
         return self.pixels.shape[1] / self.pixels.shape[0]
 
 
-def load_picture(name: str, size: int, gray: bool = False) -> Picture:
-    """A picture by name or path, its longer side `size` pixels (never enlarged).
+def load_picture(
+    picture: str | Path | bytes,
+    size: int = 384,
+    gray: bool = False,
+    *,
+    title: str = "",
+    download: bool = True,
+    progress: Progress | None = None,
+) -> Picture:
+    """A picture, its longer side `size` pixels (never enlarged).
 
-    A painting that is not on this machine is drawn from the network that ships with the product, and the note
-    says so; `painting_download` fetches the original.
+    A painting that is not on this machine is fetched from Wikimedia Commons. If that fails, it is drawn by the network
+    that ships with the product, and the note says so.
+
+    Args:
+        picture: a name of `PICTURES`, the path of a file, or the bytes of an uploaded one.
+        gray: one channel instead of three.
+        title: what the picture is called; by default its own title or its file's name.
+        download: whether the network may be used.
+        progress: told of every block that is fetched.
 
     Raises:
         UserError: neither a known name nor a readable picture file.
     """
-    if name in PAINTINGS:
-        painting = PAINTINGS[name]
-        found = painting_file(name)
+    if isinstance(picture, bytes):
+        return prepare(read_picture(picture, size), title or "Your picture", size, gray)
+    if picture in PAINTINGS:
+        title = title or PAINTINGS[picture].title
+        found = painting_file(picture, download=download, progress=progress)
         if found is None:
-            return Picture(painting.title, _as_gray(network_rendition(name, size), gray), NETWORK_NOTE)
-        return prepare(read_picture(found), painting.title, size, gray)
-    if name in BUILT_IN:
+            return Picture(title, _as_gray(network_rendition(picture, size), gray), NETWORK_NOTE)
+        return prepare(read_picture(found, size), title, size, gray)
+    if picture in BUILT_IN:
         import skimage.data
 
-        image = Image.fromarray(getattr(skimage.data, name)())
-        return prepare(image.convert("RGB"), BUILT_IN[name], size, gray)
-    path = Path(name).expanduser()
+        image = Image.fromarray(getattr(skimage.data, picture)())
+        return prepare(image.convert("RGB"), title or BUILT_IN[picture], size, gray)
+    path = given_path(picture)
     if not path.is_file():
-        known = ", ".join((*PAINTINGS, *BUILT_IN))
-        raise UserError(f"There is no picture {name!r}: give the path of a picture file, or one of {known}.")
-    return prepare(read_picture(path), path.stem, size, gray)
+        known = ", ".join(PICTURES)
+        raise UserError(f"There is no picture {str(picture)!r}: give the path of a picture file, or one of {known}.")
+    return prepare(read_picture(path, size), title or path.stem, size, gray)
 
 
-NETWORK_NOTE = (
-    "The original is not on this machine, so the picture to learn from is itself drawn by a network: "
-    "the one that ships with Atelier, fitted to the original at 384 pixels."
-)
-
-
-def painting_file(name: str) -> Path | None:
-    """Where a painting lies on this machine, if it does."""
+def painting_file(name: str, *, download: bool = False, progress: Progress | None = None) -> Path | None:
+    """Where a painting is on this machine, None if it is not; with `download` it is fetched."""
     for folder in data_dirs():
         path = folder / "paintings" / f"{name}.jpg"
         if path.is_file():
             return path
-    return None
+    return _fetch(name, progress) if download else None
+
+
+def _fetch(name: str, progress: Progress | None) -> Path | None:
+    try:
+        target = cache_dir() / "paintings" / f"{name}.jpg"
+        return download([PAINTINGS[name].url], target, check=_decodes, most_bytes=MOST_BYTES, progress=progress)
+    except UserError:
+        return None
+
+
+def _decodes(path: Path) -> None:
+    read_picture(path, 64)
 
 
 def weights_file(name: str) -> Path:
@@ -124,44 +125,30 @@ def network_rendition(name: str, size: int) -> Tensor:
     return rendering.render(network, Window(aspect=width / height), height, width)
 
 
-_OFFLINE_SECONDS = 300
-_failed_at: dict[str, float] = {}
-
-
-def painting_download(name: str) -> Iterator[DownloadStep]:
-    """Fetch a painting from Wikimedia Commons into the data folder, if it is not there yet.
-
-    After a failure nothing is tried for five minutes, so that an offline machine waits once.
-
-    Raises:
-        DownloadError: it could not be fetched.
-    """
-    if painting_file(name) is not None:
-        return
-    if time.monotonic() - _failed_at.get(name, -_OFFLINE_SECONDS) < _OFFLINE_SECONDS:
-        raise DownloadError("The download failed a moment ago; it is tried again after five minutes.")
-    try:
-        target = cache_dir() / "paintings" / f"{name}.jpg"
-        yield from download(PAINTINGS[name].url, target, read_picture, MOST_BYTES)
-    except DownloadError:
-        _failed_at[name] = time.monotonic()
-        raise
-
-
-def read_picture(source: Path | bytes) -> Image.Image:
+def read_picture(source: Path | bytes, size: int = MOST_PIXELS) -> Image.Image:
     """Decode a PNG, JPEG or WebP into an upright RGB image; transparency is laid over white, 16-bit gray scaled.
+
+    Args:
+        size: what `prepare` will scale it to; a much larger picture is reduced while it is decoded, to about three
+            times that, which bounds the memory.
 
     Raises:
         UserError: too large, too small, cut off, or no such picture.
     """
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
-    if size > MOST_BYTES:
-        raise UserError(f"The file has {size >> 20} MB, and at most {MOST_BYTES >> 20} MB are read; make it smaller.")
+    length = len(source) if isinstance(source, bytes) else source.stat().st_size
+    if length > MOST_BYTES:
+        raise UserError(f"The file has {length >> 20} MB, and at most {MOST_BYTES >> 20} MB are read; make it smaller.")
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+        with (
+            _decoding,
+            Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image,
+        ):
             _check_size(*image.size)
+            many = image.width * image.height > _MANY_PIXELS
+            if many:
+                image.draft(None, (3 * size, 3 * size))
             image.load()
-            return _as_rgb(ImageOps.exif_transpose(image))
+            return ImageOps.exif_transpose(_as_rgb(image, max(1, max(image.size) // (3 * size)) if many else 1))
     except UnidentifiedImageError:
         raise UserError("This is not a PNG, JPEG or WebP picture; convert it to one of these.") from None
     except Image.DecompressionBombError:
@@ -205,11 +192,22 @@ def _too_large(extent: str) -> str:
     return f"The picture has {extent} pixels, and at most {MOST_PIXELS // 10**6} million are read; scale it down."
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit gray
-        scaled = np.asarray(image, dtype=np.float64) / 257
+def _as_rgb(image: Image.Image, reduction: int) -> Image.Image:
+    """A decoded image as RGB, its sides divided by `reduction`, converted in bands so that no second copy is made."""
+    made = Image.new("RGB", tuple(-(-side // reduction) for side in image.size))
+    made.info = image.info  # with the orientation
+    rows = max(1, _BAND // (image.width * reduction)) * reduction
+    for top in range(0, image.height, rows):
+        band = _band_as_rgb(image.crop((0, top, image.width, min(top + rows, image.height))))
+        made.paste(band.reduce(reduction), (0, top // reduction))
+    return made
+
+
+def _band_as_rgb(band: Image.Image) -> Image.Image:
+    if band.mode.startswith("I"):  # 16-bit gray
+        scaled = np.asarray(band, dtype=np.float64) / 257
         return Image.fromarray(scaled.clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+    if band.has_transparency_data:
+        band = band.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", band.size, "white"), band).convert("RGB")
+    return band.convert("RGB")
