@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,6 +12,9 @@ from torch import Tensor
 INK = "#1f2328"
 LINE = "#d8dce1"
 COLOURS = ("#2a83b0", "#d9822b", "#3f9a5a", "#b5508f")
+
+# Text stays text, and a figure gives the same file each time. Set once: a context would act on other threads too.
+matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "atelier"})
 
 
 def figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list]:
@@ -35,11 +39,8 @@ def entitle(ax: Axes, title: str) -> None:
 
 def svg(made: Figure) -> str:
     """A figure as an SVG element that follows the page: its ink is the colour of the text around it."""
-    import matplotlib
-
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "atelier"}):
-        made.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
+    made.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor").replace(LINE, "rgb(128 128 128 / 50%)")
     return text.replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
@@ -75,23 +76,10 @@ def spectra(curves: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     return made
 
 
-def race_curves(laps: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
-    """PSNR over processor seconds; laps: runner -> [(seconds, dB), …]."""
-    made, (ax,) = figure(6.4, 3.2)
-    for colour, (name, points) in zip(COLOURS, laps.items(), strict=False):
-        ax.plot(*zip(*points, strict=True), color=colour, linewidth=1.8, label=name)
-    ax.set_xlabel("processor seconds")
-    ax.set_ylabel("PSNR, dB")
-    ax.legend(frameon=False, fontsize=9, labelcolor=INK)
-    return made
-
-
 def error_map(picture: np.ndarray, other: np.ndarray, full: float = 0.2) -> np.ndarray:
     """Mean absolute difference of two (H, W, C) pictures in [0, 1] as colours, (H, W, 3) uint8.
 
     Black is no difference; `full` and more is the brightest: a fixed scale, so that maps can be compared.
     """
-    import matplotlib
-
     error = np.abs(picture - other).mean(-1) / full
     return (matplotlib.colormaps["inferno"](error.clip(0, 1))[..., :3] * 255).round().astype(np.uint8)

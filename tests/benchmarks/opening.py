@@ -1,0 +1,136 @@
+"""How long a visitor waits: from the request for an app to the first poster on screen, and to the live result.
+
+`uv run python tests/benchmarks/opening.py [APP ...] [--native | --avx2] [--repeats N]` starts a cold `marimo run`
+server for each app in turn and visits it twice in headless Chromium, the second time while the server is warm. By
+default everything is measured twice: natively, and with torch's libraries limited to AVX2 as on an older processor.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from atelier.paths import ROOT
+from playwright.sync_api import Browser, sync_playwright
+
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+PATIENCE = 120_000  # ms
+
+# The canvas marks its root with data-state: "poster" from the start, "live" once the result is drawn. It stands in
+# shadow roots; a poster counts when its picture is decoded and on screen.
+REACHED = """(states) => {
+    const shown = (element) => {
+        const box = element.getBoundingClientRect();
+        const pictures = [...element.querySelectorAll("img")];
+        return box.width > 0 && box.height > 0 && box.top < innerHeight
+            && pictures.every((picture) => picture.complete && picture.naturalWidth > 0);
+    };
+    const search = (root) => [...root.querySelectorAll("*")].some((element) =>
+        (states.includes(element.dataset?.state) && shown(element))
+        || (element.shadowRoot && search(element.shadowRoot)));
+    return search(document);
+}"""
+
+
+def processor() -> str:
+    """The name of the processor and how many of them this process may use."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    wide = "with AVX-512" if any("avx512f" in line for line in lines) else "without AVX-512"
+    return f"{names[0] if names else platform.processor()}, {wide}, {count} in use"
+
+
+@contextmanager
+def served(app: str, limits: dict[str, str]) -> Iterator[str]:
+    """The address of a freshly started server."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "marimo",
+        "run",
+        str(ROOT / "apps" / f"{app}.py"),
+        "--headless",
+        "--port",
+        str(port),
+    ]
+    server = subprocess.Popen(
+        command, env=os.environ | limits, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
+    )
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def visit(browser: Browser, address: str) -> tuple[float, float]:
+    """Seconds from the request to the poster and to the live result."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    try:
+        start = time.perf_counter()
+        page.goto(address, wait_until="commit")
+        page.wait_for_function(REACHED, arg=["poster", "live"], timeout=PATIENCE)
+        poster = time.perf_counter() - start
+        page.wait_for_function(REACHED, arg=["live"], timeout=PATIENCE)
+        return poster, time.perf_counter() - start
+    finally:
+        context.close()
+
+
+def measure(browser: Browser, app: str, limits: dict[str, str], repeats: int) -> None:
+    """Print the medians of both visitors."""
+    times = []
+    for _ in range(repeats):
+        with served(app, limits) as address:
+            times.append((*visit(browser, address), *visit(browser, address)))
+    cells = (f"{median(column):.1f}" for column in zip(*times, strict=True))
+    print(f"| {app} | {'AVX2' if limits else 'native'} | {' | '.join(cells)} |", flush=True)
+
+
+def main() -> None:
+    """Parse the command line and print one table."""
+    apps = sorted(path.stem for path in (ROOT / "apps").glob("*.py"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("app", nargs="*", help=f"of {', '.join(apps)} (default: all)")
+    parser.add_argument("--native", action="store_true", help="only as the processor is")
+    parser.add_argument("--avx2", action="store_true", help="only limited to AVX2")
+    parser.add_argument("--repeats", type=int, default=1, help="cold starts per app; medians are printed")
+    asked = parser.parse_args()
+    if unknown := set(asked.app) - set(apps):
+        parser.error(f"there is no app {min(unknown)}; choose from {', '.join(apps)}")
+    print(f"{processor()}; seconds from the request, median of {asked.repeats}\n")
+    print("| app | instructions | first visitor: poster | live | second visitor: poster | live |")
+    print("|---|---|---|---|---|---|", flush=True)
+    with sync_playwright() as playwright:
+        chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        for app in asked.app or apps:
+            for limits in [*([{}] if not asked.avx2 else []), *([AVX2] if not asked.native else [])]:
+                measure(browser, app, limits, asked.repeats)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
