@@ -1,37 +1,102 @@
-"""Draw the pictures of the README and the covers of the apps, from what the product makes:
-`uv run python -m atelier.showcase`."""
+"""The pictures of the README, the covers of the apps and their posters, from what the product makes:
+`uv run python -m atelier.showcase [gallery | screenshots]`. Screenshots need playwright and Chromium."""
 
 import io
-from collections.abc import Sequence
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
 from PIL import Image
 
-from atelier.data.pictures import load_picture
-from atelier.diffusion.sampling import sample
-from atelier.digits import sheets
-from atelier.digits.models import shipped_model
-from atelier.digits.settings import DigitSettings
-from atelier.digits.steer_studio import Steering, sweep
-from atelier.explorer import drawings
-from atelier.explorer.exports import walk_for
-from atelier.explorer.studio import jpeg
-from atelier.cppn import favourites
-from atelier.cppn.animation import animate, write
-from atelier.cppn.rendering import picture
-from atelier.painting.exports import as_image, captioned
-from atelier.painting.run import Run
-from atelier.painting.settings import PaintingSettings
 from atelier.paths import ROOT, write_whole
-from atelier.page.packing import encode_picture
 
 GALLERY = ROOT / "data" / "gallery"
 COVER_SIZE = 800, 420
-ENDLESS = "Shell without end"
-_MOMENTS = 1, 20, 60, 200, 3000
-_DIGIT_STEPS = 1, 7, 11, 15, 20
+SCREEN = {"width": 1280, "height": 800}
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+)
+ADDRESSES = {
+    "painting_fitter": "",
+    "digit_diffusion": "",
+    "cppn_explorer": "",
+}
+"""App -> the address words that its screenshot is taken with."""
+
+# A live picture marks its root with data-state: "poster" from the start, "live" once its result is drawn. It is looked
+# for in shadow roots, and counts when it is on screen and decoded.
+REACHED = """(states) => {
+    const shown = (element) => {
+        const box = element.getBoundingClientRect();
+        const pictures = [...element.querySelectorAll("img")];
+        return box.width > 0 && box.height > 0 && box.top < innerHeight
+            && pictures.every((picture) => picture.complete && picture.naturalWidth > 0);
+    };
+    const search = (root) => [...root.querySelectorAll("*")].some((element) =>
+        (states.includes(element.dataset?.state) && shown(element))
+        || (element.shadowRoot && search(element.shadowRoot)));
+    return search(document);
+}"""
+
+
+@contextmanager
+def served(app: str, limits: dict[str, str] | None = None) -> Iterator[str]:
+    """The address of a freshly started server of an app; `limits` are more environment variables."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    notebook = str(ROOT / "apps" / f"{app}.py")
+    command = [sys.executable, "-m", "marimo", "run", notebook, "--headless", "--port", str(port)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(command, env=os.environ | (limits or {}), cwd=ROOT, **quiet)
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A headless browser, as playwright drives it."""
+    from playwright.sync_api import sync_playwright
+
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM_FLAGS))
+        yield browser
+        browser.close()
+
+
+def screenshots(seconds: float = 6.0) -> None:
+    """The first screen of each app, `seconds` after its live result came."""
+    with chromium() as browser:
+        for app, words in ADDRESSES.items():
+            with served(app) as address:
+                page = browser.new_page(viewport=SCREEN, color_scheme="light")
+                page.goto(f"{address}?{words}", wait_until="commit")
+                page.wait_for_function(REACHED, arg=["live"], timeout=120_000)
+                page.wait_for_timeout(1000 * seconds)
+                _write(GALLERY / f"{app}.webp", Image.open(io.BytesIO(page.screenshot())), quality=82)
+                page.close()
 
 
 def cover(app: str) -> Path:
@@ -39,52 +104,8 @@ def cover(app: str) -> Path:
     return ROOT / "apps" / "__marimo__" / "assets" / app / "opengraph.png"
 
 
-def painting() -> None:
-    """The Mona Lisa as the default network has her after a few steps and many."""
-    run = Run.from_settings(PaintingSettings(steps=_MOMENTS[-1]), load_picture("mona_lisa", 384))
-    images, captions = [], []
-    for step in run.steps():
-        if step.step in _MOMENTS:
-            found = step.measure()
-            height, width = found.picture.shape[:2]
-            images.append(as_image(found.picture, height, width))
-            captions.append(f"step {step.step:,} · {found.psnr:.1f} dB")
-    small = [image.resize((198, round(198 * height / width)), Image.Resampling.LANCZOS) for image in images]
-    _write(GALLERY / "mona_lisa_learning.png", captioned(small, captions))
-    _write(cover("painting_fitter"), _side_by_side(images))
-
-
-def digits() -> None:
-    """Ten digits on their way out of noise, and the guidance sweep."""
-    model, settings = shipped_model(), DigitSettings()
-    rows = [
-        step.images
-        for step in sample(model.denoiser, torch.arange(10), steps=_DIGIT_STEPS[-1], guidance=settings.guide(), seed=3)
-        if step.step in _DIGIT_STEPS
-    ]
-    emerging = Image.fromarray(sheets.sheet(torch.cat(rows), 10, 3))
-    _write(GALLERY / "digits_emerging.png", emerging)
-    _write(cover("digit_diffusion"), _covering(emerging))
-    *_, last = sweep(model, Steering(seed=3))
-    _write(GALLERY / "guidance_sweep.png", Image.fromarray(last.picture))
-
-
-def random_fields() -> None:
-    """Pictures that were bred and kept in the explorer, which opens their recipes as favourites; and a zoom without
-    end into one of them."""
-    kept = favourites.load(favourites.FileShelf(GALLERY / "random_fields.json"))
-    pictures = [picture(found.spec, found.window, (320, 320), supersample=3) for found in kept.values()]
-    _report(write_whole(GALLERY / "random_fields.jpg", jpeg(drawings.sheet(pictures, 4), quality=88)))
-    half = _covering(Image.fromarray(drawings.sheet(pictures[:8], 4)))
-    _report(write_whole(cover("cppn_explorer"), encode_picture(np.asarray(half))))  # too many colours for a palette
-    loop = GALLERY / "random_field_zoom.webp"
-    for _ in write(loop, animate(walk_for("zoom", kept[ENDLESS]), 48, (256, 256), supersample=2), 16):
-        pass
-    _report(loop)
-
-
 def _side_by_side(images: Sequence[Image.Image]) -> Image.Image:
-    """The middles of pictures of one thing, as strips of one cover."""
+    """The central parts of pictures of one thing, as strips of one cover."""
     width, height = COVER_SIZE
     sheet, strip = Image.new("RGB", COVER_SIZE), width // len(images)
     for k, image in enumerate(images):
@@ -93,25 +114,23 @@ def _side_by_side(images: Sequence[Image.Image]) -> Image.Image:
 
 
 def _covering(image: Image.Image, size: tuple[int, int] = COVER_SIZE) -> Image.Image:
-    """The largest middle part of this shape, at this size."""
+    """The largest central part of this shape, at this size."""
     scale = max(size[0] / image.width, size[1] / image.height)
     left, top = (image.width - size[0] / scale) / 2, (image.height - size[1] / scale) / 2
     box = left, top, image.width - left, image.height - top
     return image.resize(size, Image.Resampling.LANCZOS, box)
 
 
-def _write(path: Path, image: Image.Image) -> None:
+def _write(path: Path, image: Image.Image, **options: Any) -> None:
+    """A picture in the format of its ending; a PNG with a palette."""
     buffer = io.BytesIO()
-    colours = image if image.mode == "L" else image.quantize(255, dither=Image.Dither.FLOYDSTEINBERG)
-    colours.save(buffer, "PNG", optimize=True)
+    if path.suffix == ".png":
+        image = image if image.mode == "L" else image.quantize(255, dither=Image.Dither.FLOYDSTEINBERG)
+        image.save(buffer, "PNG", optimize=True)
+    else:
+        image.convert("RGB").save(buffer, Image.registered_extensions()[path.suffix], **options)
     _report(write_whole(path, buffer.getvalue()))
 
 
 def _report(path: Path) -> None:
     print(path.relative_to(ROOT), f"{path.stat().st_size / 1e3:.0f} kB")
-
-
-if __name__ == "__main__":
-    painting()
-    digits()
-    random_fields()

@@ -8,38 +8,16 @@ default everything is measured twice: natively, and with torch's libraries limit
 import argparse
 import os
 import platform
-import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 from atelier.paths import ROOT
-from playwright.sync_api import Browser, sync_playwright
+from atelier.showcase import REACHED, SCREEN, chromium, served
+from playwright.sync_api import Browser
 
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 PATIENCE = 120_000  # ms
-
-# The canvas marks its root with data-state: "poster" from the start, "live" once the result is drawn. It stands in
-# shadow roots; a poster counts when its picture is decoded and on screen.
-REACHED = """(states) => {
-    const shown = (element) => {
-        const box = element.getBoundingClientRect();
-        const pictures = [...element.querySelectorAll("img")];
-        return box.width > 0 && box.height > 0 && box.top < innerHeight
-            && pictures.every((picture) => picture.complete && picture.naturalWidth > 0);
-    };
-    const search = (root) => [...root.querySelectorAll("*")].some((element) =>
-        (states.includes(element.dataset?.state) && shown(element))
-        || (element.shadowRoot && search(element.shadowRoot)));
-    return search(document);
-}"""
 
 
 def processor() -> str:
@@ -52,41 +30,9 @@ def processor() -> str:
     return f"{names[0] if names else platform.processor()}, {wide}, {count} in use"
 
 
-@contextmanager
-def served(app: str, limits: dict[str, str]) -> Iterator[str]:
-    """The address of a freshly started server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "marimo",
-        "run",
-        str(ROOT / "apps" / f"{app}.py"),
-        "--headless",
-        "--port",
-        str(port),
-    ]
-    server = subprocess.Popen(
-        command, env=os.environ | limits, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
-    )
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
 def visit(browser: Browser, address: str) -> tuple[float, float]:
     """Seconds from the request to the poster and to the live result."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context = browser.new_context(viewport=SCREEN)
     page = context.new_page()
     try:
         start = time.perf_counter()
@@ -123,13 +69,10 @@ def main() -> None:
     print(f"{processor()}; seconds from the request, median of {asked.repeats}\n")
     print("| app | instructions | first visitor: poster | live | second visitor: poster | live |")
     print("|---|---|---|---|---|---|", flush=True)
-    with sync_playwright() as playwright:
-        chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    with chromium() as browser:
         for app in asked.app or apps:
             for limits in [*([{}] if not asked.avx2 else []), *([AVX2] if not asked.native else [])]:
                 measure(browser, app, limits, asked.repeats)
-        browser.close()
 
 
 if __name__ == "__main__":
