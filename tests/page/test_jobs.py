@@ -1,20 +1,11 @@
-import asyncio
-import contextlib
 import itertools
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from atelier.errors import UserError
-from atelier.page.jobs import Job, Slots, until_session_ends
-
-
-def wait_for(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.002)
+from atelier.page.jobs import Job, Slots
+from visits import wait_for
 
 
 def endless():
@@ -31,11 +22,11 @@ def job():
     made.join(5)
 
 
-def test_a_finite_run_finishes_and_keeps_what_is_recorded():
-    job = Job(lambda: iter(range(5)), record=lambda n: n if n % 2 else None, slots=Slots(1))
+def test_a_finite_run_finishes():
+    job = Job(lambda: iter(range(5)), slots=Slots(1))
     job.start()
     job.join(5)
-    assert (job.state, job.count, job.latest, job.history) == ("finished", 5, 4, [1, 3])
+    assert (job.state, job.count, job.latest) == ("finished", 5, 4)
 
 
 def test_pause_holds_and_play_goes_on(job):
@@ -130,23 +121,32 @@ def test_a_job_may_not_compute_for_ever():
     assert "the limit here" in job.message
 
 
-def test_the_end_of_a_session_closes():
-    closed = []
+def test_a_move_in_the_queue_is_told():
+    slots, places = Slots(1), []
+    first = Job(endless, slots=slots)
+    first.start()
+    wait_for(lambda: first.state == "running")
+    second = Job(endless, slots=slots)
+    third = Job(endless, slots=slots, on_change=lambda: places.append((third.state, third.place)))
+    for job in (second, third):
+        job.start()
+        wait_for(lambda: job.place > 0)  # noqa: B023
+    wait_for(lambda: ("queued", 2) in places)
+    second.stop()
+    wait_for(lambda: ("queued", 1) in places)
+    for job in (first, third):
+        job.stop()
+        job.join(5)
 
-    async def session():
-        with contextlib.ExitStack() as stack:
-            stack.callback(closed.append, True)
-            guard = until_session_ends(stack.pop_all())
-            await asyncio.sleep(0.01)
-            assert not closed
-            guard.cancel()
-            await asyncio.gather(guard, return_exceptions=True)
 
-    with ThreadPoolExecutor(1) as thread:  # another test's browser may keep a loop in this one
-        thread.submit(asyncio.run, session()).result(10)
-    assert closed
-
-
-def test_without_a_loop_there_is_no_session():
-    with ThreadPoolExecutor(1) as thread:
-        assert thread.submit(until_session_ends, contextlib.ExitStack()).result(10) is None
+def test_slow_motion_lets_others_compute():
+    slots = Slots(1)
+    slow, other = Job(endless, slots=slots), Job(endless, slots=slots)
+    slow.delay = 30
+    slow.start()
+    wait_for(lambda: slow.count == 1)
+    other.start()
+    wait_for(lambda: other.count > 3)
+    for job in (slow, other):
+        job.stop()
+        job.join(5)

@@ -1,176 +1,189 @@
-"""The widgets without a page: what the buttons send is written into the `command` trait."""
+"""The live canvas: one run after another, driven by the buttons, recorded, and run through where nobody looks on."""
 
 import gc
 import itertools
 import time
 import weakref
-from types import SimpleNamespace
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
+from atelier.drawing import Chart, Frame, Line
 from atelier.errors import UserError
-from atelier.fields.window import Window
-from atelier.page.jobs import Job, Slots
-from atelier.page import Actions, Curve, Exporter, Line, LiveCanvas, Panel, Scene, Viewer
+from atelier.page.live import Live, Recorder, replay
 from atelier.page.packing import unpack
+from visits import press, wait_for
 
 
-def wait_for(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.002)
+@dataclass(frozen=True)
+class Step:
+    step: int
+    progress: float
 
 
-def press(widget, name, value=None, numbers=itertools.count()):  # noqa: B008 (each press has its own number)
-    widget.command = {"name": name, "value": value, "number": next(numbers)}
-
-
-def endless():
+def count(steps=10**6, pause=0.001):
     for number in itertools.count(1):
-        time.sleep(0.001)
-        yield number
+        if number > steps:
+            return
+        time.sleep(pause)
+        yield Step(number, number / steps)
+
+
+def show(step, full):
+    pixels = np.full((8, 16), step.step % 256, np.uint8)
+    pictures = {"now": pixels, "costly": pixels} if full else {"now": pixels}
+    return Frame(
+        pictures, {"now": f"at {step.step}"}, [Chart("Loss", [Line([0, 1], [1.0, float("inf")])])], step=step.step
+    )
 
 
 @pytest.fixture
-def canvas():
-    slots = Slots(4)
-    made = LiveCanvas()
-    made.show(Scene([Panel("now", "now")], [Curve("loss", "Loss")]))
-
-    def job():
-        return Job(endless, on_change=made.publish, on_step=lambda n: made.publish(step=n), slots=slots)
-
-    made.drive(job)
+def live(visit):
+    made = Live()
     yield made
     made.close()
 
 
-def header(canvas):
-    return unpack(canvas.frame)[0]
+def header(live):
+    return unpack(live.frame)[0]
 
 
-def test_the_transport_bar_drives_the_job(canvas):
-    press(canvas, "play")
-    wait_for(lambda: canvas.job.count > 2)
-    press(canvas, "pause")
-    wait_for(lambda: header(canvas)["state"] == "paused")
-    held = canvas.job.count
-    press(canvas, "step")
-    wait_for(lambda: canvas.job.count == held + 1 and header(canvas)["state"] == "paused")
-    first = canvas.job
-    press(canvas, "restart")
-    wait_for(lambda: canvas.job is not first and canvas.job.count > 0)
+def test_the_transport_bar_drives_the_run(live):
+    run = live.play(count, show=show, opening=Step(7, 1.0))
+    assert (run.step.step, header(live)["step"], header(live)["state"]) == (7, 7, "new")
+    press(live, "play")
+    wait_for(lambda: live.job.count > 2)
+    press(live, "pause")
+    wait_for(lambda: header(live)["state"] == "paused")
+    held = live.job.count
+    assert run.step.step == held == header(live)["step"]
+    assert header(live)["captions"]["now"] == f"at {held}"
+    press(live, "step")
+    wait_for(lambda: live.job.count == held + 1 and header(live)["state"] == "paused")
+    first = live.job
+    press(live, "restart")
+    wait_for(lambda: live.job is not first and live.job.count > 0)
     wait_for(lambda: first.state == "stopped")
-    press(canvas, "slow", True)
-    assert canvas.job.delay > 0
+    press(live, "slow", True)
+    assert live.job.delay > 0
 
 
-def test_a_pause_is_told_before_a_long_step_is_over(canvas):
-    canvas.drive(lambda: Job(lambda: (time.sleep(0.5) or 1 for _ in range(9)), on_change=canvas.publish))
-    press(canvas, "play")
-    wait_for(lambda: header(canvas)["state"] == "running")
-    press(canvas, "pause")
-    assert (header(canvas)["state"], header(canvas)["holding"]) == ("running", True)
-    press(canvas, "play")
-    assert header(canvas)["holding"] is False
-    canvas.halt()
+def test_the_same_arguments_change_nothing_and_others_start_anew(live):
+    array = np.zeros(3)
+    first = live.play(count, 100_000, show=show, opening=Step(1, 1.0), pause=0.001)
+    assert live.play(count, 100_000, show=show, opening=Step(2, 1.0), pause=0.001) is first
+    press(live, "play")
+    wait_for(lambda: live.job.count > 1)
+    job = live.job
+    second = live.play(count, 200_000, show=show, opening=Step(1, 1.0), pause=0.001)
+    assert second is not first
+    wait_for(
+        lambda: job.state == "stopped" and live.job is not None and live.job.count > 0
+    )  # it was running: so is this
+    third = live.play(lambda _: count(), array, show=show, opening=Step(1, 1.0))
+    assert live.play(third.key[0], array, show=show) is third
+    assert live.play(third.key[0], array.copy(), show=show) is not third, "another object may hold another picture"
 
 
-def test_a_page_that_opens_late_gets_every_picture(canvas):
-    canvas.publish({"now": b"1"}, step=1)
-    canvas.publish({"other": b"2"}, step=2)
-    assert set(unpack(canvas.frame)[1]) == {"other"}
-    press(canvas, "hello")
-    found, pictures = unpack(canvas.frame)
-    assert pictures == {"now": b"1", "other": b"2"}
-    assert found["step"] == 2
+def test_functions_that_a_cell_makes_again_are_the_same(live):
+    def cell(steps):
+        return live.play(lambda: count(steps), show=lambda step, full: show(step, full), opening=Step(1, 1.0))
+
+    assert cell(3) is cell(3)
+    assert cell(3) is not cell(4)
+    shown = []
+    run = live.play(live.run.key[0], show=lambda step, full: (shown.append(step), show(step, full))[1])
+    assert run is live.run
+    assert shown == [Step(1, 1.0)], "another way to show the same step is shown at once"
 
 
-def test_long_curves_are_thinned_and_keep_their_ends():
-    line = Line(range(10_000), [float("inf"), *range(1, 10_000)]).thinned()
-    assert len(line["x"]) <= 240
-    assert (line["x"][0], line["y"][0], line["x"][-1], line["y"][-1]) == (0, None, 9999, 9999)
+def test_without_an_opening_it_starts_by_itself_unless_told_not_to(live):
+    live.play(count, show=show, start=False)
+    assert live.job is None
+    live.play(count, 5, show=show)
+    wait_for(lambda: live.job.state == "finished")
+    assert live.run.step.step == 5
 
 
-def test_close_stops_and_leaks_nothing():
+def test_an_error_becomes_a_sentence_and_the_next_run_is_not_harmed(live):
+    def refuse():
+        raise UserError("The network must map (N, 2) to (N, 3); yours gave (N, 1).")
+        yield
+
+    live.play(refuse, show=show)
+    wait_for(lambda: header(live)["state"] == "failed")
+    assert header(live)["error"] == "The network must map (N, 2) to (N, 3); yours gave (N, 1)."
+    live.play(count, 4, show=lambda step, full: 1 / 0)
+    wait_for(lambda: header(live)["state"] == "failed")
+    assert "ZeroDivisionError" in header(live)["error"]
+    live.play(count, 3, show=show)
+    wait_for(lambda: live.job is not None and live.job.state == "finished")
+    wait_for(lambda: header(live)["error"] is None)
+
+
+def test_a_page_that_opens_late_gets_every_picture_and_the_scene_stays(live):
+    live.play(count, show=show, opening=Step(1, 1.0))
+    scene = live.scene
+    live.publish(show(Step(2, 0.5), False))
+    assert set(unpack(live.frame)[1]) == {"now"}
+    assert live.scene == scene
+    press(live, "hello")
+    assert set(unpack(live.frame)[1]) == {"now", "costly"}
+    assert header(live)["charts"] == {"Loss": [{"label": "", "x": [0.0, 1.0], "y": [1.0, None]}]}
+
+
+def test_nobody_looks_on_so_it_runs_to_its_end_and_remembers_moments(capsys):
+    live = Live()
+    run = live.play(count, 200, show=show, pause=0)
+    assert run.step == Step(200, 1.0)
+    found, pictures = unpack(live.record)
+    steps = [moment["step"] for moment in found["moments"]]
+    assert steps == sorted(set(steps))
+    assert 30 <= len(steps) <= 60
+    assert (steps[0], steps[-1]) == (1, 200)
+    assert len(pictures) == 2 * len(steps)
+    assert "100 %" in capsys.readouterr().err
+    live.close()
+
+
+def test_a_recording_stays_within_its_budget_and_keeps_both_ends():
+    noise = np.random.default_rng(0)
+    recorder = Recorder(most=20, most_bytes=60_000)
+    for step in range(1, 500):
+        pixels = noise.integers(0, 255, (48, 48, 3), dtype=np.uint8)
+        recorder.offer(Frame({"now": pixels}, step=step), last=step == 499)
+    steps = [header["step"] for header, _ in recorder.moments]
+    assert (steps[0], steps[-1]) == (1, 499)
+    assert len(steps) <= 20
+    assert recorder.bytes <= 60_000
+
+
+def test_a_replay_shows_its_last_frame_and_keeps_all():
+    shown = replay([show(Step(number, 1.0), True) for number in (1, 2, 3)])
+    assert [moment["step"] for moment in unpack(shown.record)[0]["moments"]] == [1, 2, 3]
+    assert unpack(shown.frame)[0]["step"] == 3
+    assert unpack(shown.scene)[0]["frozen"]
+
+
+def test_close_stops_and_leaks_nothing(visit):
     def session():
-        canvas = LiveCanvas()
-        job = Job(endless, slots=Slots(1))
-        canvas.drive(lambda: job)
-        press(canvas, "play")
+        live = Live()
+        live.play(count, show=show)
+        job = live.job
         wait_for(lambda: job.count > 1)
-        canvas.close()
+        live.close()
+        live.close()
         job.join(5)
         assert job.state == "stopped"
-        return weakref.ref(canvas)
+        return weakref.ref(live)
 
     gone = session()
     gc.collect()
     assert gone() is None
 
 
-def test_nonsense_from_the_page_is_ignored(canvas):
-    for name in ("play it", None, "look"):
-        press(canvas, name)
-    assert canvas.job is None
-
-
-def test_the_viewer_draws_the_newest_window_and_refuses_others():
-    drawn = []
-
-    def draw(window):
-        drawn.append(window)
-        return {"a": b"1"}
-
-    viewer = Viewer(draw, Window(aspect=2))
-    press(viewer, "look", {"x": 0.5, "y": 0, "zoom": 4})
-    wait_for(lambda: drawn[-1].zoom == 4)
-    count = len(drawn)
-    for value in ({"x": 0, "y": 0, "zoom": 0}, {"x": 0, "y": 0, "zoom": 1e300}, {"x": "a"}, None):
-        press(viewer, "look", value)
-    time.sleep(0.05)
-    assert len(drawn) == count
-    assert viewer.window == Window(0.5, 0, 4, 2)
-    viewer.close()
-
-
-def test_actions_are_done_once_and_nothing_else_is():
-    done = []
-    actions = Actions({"Undo": lambda: done.append("undo"), "Keep": lambda: done.append("keep")})
-    for name in ("Keep", "Burn", None, "Undo"):
-        press(actions, name)
-    assert done == ["keep", "undo"]
-    actions.close()
-    actions.close()
-
-
-def step(done, data=None):
-    return SimpleNamespace(done=done, total=3, data=data)
-
-
-def test_an_export_saves_its_last_step():
-    exporter = Exporter("PNG", "x.png", lambda: iter([step(1), step(2), step(3, b"file")]))
-    files = []
-    exporter.observe(lambda change: files.append(change["new"]), names="file")
-    press(exporter, "make")
-    wait_for(lambda: exporter.progress["state"] == "finished")
-    assert files[0] == b"file"
-    assert "Saved x.png" in exporter.progress["message"]
-    exporter.close()
-
-
-def test_an_export_can_be_cancelled_and_may_refuse():
-    exporter = Exporter("PNG", "x.png", lambda: (step(1) for _ in endless()))
-    press(exporter, "make")
-    wait_for(lambda: exporter.progress["state"] == "running")
-    press(exporter, "cancel")
-    wait_for(lambda: exporter.progress == {"state": "stopped", "done": 0.0, "message": "Cancelled"})
-    exporter.close()
-
-    def refuse():
-        raise UserError("Press Play first.")
-
-    refusing = Exporter("PNG", "x.png", refuse)
-    press(refusing, "make")
-    assert refusing.progress == {"state": "failed", "message": "Press Play first."}
-    refusing.close()
+def test_nonsense_from_the_page_is_ignored(live):
+    live.play(count, show=show, opening=Step(1, 1.0))
+    for message in ({"name": "play it"}, {"name": None}, "play", {"value": 3}, None):
+        live._obey(live, message, [])
+    assert live.job is None

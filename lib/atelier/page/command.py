@@ -58,6 +58,7 @@ def begin(now: Session, given: Mapping[str, Any]) -> None:
                 raise UserError(f"The report {report} is a folder; give the name of a file.")
     except UserError as error:
         sys.exit(f"{program()}: {error}")
+    now.state["report"] = report
     if report and not os.environ.get(IN_REPORT):
         sys.exit(_report_process(report))
     if threading_is_main():

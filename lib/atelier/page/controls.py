@@ -41,8 +41,8 @@ def number(
 ) -> Control:
     """A number from `low` to `high`; without a default it may be left open (None, written auto).
 
-    whole: only whole numbers, by default where low, high, step and default are. log: a slider spaced by ratio. live: the
-    value may be turned while a run goes on.
+    whole: only whole numbers, by default where low, high, step and default are. log: a slider spaced by ratio.
+    live: the value may be turned while a run goes on.
     """
     given = [value for value in (low, high, step, default) if value is not None]
     whole = all(isinstance(value, int) for value in given) if whole is None else whole
@@ -287,7 +287,7 @@ def _arguments() -> list[str]:
         context = get_context()
     except ContextNotInitializedError:
         return []
-    return list(context.argv[1:] if session().script else context.argv)
+    return list(context.argv[1:])
 
 
 def _element(name: str, control: Control, value: Any) -> Any:

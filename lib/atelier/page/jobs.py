@@ -31,7 +31,7 @@ class Slots:
         self._changed = threading.Condition()
 
     def acquire(self, who: object, still_wanted: Callable[[], bool], on_move: Callable[[], None] | None = None) -> bool:
-        """Wait for a place; False if it is no longer wanted. on_move is called whenever the place in the queue changes."""
+        """Wait for a place; False if it is no longer wanted. on_move is called when the place in the queue changes."""
         with self._changed:
             self._line.append(who)
         told = 0
@@ -236,7 +236,7 @@ class Job(Generic[Step]):
         if self.count and self.delay > 0 and not self._pause:
             self._slots.release(self)  # others may compute while slow motion waits
             with self._wake:
-                self._wake.wait_for(lambda: self._stop or self._pause, self.delay)
+                self._wake.wait_for(lambda: self._stop or self._pause or not self.delay, self.delay)
         with self._wake:
             if self._stop:
                 return False

@@ -1,13 +1,15 @@
 """The live canvas: a run's newest pictures and curves under a transport bar, the same in every notebook.
 
-In a browser `play` offers the run and drives it as a job. Without one it runs to its end at once, with a progress bar on
-the terminal. Either way the canvas keeps moments of the run, and its slider goes back to them without any Python.
+In a browser `play` offers the run and drives it as a job. Without one it runs to its end at once, with a progress bar
+on the terminal. Either way the canvas keeps moments of the run, and its slider goes back to them without any Python.
 """
 
+import functools
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType, MethodType
 from typing import Any, Generic, TypeVar
 
 import marimo as mo
@@ -97,8 +99,12 @@ class Live(Widget):
         Returns:
             The run; its `step` is None until there is something to look at.
         """
-        key = (function, args, tuple(sorted(kwargs.items(), key=lambda item: item[0])))
+        key = (function, args, kwargs)
         if self.run is not None and self.run.is_for(key):
+            if not _same(self.run.show, show):
+                self.run.show = show
+                if self.run.step is not None and not (self.job and self.job.state == "running"):
+                    self.publish(show(self.run.step, True))
             return self.run
         running = self.job is not None and self.job.active and not self.job.holding
         self.halt()
@@ -202,7 +208,7 @@ class Live(Widget):
         steps = run.make()
         try:
             for last in steps:
-                bar(run.key[0].__name__.replace("_", " "), last.progress, f"step {last.step:,}")
+                bar(getattr(run.key[0], "__name__", "run").replace("_", " "), last.progress, f"step {last.step:,}")
                 if last.progress >= (moments / _MOST_MOMENTS) ** 1.5 or last.progress >= 1:
                     moments = math.ceil(_MOST_MOMENTS * last.progress ** (1 / 1.5) + 1e-9)
                     self._recorder.offer(run.show(last, True), last=last.progress >= 1)
@@ -400,11 +406,19 @@ _PLAIN = (int, float, str, bool, bytes, type(None))
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two arguments mean the same: the same object, or equal plain values (also within tuples and dicts)."""
+    """Whether two arguments mean the same: the same object, equal plain values (also within tuples, dicts and partial
+    functions), or functions made again by the same line of a notebook."""
     if a is b:
         return True
     if type(a) is not type(b):
         return False
+    if isinstance(a, FunctionType):
+        held = [tuple(cell.cell_contents for cell in f.__closure__ or ()) for f in (a, b)]
+        return a.__code__ == b.__code__ and _same(*held) and _same(a.__defaults__, b.__defaults__)
+    if isinstance(a, functools.partial):
+        return all(map(_same, (a.func, a.args, a.keywords), (b.func, b.args, b.keywords)))
+    if isinstance(a, MethodType):
+        return a.__func__ is b.__func__ and a.__self__ is b.__self__
     if isinstance(a, tuple | list):
         return len(a) == len(b) and all(map(_same, a, b))
     if isinstance(a, dict):

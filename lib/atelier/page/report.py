@@ -57,7 +57,7 @@ def page(title: str, outputs: Sequence[Any], again: str = "") -> str:
     modules = ",".join(f"{json.dumps(name)}:(() => {{{_module(name)}}})()" for name in sources)
     styles = _text("report.css") + _text("common.css") + "".join(_text(f"{name}.css") for name in sources)
     states = {widget.model_id: {"source": widget._source, "state": _state(widget)} for widget in used}
-    made = f'<footer>Made by Atelier: <code>{html.escape(again)}</code></footer>' if again else ""
+    made = f"<footer>To make it again: <code>{html.escape(again)}</code></footer>" if again else ""
     told = json.dumps(states).replace("</", "<\\/")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
@@ -105,7 +105,7 @@ def _plain(output: Any) -> str:
 
 
 class _Plain(HTMLParser):
-    """Keeps HTML as it is, and replaces marimo's own elements: widgets by a place to mount them, controls by nothing."""
+    """Keeps HTML as it is. Of marimo's own elements widgets become a place to mount them, and controls go."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)

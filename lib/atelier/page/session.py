@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import marimo as mo
+from marimo._output.formatters.pytorch_formatters import PyTorchFormatter
 from marimo._runtime.context import ContextNotInitializedError, get_context
 
 from atelier.errors import UserError
@@ -75,6 +76,26 @@ def cell() -> str | None:
         return get_context().cell_id
     except ContextNotInitializedError:
         return None
+
+
+def _register_torch_when_it_is_whole() -> None:
+    """Let marimo wait for torch before it looks into it.
+
+    When a kernel starts, marimo 0.25 imports torch.nn for its formatter wherever torch is in sys.modules, even while
+    another visitor's thread is still importing torch. Two threads then import its parts, and torch is broken for the
+    process. A plain `import torch` waits for the other thread.
+    """
+    register = PyTorchFormatter.register
+
+    def wait_and_register(factory: PyTorchFormatter) -> None:
+        import torch  # noqa: F401
+
+        register(factory)
+
+    PyTorchFormatter.register = wait_and_register
+
+
+_register_torch_when_it_is_whole()
 
 
 def _warm_up() -> None:

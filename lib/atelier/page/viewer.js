@@ -7,7 +7,7 @@ function render({ model, el }) {
   const views = element("div", { class: "views" });
   const button = (title, text) => element("button", { type: "button", title, "aria-label": title, text });
   const nearer = button("Zoom in", "+"), farther = button("Zoom out", "−"), reset = button("Reset the view", "Reset");
-  const full = button("Full screen", "⛶");
+  const full = button("Full screen", "Full screen");
   const zoomed = element("span", { class: "zoomed", role: "status" });
   const map = element("canvas", { class: "map", "aria-hidden": "true", width: "72", height: "72" });
   const bar = element("div", { class: "bar" }, nearer, farther, reset, full, zoomed, map);

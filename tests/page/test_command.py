@@ -1,0 +1,177 @@
+"""A notebook as a program: help, files, a report, an orderly end. A tiny notebook without torch stands for the apps."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+NOTEBOOK = """
+import marimo
+
+app = marimo.App(app_title="Tiny")
+
+with app.setup:
+    import marimo as mo
+    from atelier import page
+
+
+@app.cell
+def _():
+    import itertools
+    import time
+    from dataclasses import dataclass
+
+    import numpy as np
+    from atelier.drawing import Chart, Frame, Line, encoded
+
+    @dataclass(frozen=True)
+    class Step:
+        step: int
+        progress: float
+
+    def steps(steps, value):
+        for k in range(1, steps + 1):
+            time.sleep(0.005)
+            yield Step(k, k / steps)
+
+    def show(step, full):
+        lines = [Line(range(step.step), range(step.step))]
+        return Frame({"now": np.full((8, 8), step.step % 256, np.uint8)}, charts=[Chart("Loss", lines)], step=step.step)
+
+    return encoded, show, steps
+
+
+@app.cell
+def _():
+    ask = page.controls(dict(steps=page.number(1, 100000, 20), value=page.number(-1.0, 1.0, 0.0)))
+    mo.md("# Tiny\\nA formula, $x_t = \\\\alpha_t x_0$, and a [link](#look).")
+    return (ask,)
+
+
+@app.cell
+def _():
+    live, other = page.live(), page.live()
+    return live, other
+
+
+@app.cell
+def _(ask, live, other, show, steps):
+    run = live.play(steps, **ask.value, show=show)
+    side = other.play(steps, 3, 0.0, show=show, aside=True)
+    mo.hstack([ask, live])
+    return run, side
+
+
+@app.cell
+def _(encoded, run, show, side):
+    files = {
+        "last.png": page.File("Picture", "the last one", lambda: encoded(show(run.step, True).pictures["now"])),
+        "never.txt": page.File("Text", "only on the page", lambda: b"", written=False),
+    }
+    page.take_home(files, lambda: {"steps": run.step.step, "side": side.step is not None})
+    return
+
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    path = tmp_path / "tiny.py"
+    path.write_text(NOTEBOOK)
+    return path
+
+
+def run(notebook, *words):
+    command = [sys.executable, str(notebook), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=notebook.parent, timeout=60, check=False)
+
+
+def test_files_are_written_and_the_last_line_is_json(notebook, tmp_path):
+    done = run(notebook, "--steps", 7, "--value", "-0.5", "--out", "deep/er")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (told["steps"], told["side"]) == (7, False), "a side show is left out of a script"
+    assert [Path(name).name for name in told["files"]] == ["last.png"]
+    assert (tmp_path / "deep" / "er" / "last.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_help_is_quick_and_needs_no_torch(notebook):
+    code = "import runpy, sys; sys.argv = ['tiny.py', '--help']\ntry: runpy.run_path('tiny.py', run_name='__main__')\n"
+    code += "except SystemExit as end: print('torch' in sys.modules, end.code)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=notebook.parent, check=True)
+    assert "--value" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False 0"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--stepz", "3"], "tiny: There is no option --stepz; did you mean --steps?"),
+        (["--out", "tiny.py"], "tiny.py"),
+        (["--report", "."], "is a folder"),
+    ],
+)
+def test_wrong_words_end_in_one_sentence_before_anything_runs(notebook, words, sentence):
+    done = run(notebook, *words)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_after_the_step_and_keeps_what_there_is(notebook, tmp_path, number, status):
+    command = [sys.executable, str(notebook), "--steps", "100000", "--out", "out"]
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    time.sleep(4)
+    program.send_signal(number)
+    out, errors = program.communicate(timeout=30)
+    assert program.returncode == status
+    assert "Traceback" not in errors
+    assert "Stopped at step" in errors
+    assert json.loads(out.splitlines()[-1])["steps"] > 1
+    assert (tmp_path / "out" / "last.png").is_file()
+
+
+def test_a_report_is_one_file_that_keeps_its_widgets(notebook, tmp_path):
+    done = run(notebook, "--steps", 9, "--report", "r.html", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (told["steps"], told["side"]) == (9, True), "a report shows every section"
+    assert told["files"][-1].endswith("r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert "<h1" in page
+    assert 'class="formula"' in page
+    assert "marimo-" not in page
+    assert "tiny.py --steps 9" in page
+    assert page.count("data-widget=") == 1 + 1  # the canvas, and the line of the script that looks for such places
+    states = json.loads(page.split('id="states">')[1].split("</script>")[0].replace("<\\/", "</"))
+    assert {state["source"] for state in states.values()} == {"live"}
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_without_a_script_an_export_writes_no_files(notebook, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "marimo",
+        "export",
+        "html",
+        str(notebook),
+        "-o",
+        "e.html",
+        "-f",
+        "--",
+        "--steps",
+        "5",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "out").exists()

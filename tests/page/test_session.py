@@ -1,0 +1,65 @@
+"""What ends with a visit, and what a wrong value becomes."""
+
+import asyncio
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from atelier.errors import UserError
+from atelier.page.session import Session, check
+
+
+def test_the_end_of_a_session_closes_what_it_made():
+    closed = []
+
+    async def visit():
+        made = Session(live=True, mode="run")
+        made.keep(lambda: closed.append("first"))
+        made.keep(lambda: closed.append("second"))
+        await asyncio.sleep(0.01)
+        assert not closed
+        made._guard.cancel()
+        await asyncio.gather(made._guard, return_exceptions=True)
+
+    with ThreadPoolExecutor(1) as thread:  # another test's browser may keep a loop in this one
+        thread.submit(asyncio.run, visit()).result(10)
+    assert closed == ["first", "second"]
+
+
+def test_modes():
+    assert Session(live=False, mode="script").script
+    assert not Session(live=False, mode="edit").script, "an export writes no files"
+    assert Session(live=True, mode="run").visitor
+    assert not Session(live=True, mode="edit").visitor
+
+
+def test_a_user_error_ends_a_script_in_a_sentence():
+    with pytest.raises(SystemExit, match="Choose another"), check():
+        raise UserError("Choose another.")
+    with pytest.raises(ZeroDivisionError), check():
+        raise ZeroDivisionError
+
+
+def test_a_kernel_that_starts_while_torch_is_imported_waits_for_it():
+    code = """
+import sys, threading, time
+from atelier.page import session
+from marimo._output.formatters.formatters import register_formatters
+
+def whole():
+    import torch
+    print("whole", hasattr(torch, "optim"))
+
+first = threading.Thread(target=whole)
+first.start()
+while "torch" not in sys.modules:
+    time.sleep(0.001)
+register_formatters()
+first.join()
+import torch
+print(torch.nn.Linear(1, 1).weight.shape)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:2] == ["whole True", "torch.Size([1, 1])"]

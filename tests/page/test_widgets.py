@@ -1,0 +1,121 @@
+"""Viewer, gallery, buttons and downloads: what they draw and do, and what they refuse."""
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from atelier.errors import UserError
+from atelier.page.actions import Actions
+from atelier.page.downloads import Download
+from atelier.page.gallery import Gallery
+from atelier.page.packing import unpack
+from atelier.page.viewer import Viewer
+from visits import press, wait_for
+
+
+@pytest.fixture
+def viewer(visit):
+    made = Viewer("", 32, "longer", 0.25, 4096, "PNG")
+    yield made
+    made.close()
+
+
+def test_the_viewer_draws_the_newest_window(viewer):
+    drawn = []
+
+    def draw(window, height, width):
+        drawn.append(window)
+        return np.zeros((height, width), np.uint8)
+
+    viewer.show({"a": draw}, aspect=2.0)
+    wait_for(lambda: drawn)
+    press(viewer, "look", {"x": 0.5, "y": 0, "zoom": 4})
+    wait_for(lambda: drawn[-1].zoom == 4)
+    assert (drawn[-1].x, drawn[-1].spans) == (0.5, "longer")
+    count = len(drawn)
+    for value in ({"x": "a"}, None, {"x": 0, "y": 0}):
+        press(viewer, "look", value)
+    time.sleep(0.05)
+    assert len(drawn) == count
+
+
+def test_an_error_while_drawing_is_told_and_the_next_drawing_works(viewer):
+    told = []
+    viewer._fail = told.append
+
+    def draw(window, height, width):
+        if window.zoom == 4:
+            raise ValueError("no")
+        return np.zeros((height, width), np.uint8)
+
+    viewer.show({"a": draw})
+    wait_for(lambda: viewer.frame)
+    press(viewer, "look", {"x": 0, "y": 0, "zoom": 4})
+    wait_for(lambda: told)
+    assert "This could not be drawn (ValueError: no)." in told
+    press(viewer, "look", {"x": 0, "y": 0, "zoom": 0})
+    wait_for(lambda: any("zoom" in sentence for sentence in told))
+    press(viewer, "look", {"x": 0, "y": 0, "zoom": 2})
+    wait_for(lambda: unpack(viewer.frame)[0]["window"]["zoom"] == 2)
+
+
+def test_a_gallery_fills_itself_and_knows_its_pictures(visit):
+    chosen = []
+    gallery = Gallery(chosen.append, {"Cross…": lambda picks: chosen.append(picks)})
+    gallery.fill((np.zeros((4, 4, 3), np.uint8) for _ in range(3)), total=3)
+    wait_for(lambda: gallery.count == 3)
+    for value in (2, 7, True, "1"):
+        press(gallery, "choose", value)
+    press(gallery, "Cross…", [0, 1, 9])
+    assert chosen == [2, [0, 1]]
+    gallery.close()
+
+
+def test_actions_are_done_once_and_errors_are_told():
+    done, told = [], []
+    actions = Actions({"Undo": lambda: done.append("undo"), "Keep": lambda: 1 / 0})
+    actions._fail = told.append
+    for name in ("Undo", "Burn", "Keep"):
+        press(actions, name)
+    assert done == ["undo"]
+    assert "ZeroDivisionError" in told[0]
+    actions.close()
+    actions.close()
+
+
+def part(progress, data=None):
+    return SimpleNamespace(progress=progress, data=data)
+
+
+def test_a_download_saves_its_last_step():
+    download = Download("x.png", lambda: iter([part(0.3), part(0.6), part(1, b"file")]))
+    files = []
+    download.observe(lambda change: files.append(change["new"]), names="file")
+    press(download, "make")
+    wait_for(lambda: download.progress["state"] == "finished")
+    assert files[0] == b"file"
+    assert "Saved x.png" in download.progress["message"]
+    download.close()
+
+
+def test_a_download_can_be_cancelled_and_may_refuse():
+    def slowly():
+        while True:
+            time.sleep(0.001)
+            yield part(0.5)
+
+    download = Download("x.png", slowly)
+    press(download, "make")
+    wait_for(lambda: download.progress["state"] == "running")
+    press(download, "cancel")
+    wait_for(lambda: download.progress == {"state": "stopped", "done": 0.0, "message": "Cancelled"})
+    download.close()
+
+    def refuse():
+        raise UserError("Press Play first.")
+
+    refusing = Download("x.png", refuse)
+    press(refusing, "make")
+    wait_for(lambda: refusing.progress == {"state": "failed", "done": 0.0, "message": "Press Play first."})
+    refusing.close()
