@@ -151,7 +151,7 @@ def test_a_report_is_one_file_that_keeps_its_widgets(notebook, tmp_path):
     assert 'class="formula"' in page
     assert "marimo-" not in page
     assert "tiny.py --steps 9" in page
-    assert page.count("data-widget=") == 1 + 1  # the canvas, and the line of the script that looks for such places
+    assert page.count("data-widget=") == 1
     states = json.loads(page.split('id="states">')[1].split("</script>")[0].replace("<\\/", "</"))
     assert {state["source"] for state in states.values()} == {"live"}
     assert "http" not in page.replace("http://www.w3.org", "")
