@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from atelier.errors import UserError
-from atelier.page.session import Session, check
+from atelier.page.session import Session, _foreign, check
 
 
 def test_the_end_of_a_session_closes_what_it_made():
@@ -25,6 +25,20 @@ def test_the_end_of_a_session_closes_what_it_made():
     with ThreadPoolExecutor(1) as thread:  # another test's browser may keep a loop in this one
         thread.submit(asyncio.run, visit()).result(10)
     assert closed == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "foreign"),
+    [
+        ({"host": "127.0.0.1:2718"}, False),
+        ({"host": "127.0.0.1:2718", "origin": "http://127.0.0.1:2718"}, False),
+        ({"host": "127.0.0.1:2718", "origin": "https://elsewhere.example"}, True),
+        ({"host": "inner:80", "x-forwarded-host": "art.example", "origin": "https://art.example"}, False),
+        ({"host": "127.0.0.1:2718", "origin": "null"}, False),
+    ],
+)
+def test_a_page_of_another_site_is_refused(headers, foreign):
+    assert _foreign(headers) is foreign
 
 
 def test_modes():

@@ -11,7 +11,7 @@ import traitlets
 from atelier.drawing import encoded
 from atelier.errors import UserError
 from atelier.page.jobs import QUICK
-from atelier.page.packing import Widget, pack
+from atelier.page.packing import Widget, hung, pack
 from atelier.page.session import session
 
 Act = Callable[[list[int]], object]
@@ -30,9 +30,13 @@ class Gallery(Widget):
     buttons = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     def __init__(
-        self, choose: Callable[[int], object], actions: Mapping[str, Act] | None = None, columns: int = 4
+        self,
+        choose: Callable[[int], object],
+        actions: Mapping[str, Act] | None = None,
+        columns: int = 4,
+        poster: str = "",
     ) -> None:
-        super().__init__(columns=columns, buttons=list(actions or {}))
+        super().__init__(columns=columns, buttons=list(actions or {}), frame=hung(poster))
         self._choose: Callable[[int], object] | None = choose
         self._actions = dict(actions or {})
         self._newest: object = None
@@ -94,8 +98,13 @@ class Gallery(Widget):
         return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < self.count
 
 
-def gallery(choose: Callable[[int], object], actions: Mapping[str, Act] | None = None, columns: int = 4) -> Any:
-    """A gallery as an element of the page. Cells that use it run again after a choice."""
-    made = Gallery(choose, actions, columns)
+def gallery(
+    choose: Callable[[int], object], actions: Mapping[str, Act] | None = None, columns: int = 4, poster: str = ""
+) -> Any:
+    """A gallery as an element of the page. Cells that use it run again after a choice.
+
+    poster: name of the stored pictures that stand there until the first ones are drawn.
+    """
+    made = Gallery(choose, actions, columns, poster)
     session().keep(made.close)
     return mo.ui.anywidget(made)

@@ -20,15 +20,13 @@ from atelier.drawing import Chart, Frame, Line, encoded
 from atelier.errors import UserError
 from atelier.page.command import STOPPED, ProgressBar
 from atelier.page.jobs import Job
-from atelier.page.packing import Widget, pack, unpack
+from atelier.page.packing import Widget, hang, hung, pack, unpack
 from atelier.page.session import program, session
-from atelier.paths import ROOT, write_whole
 
 Step = TypeVar("Step")
 
 FRAMES_PER_SECOND = 15
 SLOW_SECONDS = 0.4
-POSTERS = ROOT / "data" / "gallery" / "posters"
 _MOST_POINTS = 240
 _MOST_MOMENTS = 60
 _RECORD_BYTES = 5 << 19  # 2.5 MB
@@ -70,8 +68,7 @@ class Live(Widget):
         self._recorder = Recorder()
         self._next = self._next_full = 0.0
         self._slow = False
-        if poster and session().live:
-            self._hang(poster)
+        self._hang(poster)
 
     # What a notebook calls.
 
@@ -251,9 +248,8 @@ class Live(Widget):
 
     def _hang(self, poster: str) -> None:
         """Show the stored first frame until the library is there."""
-        path = POSTERS / f"{poster}.poster"
-        if path.is_file():
-            header, pictures = unpack(path.read_bytes())
+        if stored := hung(poster):
+            header, pictures = unpack(stored)
             asked_for_more = bool(session().state.get("words") and session().state["words"].asked)
             self.scene = pack({**header["scene"], **self._look}, {})
             self._layout = header["scene"]
@@ -362,7 +358,7 @@ def write_poster(name: str, frame: Frame) -> None:
     made._take(frame, "JPEG")
     header = {"scene": made._layout, "frame": {**made._status, "state": "new"}}
     made.close()
-    write_whole(POSTERS / f"{name}.poster", pack(header, pictures))
+    hang(name, pack(header, pictures))
 
 
 def _layout(frame: Frame, before: Mapping[str, Any]) -> dict[str, Any]:

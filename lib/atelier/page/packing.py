@@ -12,8 +12,11 @@ import anywidget
 import traitlets
 
 from atelier.errors import UserError
+from atelier.page.session import session
+from atelier.paths import ROOT, write_whole
 
 _HERE = Path(__file__).parent
+POSTERS = ROOT / "data" / "gallery" / "posters"
 WIDGETS: weakref.WeakSet["Widget"] = weakref.WeakSet()
 """Every widget there is, for the report, which takes their state with it."""
 
@@ -87,6 +90,17 @@ def unpack(message: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     header = json.loads(message[4 : 4 + length])
     body = message[4 + length :]
     return header, {name: body[start : start + size] for name, (start, size) in header.pop("pictures").items()}
+
+
+def hung(poster: str) -> bytes:
+    """The stored frame of that name for a page that has just opened, as `hang` stored it; else an empty one."""
+    path = POSTERS / f"{poster}.poster"
+    return path.read_bytes() if poster and session().live and path.is_file() else b""
+
+
+def hang(poster: str, frame: bytes) -> Path:
+    """Store a frame, to show it before the library is there."""
+    return write_whole(POSTERS / f"{poster}.poster", frame)
 
 
 def _text(shared: str, name: str, ending: str) -> str:

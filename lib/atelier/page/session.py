@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import marimo as mo
 from marimo._output.formatters.pytorch_formatters import PyTorchFormatter
@@ -66,8 +67,16 @@ def session() -> Session:
     if found is None:
         # Later runs of a cell may come from a widget's message, which carries no request: so this is asked once.
         meta = mo.app_meta()
+        if meta.request is not None and _foreign(meta.request.headers):
+            mo.stop(True, mo.callout("This page was opened by another site; open its own address.", kind="danger"))
         found = vars(context)["atelier_session"] = Session(meta.request is not None, meta.mode)
     return found
+
+
+def _foreign(headers: Mapping[str, str]) -> bool:
+    """Whether the page that asks comes from another host than the one it asks: marimo does not look."""
+    origin = urlsplit(headers.get("origin", "")).netloc
+    return bool(origin) and origin not in (headers.get("host"), headers.get("x-forwarded-host"))
 
 
 def cell() -> str | None:

@@ -11,10 +11,8 @@ import traitlets
 from atelier.drawing import encoded
 from atelier.errors import UserError
 from atelier.page.jobs import QUICK
-from atelier.page.live import POSTERS
-from atelier.page.packing import Widget, pack
+from atelier.page.packing import Widget, hung, pack
 from atelier.page.session import session
-from atelier.paths import write_whole
 
 Draw = Callable[[Any, int, int], np.ndarray]
 """draw(window, height, width) -> (height, width, 3) uint8: what a `fields.Window` shows."""
@@ -35,16 +33,13 @@ class Viewer(Widget):
     options = traitlets.Dict().tag(sync=True)
 
     def __init__(self, poster: str, longer: int, spans: str, least: float, most: float, kind: str) -> None:
-        super().__init__(options={"least": least, "most": most, "spans": spans, "longer": longer})
+        options = {"least": least, "most": most, "spans": spans, "longer": longer}
+        super().__init__(options=options, frame=hung(poster))
         self._views: dict[str, Draw] = {}
         self._aspect = 1.0
         self._longer, self._spans, self._kind = longer, spans, kind
         self._wanted: tuple[dict[str, float], bool] | None = None
         self._busy = False
-        self._shown = ""
-        path = POSTERS / f"{poster}.poster"
-        if poster and session().live and path.is_file():
-            self.frame = path.read_bytes()
 
     def show(self, views: Mapping[str, Draw], aspect: float = 1.0, window: Mapping[str, float] | None = None) -> None:
         """Draw these views from now on: caption -> function.
@@ -110,10 +105,6 @@ class Viewer(Widget):
             "views": [{"name": str(k), "label": label} for k, label in enumerate(views)],
         }
         self.frame = pack(header, pictures)
-
-    def write_poster(self, name: str) -> None:
-        """Store what is shown, to hang it before the library is there."""
-        write_whole(POSTERS / f"{name}.poster", self.frame)
 
 
 def viewer(
