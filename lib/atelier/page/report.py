@@ -170,7 +170,7 @@ def formula(text: str) -> str:
     except (ValueError, RuntimeError):
         return f"<code>{html.escape(text)}</code>"
     svg = buffer.getvalue().decode()
-    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     ids = f"f{abs(hash(plain)):x}"  # paths of several formulas share one page
     svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{ids}-", svg)
     return svg.replace("<svg ", f'<svg class="formula" role="img" aria-label="{html.escape(text)}" ', 1)

@@ -102,7 +102,7 @@ function render({ model, el }) {
 
   async function refresh() {
     const { header, pictures } = unpack(model.get("frame"));
-    root.dataset.state = header.views ? (header.live === undefined ? "poster" : "live") : "empty";
+    root.dataset.state = header.views ? (header.live ? "live" : "poster") : "empty";
     if (!header.views) return;
     alive = Boolean(header.live);
     const mine = ++newest;
