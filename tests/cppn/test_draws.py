@@ -3,8 +3,9 @@ import hashlib
 import numpy as np
 import pytest
 from atelier.cppn import draws
+from atelier.cppn.catalogue import TOPOLOGIES
 from atelier.cppn.field import draw
-from atelier.cppn.spec import TOPOLOGY_NAMES, FieldSpec
+from atelier.cppn.spec import FieldSpec
 
 
 def test_words_are_splitmix64():
@@ -24,7 +25,7 @@ def test_streams_differ_by_seed_and_by_label():
     assert len({draws.stream(seed, label) for seed in range(50) for label in ("", "a", "b", "ab")}) == 200
 
 
-@pytest.mark.parametrize("topology", TOPOLOGY_NAMES)
+@pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_weights_have_the_stored_values(topology):
     weights = draw(FieldSpec(seed=3, topology=topology, latent=(0.5, -1.0)))
     digest = hashlib.sha256()

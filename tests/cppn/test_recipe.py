@@ -1,10 +1,13 @@
+import base64
 import io
 import json
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from atelier.errors import UserError
 from atelier.cppn import favourites
+from atelier.cppn import recipe as recipes
 from atelier.cppn.recipe import (
     Recipe,
     from_token,
@@ -15,11 +18,12 @@ from atelier.cppn.recipe import (
     write_json,
     write_png,
 )
-from atelier.cppn.rendering import picture
+from atelier.cppn.rendering import WHOLE, picture
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.starters import STARTERS, starter
-from atelier.cppn.surprise import surprise
-from atelier.cppn.window import Window
+from atelier.cppn.styles import surprise
+from atelier.errors import UserError
+from atelier.fields.plane import Window
 from PIL import Image
 
 RECIPES = [Recipe(surprise(seed), Window(0.1 * seed, -1 / 3, 1.7)) for seed in range(20)]
@@ -36,6 +40,36 @@ def test_no_cut_and_no_mistyped_address_is_taken():
     for word in [token[:n] for n in range(len(token))] + [token.replace(token[20], "_", 1), "f2.abc", "a b"]:
         with pytest.raises(UserError):
             from_token(word)
+
+
+def token_of(text):
+    packer = zlib.compressobj(9, wbits=-15, zdict=recipes._DICTIONARY)
+    packed = struct.pack(">I", zlib.crc32(text.encode())) + packer.compress(text.encode()) + packer.flush()
+    return "f1." + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 199_000,
+        '{"spec":' * 30_000,
+        '{"spec":{"inputs":' + "[" * 900 + "]" * 900 + "}}",
+        '{"spec":{"width":1' + "0" * 400 + "}}",
+        '{"spec":{"scale":1' + "0" * 4000 + "}}",
+        '{"spec":{"seed":1' + "0" * 5000 + "}}",
+        '{"spec":{},"window":{"zoom":1' + "0" * 400 + "}}",
+        '{"spec":{"scale":1e999}}',
+        '{"spec":{"scale":NaN}}',
+    ],
+)
+def test_crafted_tokens_are_refused_in_one_short_sentence(text):
+    with pytest.raises(UserError) as error:
+        from_token(token_of(text))
+    assert len(str(error.value)) < 400
+    with pytest.raises(UserError):
+        read_bytes(text.encode())
+    with pytest.raises(UserError):
+        favourites.loads('{"format": 1, "favourites": {"a": ' + text + "}}")
 
 
 def test_an_address_of_a_newer_version_says_so():
@@ -102,24 +136,24 @@ def test_a_missing_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("name", STARTERS)
 def test_every_first_picture_can_be_read(name):
-    assert starter(name).window == Window()
+    assert starter(name).window == WHOLE
 
 
 def test_favourites_are_kept_and_forgotten(tmp_path):
     shelf = favourites.FileShelf(tmp_path / "favourites.json")
-    assert favourites.load(shelf) == {}
+    assert favourites.load_favourites(shelf) == {}
     favourites.keep("Étude", RECIPES[0], shelf)
     favourites.keep("two", RECIPES[1], shelf)
-    assert favourites.load(shelf) == {"Étude": RECIPES[0], "two": RECIPES[1]}
+    assert favourites.load_favourites(shelf) == {"Étude": RECIPES[0], "two": RECIPES[1]}
     assert favourites.take_in({"Étude": RECIPES[0], "two": RECIPES[0], "three": RECIPES[0]}, shelf) == 2
-    assert favourites.load(shelf) == {
+    assert favourites.load_favourites(shelf) == {
         "Étude": RECIPES[0],
         "two": RECIPES[1],
         "two 2": RECIPES[0],
         "three": RECIPES[0],
     }
     favourites.forget("two", shelf)
-    assert list(favourites.load(shelf)) == ["Étude", "two 2", "three"]
+    assert list(favourites.load_favourites(shelf)) == ["Étude", "two 2", "three"]
     for bad in ("", "x" * 81, "Étude"):
         with pytest.raises(UserError):
             favourites.keep(bad, RECIPES[0], shelf)
@@ -127,12 +161,12 @@ def test_favourites_are_kept_and_forgotten(tmp_path):
         favourites.forget("nobody", shelf)
     shelf.path.write_text("spoilt")
     with pytest.raises(UserError, match="begin anew"):
-        favourites.load(shelf)
+        favourites.load_favourites(shelf)
     favourites.keep("new", RECIPES[0], shelf)
-    assert list(favourites.load(shelf)) == ["new"]
+    assert list(favourites.load_favourites(shelf)) == ["new"]
     shelf.text = json.dumps({"format": 1, "favourites": {"odd": {"spec": 5}}})
     assert favourites.take_in({"newer": RECIPES[1]}, shelf) == 1
-    assert list(favourites.load(shelf)) == ["newer"]
+    assert list(favourites.load_favourites(shelf)) == ["newer"]
     assert (tmp_path / "damaged-favourites.json").read_text() == "spoilt"
     assert "odd" in (tmp_path / "damaged-2-favourites.json").read_text()
     shelf.text = newer = json.dumps({"format": 9, "favourites": {}})

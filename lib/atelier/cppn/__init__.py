@@ -1,1 +1,38 @@
-"""Random fields: pictures nobody planned, from networks nobody trained."""
+"""Random fields (CPPNs): pictures that nobody planned, from networks that nobody trained.
+
+A `FieldSpec` says everything about a field. `picture` draws it, `siblings` are its children, `walk_for` and `animate`
+move it. Names, titles and bounds come without torch; the first call of a function imports what it needs.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "catalogue": [
+            "TOPOLOGIES",
+            "ACTIVATIONS",
+            "OPERATIONS",
+            "INITIALISATIONS",
+            "INPUTS",
+            "SYMMETRIES",
+            "COLOURS",
+            "PALETTES",
+            "STYLES",
+            "WALKS",
+            "PATHS",
+        ],
+        "spec": ["FieldSpec", "blend"],
+        "starters": ["STARTERS", "starter", "options", "begin"],
+        "styles": ["surprise", "recolour"],
+        "field": ["Field", "build"],
+        "rendering": ["WHOLE", "picture", "pictures", "render_tiles", "estimate", "check_live"],
+        "recipe": ["Recipe", "to_token", "from_token", "read", "write_png", "png_bytes", "print_file"],
+        "genetics": ["Mutation", "mutate", "crossover", "siblings", "hint"],
+        "walks": ["walk_for", "latent_walk", "weight_walk", "window_walk", "endless_zoom", "animate", "animation_file"],
+        "knobs": ["knobs_of", "turned"],
+        "breeding": ["Breeder", "Family", "Member"],
+        "drawings": ["graph_svg", "neuron_strips", "neuron_sheet", "family_tree"],
+        "favourites": ["FileShelf", "load_favourites", "dump_favourites"],
+    },
+)

@@ -1,4 +1,4 @@
-"""Activations by name, each in place on a float32 buffer.
+"""Activations, each in place on a float32 buffer; `catalogue.ACTIVATIONS` lists their names.
 
 Sources of the pool: the networks of random art (tanh, sin, cos, Gaussian: Stanley, "Compositional pattern
 producing networks", 2007) and the activations of torch.
@@ -59,37 +59,41 @@ def identity(h: Tensor) -> Tensor:
     return h
 
 
-ACTIVATIONS: dict[str, Activation] = {
-    "tanh": tanh,
-    "sin": Tensor.sin_,
-    "cos": Tensor.cos_,
-    "gaussian": gaussian,
-    "bump": bump,
-    "triangle": triangle,
-    "sigmoid": Tensor.sigmoid_,
-    "softplus": lambda h: h.copy_(F.softplus(h)),
-    "relu": Tensor.relu_,
-    "leaky_relu": lambda h: F.leaky_relu_(h, 0.1),
-    "elu": F.elu_,
-    "selu": F.selu_,
-    "celu": F.celu_,
-    "gelu": gelu,
-    "mish": lambda h: F.mish(h, inplace=True),
-    "silu": lambda h: F.silu(h, inplace=True),
-    "hardtanh": F.hardtanh_,
-    "softshrink": lambda h: h.copy_(F.softshrink(h, 0.5)),
-    "log_sigmoid": lambda h: h.copy_(F.logsigmoid(h)),
-    "softsign": softsign,
-    "abs": Tensor.abs_,
-    "identity": identity,
-}
-"""Name to function; a new activation is one function and one line here."""
+def softplus(h: Tensor) -> Tensor:
+    return h.copy_(F.softplus(h))
+
+
+def leaky_relu(h: Tensor) -> Tensor:
+    return F.leaky_relu_(h, 0.1)
+
+
+def mish(h: Tensor) -> Tensor:
+    return F.mish(h, inplace=True)
+
+
+def silu(h: Tensor) -> Tensor:
+    return F.silu(h, inplace=True)
+
+
+def softshrink(h: Tensor) -> Tensor:
+    return h.copy_(F.softshrink(h, 0.5))
+
+
+def log_sigmoid(h: Tensor) -> Tensor:
+    return h.copy_(F.logsigmoid(h))
+
+
+sin, cos, sigmoid, relu, abs = Tensor.sin_, Tensor.cos_, Tensor.sigmoid_, Tensor.relu_, Tensor.abs_
+elu, selu, celu, hardtanh = F.elu_, F.selu_, F.celu_, F.hardtanh_
+
+
+def activation(name: str) -> Activation:
+    """The function of a name in `catalogue.ACTIVATIONS`."""
+    return globals()[name]
+
 
 AFFINE: dict[str, Affine] = {
     "tanh": Affine(2.0, Tensor.sigmoid_, 2.0, -1.0),
     "bump": Affine(1.0, gaussian, 2.0, -1.0),
 }
 """Activations that can be evaluated so."""
-
-RANDOM_POOL = tuple(name for name in ACTIVATIONS if name not in ("identity", "abs", "relu"))
-"""What "random" draws from: every activation that bends smoothly enough to be seen through."""

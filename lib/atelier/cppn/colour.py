@@ -4,15 +4,15 @@ OKLab: Ottosson, "A perceptual color space for image processing", 2020. sRGB tra
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from atelier.errors import UserError
 from atelier.cppn import draws
 from atelier.cppn.spec import FieldSpec
+from atelier.errors import UserError
 
 _LMS = np.array(
     [[0.4122214708, 0.5363325363, 0.0514459929],
@@ -27,26 +27,6 @@ _LAB = np.array(
 _LMS_INVERSE, _LAB_INVERSE = np.linalg.inv(_LMS), np.linalg.inv(_LAB)
 _LUMA = (0.2126, 0.7152, 0.0722)
 _TABLE = 1024  # entries of a palette's table; between them colours are mixed, so no step shows
-
-PALETTES: dict[str, tuple[str, ...]] = {
-    "dusk": ("#0d1030", "#2b2a6b", "#7a3b8f", "#d65a7c", "#f7a072", "#ffe8c2"),
-    "ember": ("#0b0709", "#3d0c1f", "#8f1d2c", "#e0522d", "#f9a03f", "#fff3c4"),
-    "lagoon": ("#04151f", "#0b3c5d", "#127e8c", "#52c4a3", "#c5ebc3", "#fdf6e3"),
-    "sakura": ("#2a1a2e", "#6b2d5c", "#c74b7b", "#f08fa8", "#fbd1d1", "#fff8f0"),
-    "moss": ("#0c1410", "#1f3a2b", "#4a6b3a", "#95a84f", "#dcd28a", "#f9f4dc"),
-    "ink": ("#0a0a0f", "#23283a", "#50607a", "#a0b0be", "#e4e6e1", "#fbfaf5"),
-    "nordic": ("#14202e", "#274c63", "#5b8a9a", "#c9d6cf", "#e8b89a", "#b5524a"),
-    "carnival": ("#1b1147", "#5a189a", "#e0218a", "#ff7a3d", "#ffd23f", "#2ec4b6"),
-    "porcelain": ("#fdfbf4", "#cfe0ea", "#7ba7cc", "#2e5fa3", "#132a5e", "#e7c08b"),
-    "desert": ("#1d1a2b", "#58354b", "#a9573f", "#dd9c56", "#f0d9a7", "#7fb7b2"),
-    "aurora": ("#050b1f", "#0f2f4f", "#0d7a6f", "#4bd18b", "#c6f29b", "#8a5bd6"),
-    "orchid": ("#100a1c", "#33206a", "#7b3fc4", "#cd7ae0", "#f7c6e4", "#fff4e6"),
-    "copper": ("#07181c", "#0f4c4f", "#3f8f82", "#c99a5f", "#e8b27d", "#fbe9d0"),
-    "lava_lamp": ("#2b0a3d", "#8c1c6a", "#f2385a", "#f5a503", "#f9e9a0", "#35b0ab"),
-    "tropics": ("#062c30", "#05595b", "#18a999", "#f4d35e", "#ee964b", "#d62246"),
-    "bauhaus": ("#f2ead8", "#e3b23c", "#d1362f", "#1d3a6e", "#12141c", "#f2ead8"),
-}
-"""Name to colours from one end to the other; a new palette is one line here."""
 
 
 def linear(encoded):
@@ -72,20 +52,6 @@ def oklab_from_srgb(rgb: np.ndarray) -> np.ndarray:
 def srgb_from_oklab(lab: np.ndarray) -> np.ndarray:
     """(..., 3) OKLab to (..., 3) sRGB, clipped to [0, 1]."""
     return encoded(np.clip((lab @ _LAB_INVERSE.T) ** 3 @ _LMS_INVERSE.T, 0, 1))
-
-
-def palette_colours(spec: FieldSpec) -> tuple[str, ...]:
-    """The colours "#rrggbb" of a spec's palette.
-
-    Raises:
-        UserError: a name that no palette has.
-    """
-    colours: list[str] = []
-    for word in spec.palette:
-        if not word.startswith("#") and word not in PALETTES:
-            raise UserError(f"There is no palette {word!r}; the palettes are {', '.join(PALETTES)}.")
-        colours += [word] if word.startswith("#") else PALETTES[word]
-    return tuple(colours)
 
 
 def table(colours: Sequence[str], count: int = _TABLE) -> np.ndarray:
@@ -131,7 +97,8 @@ def _kmeans(points: np.ndarray, count: int, rounds: int = 20) -> np.ndarray:
 class Colouring:
     """The tone mapping and colours of one field: z (C, n) -> (3, n) float32 sRGB in [0, 1].
 
-    mean, spread: (C, 1), of the outputs over [-1, 1]^2; outputs are centred on them, once and for all.
+    mean, spread: (C, 1), of the outputs over [-1, 1]^2; outputs are centred on them, once and for all. A colour space
+    is a method of its name.
     """
 
     def __init__(self, spec: FieldSpec, mean: Tensor, spread: Tensor):
@@ -139,7 +106,7 @@ class Colouring:
         self._shift, self._factor = mean, 1.0 / spread
         self._turn = draws.number(spec.seed, "hue")
         if spec.colour == "palette":
-            self._table = torch.from_numpy(table(palette_colours(spec))).T.contiguous()  # (3, _TABLE)
+            self._table = torch.from_numpy(table(spec.palette_colours())).T.contiguous()  # (3, _TABLE)
             luma = self._table.T @ torch.tensor(_LUMA)
             self._lightest = self._table[:, luma.argmax()][:, None]  # (3, 1)
             self._darkest = self._table[:, luma.argmin()][:, None]
@@ -147,7 +114,7 @@ class Colouring:
 
     def __call__(self, z: Tensor) -> Tensor:
         z = z.sub_(self._shift).mul_(self._factor)
-        rgb = _SPACES[self.spec.colour](self, z)
+        rgb = getattr(self, self.spec.colour)(z)
         if self.spec.saturation != 1 and self.spec.colour != "gray":
             luma = sum(weight * channel for weight, channel in zip(_LUMA, rgb, strict=True))
             rgb = torch.lerp(luma.expand_as(rgb), rgb, self.spec.saturation)
@@ -203,18 +170,6 @@ class Colouring:
             shade = z[1].tanh_().mul_(self.spec.relief)
             rgb = torch.lerp(rgb, torch.where(shade > 0, self._lightest, self._darkest), shade.abs_())
         return rgb
-
-
-_SPACES: dict[str, Callable[[Colouring, Tensor], Tensor]] = {
-    "palette": Colouring.palette,
-    "oklab": Colouring.oklab,
-    "rgb": Colouring.rgb,
-    "hsv": Colouring.hsv,
-    "gray": Colouring.gray,
-}
-
-CHANNELS: dict[str, int] = {"palette": 2, "oklab": 3, "rgb": 3, "hsv": 3, "gray": 1}
-"""Outputs that a colour space needs."""
 
 
 def _rgb(colour: str) -> list[float]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from atelier.errors import UserError
 from atelier.cppn.recipe import Recipe
+from atelier.errors import UserError
 from atelier.paths import atomic_write, cache_dir
 
 FORMAT = 1
@@ -54,7 +54,7 @@ class FileShelf:
         self.path.replace(aside)
 
 
-def load(shelf: Shelf) -> dict[str, Recipe]:
+def load_favourites(shelf: Shelf) -> dict[str, Recipe]:
     """All favourites by name, in the order they were kept; none where nothing was kept yet.
 
     Raises:
@@ -71,16 +71,16 @@ def load(shelf: Shelf) -> dict[str, Recipe]:
 
 
 def known(shelf: Shelf) -> dict[str, Recipe]:
-    """As `load`, but a damaged text is set aside for those that are kept from now on."""
+    """As `load_favourites`, but a damaged text is set aside for those that are kept from now on."""
     try:
-        return load(shelf)
+        return load_favourites(shelf)
     except DamagedError:
         shelf.set_aside()
         return {}
 
 
 def loads(text: str, name: str = "The file") -> dict[str, Recipe]:
-    """As `load`, for the text of a downloaded file."""
+    """As `load_favourites`, for the text of a downloaded file."""
     try:
         data = json.loads(text)
         version, entries = data["format"], dict(data["favourites"])
@@ -96,7 +96,7 @@ def loads(text: str, name: str = "The file") -> dict[str, Recipe]:
         raise DamagedError(f"A favourite in {name} cannot be read: {error}") from error
 
 
-def dumps(favourites: Mapping[str, Recipe]) -> str:
+def dump_favourites(favourites: Mapping[str, Recipe]) -> str:
     entries = {name: recipe.to_json() for name, recipe in favourites.items()}
     return json.dumps({"format": FORMAT, "favourites": entries}, indent=2, ensure_ascii=False) + "\n"
 
@@ -113,7 +113,7 @@ def keep(name: str, recipe: Recipe, shelf: Shelf) -> None:
     found = known(shelf)
     if name in found:
         raise UserError(f"There is a favourite named {name!r} already; choose another name.")
-    shelf.text = dumps({**found, name: recipe})
+    shelf.text = dump_favourites({**found, name: recipe})
 
 
 def take_in(favourites: Mapping[str, Recipe], shelf: Shelf) -> int:
@@ -127,7 +127,7 @@ def take_in(favourites: Mapping[str, Recipe], shelf: Shelf) -> int:
     new = {name: recipe for name, recipe in favourites.items() if taken.get(name) != recipe}
     for name, recipe in new.items():
         taken[free_name(name, taken)] = recipe
-    shelf.text = dumps(taken)
+    shelf.text = dump_favourites(taken)
     return len(new)
 
 
@@ -145,7 +145,7 @@ def forget(name: str, shelf: Shelf) -> None:
     Raises:
         UserError: no such favourite, damaged favourites.
     """
-    found = load(shelf)
+    found = load_favourites(shelf)
     if name not in found:
         raise UserError(f"There is no favourite named {name!r}; choose one of those shown.")
-    shelf.text = dumps({key: recipe for key, recipe in found.items() if key != name})
+    shelf.text = dump_favourites({key: recipe for key, recipe in found.items() if key != name})

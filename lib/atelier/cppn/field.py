@@ -1,16 +1,15 @@
 """build(spec): the network of a random field, its weights, and the evaluation of one block of points."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from atelier import checkpoints
 from atelier.cppn import draws
-from atelier.cppn.activations import ACTIVATIONS, AFFINE, Affine
-from atelier.cppn.colour import CHANNELS, Colouring
+from atelier.cppn.activations import AFFINE, Affine, activation
+from atelier.cppn.catalogue import COLOURS
+from atelier.cppn.colour import Colouring
 from atelier.cppn.inputs import encode, groups
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.threads import on_one_core
@@ -21,8 +20,6 @@ BLOCK = 4096
 only, so that a point's colour does not depend on its neighbours."""
 
 CALIBRATION_SIDE = 64  # 64 x 64 points are one block
-
-KIND = "random field"
 
 
 class Field(nn.Module):
@@ -134,7 +131,7 @@ class Field(nn.Module):
         if self.spec.norm == "layer":
             h.sub_(h.mean(1, keepdim=True)).div_(h.square().mean(1, keepdim=True).add_(1e-5).sqrt_())
         form = self._absorbed.get(node.name)
-        h = form.inner(h) if form else ACTIVATIONS[node.activation](h)
+        h = form.inner(h) if form else activation(node.activation)(h)
         if node.operation == "linear":
             return h
         return _combine(node.operation, h, [values[source] for source in node.sources if source != INPUT])
@@ -148,7 +145,7 @@ class Field(nn.Module):
 
     @property
     def channels(self) -> int:
-        return CHANNELS[self.spec.colour]
+        return COLOURS[self.spec.colour].size
 
     def scratch(self) -> Tensor:
         """Buffers for one thread, (slots, BLOCK, width) float32."""
@@ -186,30 +183,18 @@ def build(spec: FieldSpec) -> Field:
     return Field(spec)
 
 
-def save_weights(path: Path, field: Field) -> Path:
-    """A field with its weights as they are (fitted ones too), for `load_weights`."""
-    checkpoint = checkpoints.Checkpoint(KIND, field.spec.to_json(), dict(field.state_dict()))
-    return checkpoints.save(path, checkpoint)
-
-
-def load_weights(path: Path) -> Field:
-    """The field that `save_weights` wrote.
-
-    Raises:
-        UserError: not such a file, weights that do not fit the spec or that are not numbers.
-    """
-    checkpoint = checkpoints.load(path, KIND)
-    field = build(FieldSpec.from_json(checkpoint.spec))
-    checkpoints.load_into(field, checkpoint.tensors, Path(path).name)
-    field.prepare()
-    return field
+def work(spec: FieldSpec) -> int:
+    """Multiplications that one point needs, and draws that the weights need: what a field costs."""
+    sizes = [(node, sum(_fan_in(spec, node).values())) for node in plan(spec)]
+    weights = sum((COLOURS[spec.colour].size if node.name == "output" else spec.width) * size for node, size in sizes)
+    return weights * max(1, len(spec.strands))
 
 
 def draw(spec: FieldSpec) -> dict[str, np.ndarray]:
     """Weights by "node/source": (out, in) float32, and "node/bias": (out, 1)."""
     drawn = {}
     for node in plan(spec):
-        out = CHANNELS[spec.colour] if node.name == "output" else spec.width
+        out = COLOURS[spec.colour].size if node.name == "output" else spec.width
         sizes = _fan_in(spec, node)
         total = sum(sizes.values())
         for source, size in sizes.items():
@@ -266,14 +251,23 @@ def _strands(spec: FieldSpec, law, label: str, shape: tuple[int, ...]) -> np.nda
 
 
 def _combine(operation: str, h: Tensor, sources: list[Tensor]) -> Tensor:
+    """The values of a node and the mean of its sources, brought together by `combine_NAME`."""
     mean = sources[0]
     for source in sources[1:]:
         mean = mean + source
     mean = mean / math.sqrt(len(sources)) if len(sources) > 1 else mean
-    if operation == "residual":
-        return h.add_(mean).mul_(math.sqrt(0.5))
-    if operation == "gate":
-        return h.mul_(mean)
+    return globals()[f"combine_{operation}"](h, mean)
+
+
+def combine_residual(h: Tensor, mean: Tensor) -> Tensor:
+    return h.add_(mean).mul_(math.sqrt(0.5))
+
+
+def combine_gate(h: Tensor, mean: Tensor) -> Tensor:
+    return h.mul_(mean)
+
+
+def combine_maximum(h: Tensor, mean: Tensor) -> Tensor:
     return torch.maximum(h, mean, out=h)
 
 

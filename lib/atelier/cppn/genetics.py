@@ -1,4 +1,4 @@
-"""Breeding: mutation, crossover, novelty and the family tree.
+"""Children: mutation, crossover, and a choice of those that are neither blank nor alike.
 
 After Secretan et al., "Picbreeder: evolving pictures collaboratively online" (2008); novelty as the mean
 distance to the nearest neighbours (Lehman & Stanley, "Abandoning objectives", 2011, section 4).
@@ -6,21 +6,19 @@ distance to the nearest neighbours (Lehman & Stanley, "Abandoning objectives", 2
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from atelier.errors import UserError
 from atelier.cppn import draws
-from atelier.cppn.activations import RANDOM_POOL
+from atelier.cppn.catalogue import ACTIVATIONS, SYMMETRIES, TOPOLOGIES, bred
 from atelier.cppn.colour import oklab_from_srgb
 from atelier.cppn.rendering import glances
-from atelier.cppn.spec import FieldSpec, blend, trim
-from atelier.cppn.surprise import new_seed, recolour
-from atelier.cppn.topologies import TOPOLOGIES, activation_names
-from atelier.cppn.window import Window
-from atelier.settings import Number, Settings, Switch, setting
+from atelier.cppn.spec import FieldSpec, blend, strand_length, trim
+from atelier.cppn.styles import new_seed, recolour
+from atelier.cppn.topologies import activation_names, plan
+from atelier.settings import Number, Settings, Switch, setting, word
 
 BLANK = 0.035
 """Least spread of OKLab over a picture that is worth showing."""
@@ -69,13 +67,28 @@ def mutate(parent: FieldSpec, seed: int, mutation: Mutation | None = None) -> Fi
 
 
 def crossover(first: FieldSpec, second: FieldSpec, seed: int) -> FieldSpec:
-    """A child of two: wiring, inputs and colours each from one parent, weights on the arc between them."""
+    """A child of two: wiring, inputs and colours each from one parent, weights on the way between them.
+
+    A field has one seed for all else that is drawn (the wiring of a web, Fourier frequencies, the hue). The child gets
+    the seed of the parent whose draws it shows. Where two parts would need different seeds, the later one in this order
+    comes from the other's parent.
+    """
     wiring = draws.choice(seed, "wiring", (first, second))
     colours = draws.choice(seed, "colours", (first, second))
     inputs = draws.choice(seed, "inputs", (first, second))
+    seeded = [(wiring, wiring.topology == "watts_strogatz"), (inputs, inputs.fourier), (colours, _has_hue(colours))]
+    owner = next((parent for parent, draws_from_seed in seeded if draws_from_seed), wiring)
+    inputs = owner if inputs.fourier else inputs
+    colours = owner if _has_hue(colours) else colours
     taken = {name: getattr(colours, name) for name in _COLOURS} | {name: getattr(inputs, name) for name in _INPUTS}
     strands = blend(first, second, draws.number(seed, "share", 0.3, 0.7))
-    return wiring.replace(**taken, strands=strands)
+    if owner.seed != wiring.seed:  # what "random" stands for is drawn from the seed, so it is written out
+        taken["activations"] = tuple(node.activation for node in plan(wiring)[:-1])
+    return wiring.replace(**taken, seed=owner.seed, strands=strands)
+
+
+def _has_hue(spec: FieldSpec) -> bool:
+    return spec.colour in ("oklab", "hsv")
 
 
 _COLOURS = ("colour", "palette", "cycles", "relief", "contrast", "brightness", "saturation")
@@ -107,6 +120,29 @@ def is_blank(pixels: np.ndarray) -> bool:
         return True
     rough = np.diff(lab, axis=1).var() + np.diff(lab, axis=0).var()
     return bool(rough / (4 * lab.var((0, 1)).mean() + 1e-12) > NOISE)
+
+
+def hint(spec: FieldSpec) -> str:
+    """A sentence on which knob to turn back where a field shows one colour or noise over [-1, 1]^2; "" where it shows
+    a picture."""
+    if not is_blank(next(glances([spec]))):
+        return ""
+    default = FieldSpec()
+    tried = [name for name in _CULPRITS if getattr(spec, name) != getattr(default, name)]
+    changed = [spec.replace(**{name: getattr(default, name)}) for name in tried]
+    for name, pixels in zip(tried, glances(changed), strict=True):
+        if not is_blank(pixels):
+            title, usual = FieldSpec.controls()[name].title, word(getattr(default, name))
+            return f"This field shows one colour, or noise. {title} is why: turn it back towards {usual}."
+    return "This field shows one colour, or noise, and no single knob is why. Undo, or press Surprise me."
+
+
+_CULPRITS = (
+    "contrast", "brightness", "saturation", "cycles", "scale", "std", "bias", "mean", "initialisation",
+    "depth", "width", "activations", "operations", "norm", "order", "symmetry", "frequency", "fourier", "fourier_sigma",
+    "omega", "latent_scale", "inputs", "palette", "colour", "topology"
+)  # fmt: skip
+"""Properties that can leave a field blank, the likeliest first."""
 
 
 def siblings(
@@ -151,17 +187,17 @@ def _worth(pixels: np.ndarray, kept: Sequence[np.ndarray]) -> float:
 
 def _nudged(parent: FieldSpec, seed: int, strength: float) -> tuple[tuple[int, float], ...]:
     """Turned by an angle of up to 90 degrees towards a new seed: the weights keep their spread."""
-    angle = strength * math.pi / 2
+    angle, length = strength * math.pi / 2, strand_length(parent.weight_strands())
     turned = [(s, amount * math.cos(angle)) for s, amount in parent.weight_strands()]
-    return trim([*turned, (new_seed(seed, "strand"), math.sin(angle))])
+    return trim([*turned, (new_seed(seed, "strand"), length * math.sin(angle))], length)
 
 
 def _other_activation(parent: FieldSpec, seed: int) -> tuple[str, ...]:
     """The activations written out, with one of them drawn anew."""
-    count = parent.nodes if parent.topology == "watts_strogatz" else parent.depth
+    count = len(plan(parent)) - 1
     names = activation_names(parent, count)
     at = draws.integer(seed, "which", 0, count)
-    names[at] = draws.choice(seed, "to", [name for name in RANDOM_POOL if name != names[at]])
+    names[at] = draws.choice(seed, "to", [name for name in bred(ACTIVATIONS) if name != names[at]])
     return tuple(names)
 
 
@@ -177,9 +213,9 @@ def _structure(parent: FieldSpec, seed: int, strength: float) -> dict[str, Any]:
             domain = FieldSpec.domain(name)
             changes[name] = round(_clip(getattr(parent, name) * ratio, domain.low, domain.high), 3)
     if strength > 0.5 and _chance(seed, "topology", (strength - 0.5) * 0.8):
-        changes["topology"] = draws.choice(seed, "new topology", [t for t in TOPOLOGIES if t != "siren"])
+        changes["topology"] = draws.choice(seed, "new topology", bred(TOPOLOGIES))
     if strength > 0.3 and _chance(seed, "symmetry", (strength - 0.3) * 0.3):
-        changes["symmetry"] = draws.choice(seed, "new symmetry", FieldSpec.domain("symmetry").options)
+        changes["symmetry"] = draws.choice(seed, "new symmetry", bred(SYMMETRIES))
     return changes
 
 
@@ -194,69 +230,3 @@ def _chance(seed: int, label: str, p: float) -> bool:
 
 def _clip(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
-
-
-@dataclass(frozen=True)
-class Member:
-    """One picture of a family: what it is, through which window it was chosen, and whose child it is."""
-
-    spec: FieldSpec
-    window: Window = field(default_factory=Window)
-    parents: tuple[int, ...] = ()
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class Family:
-    """A family tree that forgets nobody. Members are numbered in order of birth; `path` is the way that was
-    walked, so that undo goes back along it."""
-
-    members: tuple[Member, ...] = ()
-    path: tuple[int, ...] = ()
-
-    @property
-    def current(self) -> int | None:
-        """The number of the member that breeds, None in an empty family."""
-        return self.path[-1] if self.path else None
-
-    def born(
-        self, spec: FieldSpec, parents: Sequence[int] = (), window: Window | None = None, name: str = ""
-    ) -> "Family":
-        """With one more member, which becomes the current one.
-
-        Raises:
-            UserError: a parent that is not in the family.
-        """
-        for parent in parents:
-            self._check(parent)
-        member = Member(spec, window or Window(), tuple(parents), name)
-        return Family((*self.members, member), (*self.path, len(self.members)))
-
-    def back_to(self, number: int) -> "Family":
-        """With an earlier member as the current one again.
-
-        Raises:
-            UserError: no such member.
-        """
-        self._check(number)
-        return replace(self, path=(*self.path, number))
-
-    def undo(self) -> "Family":
-        """One step back along the path; the first step stays."""
-        return replace(self, path=self.path[:-1]) if len(self.path) > 1 else self
-
-    def ancestors(self, number: int) -> list[int]:
-        """All ancestors of a member, nearest first."""
-        self._check(number)
-        found: list[int] = []
-        left = list(self.members[number].parents)
-        while left:
-            parent = left.pop(0)
-            if parent not in found:
-                found.append(parent)
-                left += self.members[parent].parents
-        return found
-
-    def _check(self, number: int) -> None:
-        if not 0 <= number < len(self.members):
-            raise UserError(f"The family has no member {number}; choose one from 0 to {len(self.members) - 1}.")

@@ -1,28 +1,30 @@
 """What a network sees of a point: symmetries fold the plane, inputs turn it into rows of numbers.
 
+`fold_NAME` is the symmetry NAME: points x, y (n,) to folded points. `see_NAME` is the input NAME: points to rows (n,).
 Everything here is float64 until the last line, so that a deep zoom keeps its digits and a phase its place.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from atelier.cppn import draws
+from atelier.cppn.catalogue import INPUTS
 from atelier.cppn.spec import FieldSpec
 
-Fold = Callable[[Tensor, Tensor, FieldSpec], tuple[Tensor, Tensor]]
-Rows = Callable[[Tensor, Tensor, FieldSpec], list[Tensor]]
+
+def fold_none(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
+    return x, y
 
 
-def rotation(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
+def fold_rotation(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
     """(r cos n theta, r sin n theta): symmetric under rotations of order n, and without a seam."""
     r, theta = torch.hypot(x, y), torch.atan2(y, x) * spec.order
     return r * theta.cos(), r * theta.sin()
 
 
-def kaleidoscope(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
+def fold_kaleidoscope(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
     """Rotations of order n and mirrors: the angle is folded into one sector of pi / n."""
     r, theta = torch.hypot(x, y), torch.atan2(y, x)
     sector = 2 * math.pi / spec.order
@@ -30,7 +32,7 @@ def kaleidoscope(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]
     return r * theta.cos(), r * theta.sin()
 
 
-def tiling(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
+def fold_tiling(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
     """Mirrored tiles, `order` of them over [-1, 1]: a triangle wave on each axis, without a seam."""
     return _triangle(x, spec.order), _triangle(y, spec.order)
 
@@ -40,27 +42,48 @@ def _triangle(x: Tensor, tiles: int) -> Tensor:
     return (t - 2 * torch.round(t / 2)).abs().mul(2).sub(1)
 
 
-SYMMETRIES: dict[str, Fold] = {
-    "none": lambda x, y, spec: (x, y),
-    "mirror_x": lambda x, y, spec: (x.abs(), y),
-    "mirror_y": lambda x, y, spec: (x, y.abs()),
-    "mirror_xy": lambda x, y, spec: (x.abs(), y.abs()),
-    "rotation": rotation,
-    "kaleidoscope": kaleidoscope,
-    "tiling": tiling,
-}
+def fold_mirror_x(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
+    return x.abs(), y
 
 
-def theta(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
+def fold_mirror_y(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
+    return x, y.abs()
+
+
+def fold_mirror_xy(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
+    return x.abs(), y.abs()
+
+
+def see_x(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
+    return [x * spec.scale]
+
+
+def see_y(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
+    return [y * spec.scale]
+
+
+def see_r(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
+    return [torch.hypot(x, y) * spec.scale]
+
+
+def see_theta(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
     """The angle as its cosine and sine: the angle itself would jump on the negative axis."""
     r = torch.hypot(x, y).clamp_min(1e-300)
     return [x / r, y / r]
 
 
-def spiral(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
+def see_spiral(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
     """cos and sin of 2 pi log2 r + theta: a zoom by two into the centre ends where it began, for ever."""
     phase = torch.hypot(x, y).clamp_min(1e-300).log2().mul(2 * math.pi) + torch.atan2(y, x)
     return [phase.cos(), phase.sin()]
+
+
+def see_periodic_x(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
+    return _periodic(x, spec)
+
+
+def see_periodic_y(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
+    return _periodic(y, spec)
 
 
 def _periodic(t: Tensor, spec: FieldSpec) -> list[Tensor]:
@@ -68,28 +91,16 @@ def _periodic(t: Tensor, spec: FieldSpec) -> list[Tensor]:
     return [phase.sin(), phase.cos()]
 
 
-INPUTS: dict[str, tuple[int, Rows]] = {
-    "x": (1, lambda x, y, spec: [x * spec.scale]),
-    "y": (1, lambda x, y, spec: [y * spec.scale]),
-    "r": (1, lambda x, y, spec: [torch.hypot(x, y) * spec.scale]),
-    "theta": (2, theta),
-    "periodic_x": (2, lambda x, y, spec: _periodic(x, spec)),
-    "periodic_y": (2, lambda x, y, spec: _periodic(y, spec)),
-    "spiral": (2, spiral),
-}
-"""Name to (rows, function); a new input is one function and one line here, and its name in the spec."""
-
-
 def groups(spec: FieldSpec) -> list[tuple[str, int]]:
     """The inputs of a spec that vary over the plane, as (name, number of rows)."""
-    named = [(name, INPUTS[name][0]) for name in spec.inputs]
+    named = [(name, INPUTS[name].size) for name in spec.inputs]
     return named + ([("fourier", 2 * spec.fourier)] if spec.fourier else [])
 
 
 def encode(spec: FieldSpec, x: Tensor, y: Tensor) -> Tensor:
     """Rows of input for points x, y (n,) float64: (K, n) float32, in the order of `groups`."""
-    x, y = SYMMETRIES[spec.symmetry](x, y, spec)
-    rows = [row for name in spec.inputs for row in INPUTS[name][1](x, y, spec)]
+    x, y = globals()[f"fold_{spec.symmetry}"](x, y, spec)
+    rows = [row for name in spec.inputs for row in globals()[f"see_{name}"](x, y, spec)]
     rows += _fourier(spec, x, y)
     out = torch.empty(len(rows), x.shape[0])  # (K, n)
     for target, row in zip(out, rows, strict=True):

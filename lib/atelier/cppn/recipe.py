@@ -7,20 +7,21 @@ compact JSON, holding only what differs from the defaults *of format 1*, with th
 import base64
 import json
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from atelier.errors import UserError
+from atelier.animation import Written
 from atelier.cppn import png
-from atelier.cppn.colour import palette_colours
-from atelier.cppn.rendering import BAND, POINTS, Tile, render_tiles
+from atelier.cppn.rendering import BAND, POINTS, WHOLE, Tile, render_tiles
 from atelier.cppn.spec import FieldSpec
-from atelier.cppn.window import Window, check_size
+from atelier.errors import UserError
+from atelier.fields.plane import Window, check_size
 from atelier.paths import atomic_write
 
 KEYWORD = "atelier-field"
@@ -42,30 +43,31 @@ _DICTIONARY = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """A field and the window it was seen through."""
+    """A field and the window through which it was seen."""
 
     spec: FieldSpec
-    window: Window = field(default_factory=Window)
+    window: Window = WHOLE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "window", self.window.replace(spans="shorter"))
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": KEYWORD, "spec": self.spec.to_json(), "window": self.window.to_json()}
+        return {"kind": KEYWORD, "spec": self.spec.to_json(), "window": _window_json(self.window)}
 
     @classmethod
     def from_json(cls, data: Any) -> "Recipe":
         """Raises UserError: not a recipe, a newer version, a value out of bounds."""
         if not isinstance(data, dict) or "spec" not in data:
             raise UserError("This is not the recipe of a field; choose a recipe that Atelier saved.")
-        spec = FieldSpec.from_json(data["spec"])
-        palette_colours(spec)
-        return cls(spec, Window.from_json(data.get("window", {})))
+        return cls(FieldSpec.from_json(data["spec"]), _window(data.get("window", {})))
 
 
 def to_token(recipe: Recipe) -> str:
     """The compact word for an address (letters, digits, "-", "_", "."), typically 100 to 250 characters."""
-    default, window = FieldSpec().to_json(), Window().to_json()
+    default, window = FieldSpec().to_json(), _window_json(WHOLE)
     data = {
         "spec": {k: v for k, v in recipe.spec.to_json().items() if v != default[k]},
-        "window": {k: v for k, v in recipe.window.to_json().items() if v != window[k]},
+        "window": {k: v for k, v in _window_json(recipe.window).items() if v != window[k]},
     }
     packer = zlib.compressobj(9, wbits=-15, zdict=_DICTIONARY)
     text = _dumps(data).encode()
@@ -92,7 +94,7 @@ def from_token(token: str) -> Recipe:
         if not unpacker.eof or packed[:4] != struct.pack(">I", zlib.crc32(text)):
             raise ValueError
         data = json.loads(text)
-    except (ValueError, zlib.error, struct.error):
+    except (ValueError, RecursionError, zlib.error, struct.error):
         raise UserError("This address was cut off or mistyped; copy the whole of it again.") from None
     return Recipe.from_json(data)
 
@@ -165,6 +167,30 @@ def write_png(
                 rows = []
             yield part
         file.write(png.chunk(b"IDAT", packer.flush()) + png.chunk(b"IEND", b""))
+
+
+def print_file(recipe: Recipe, size: tuple[int, int], *, supersample: int = 1) -> Iterator[Written]:
+    """As `write_png`, for a file in memory: the last step has its bytes as `data`."""
+    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
+        path, total = Path(folder) / "print.png", 1
+        for tile in write_png(path, recipe, size, supersample=supersample):
+            total = tile.total + 1
+            yield Written(tile.done, total)
+        yield Written(total, total, path.read_bytes())
+
+
+def _window(data: Any) -> Window:
+    """Raises UserError: not a mapping of pan_x, pan_y and zoom, or out of bounds."""
+    if not isinstance(data, dict) or not data.keys() <= {"pan_x", "pan_y", "zoom"}:
+        raise UserError("The window must hold pan_x, pan_y and zoom; choose a recipe that Atelier saved.")
+    try:
+        return Window(data.get("pan_x", 0.0), data.get("pan_y", 0.0), data.get("zoom", 1.0), "shorter")
+    except OverflowError:
+        raise UserError("The window is far out of bounds; choose a recipe that Atelier saved.") from None
+
+
+def _window_json(window: Window) -> dict[str, float]:
+    return {"pan_x": float(window.x), "pan_y": float(window.y), "zoom": float(window.zoom)}
 
 
 def _head(width: int, height: int, recipe: Recipe) -> bytes:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from atelier.cppn.colour import encoded, linear
-from atelier.cppn.field import BLOCK, Field, build
+from atelier.cppn.field import BLOCK, Field, build, work
 from atelier.cppn.inputs import encode
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.threads import in_order, on_one_core
-from atelier.cppn.window import Window, axis, check_size
+from atelier.errors import UserError
+from atelier.fields.plane import Window, axis, check_size
 from atelier.processors import cores
 from atelier.settings import Number
 
@@ -24,6 +25,11 @@ STRIP = 4 * BLOCK  # points whose inputs and colours are made at once: few short
 BAND = 64  # rows of pixels that are compressed together
 SPARE = 16 * 2**20  # what allocators keep for themselves
 SUPERSAMPLE = Number(1, 8, whole=True)
+WHOLE = Window(spans="shorter")
+"""[-1, 1] along the shorter side: where a field begins."""
+MOST_LIVE = 400_000
+"""Work of a field, as `field.work` counts it, up to which it is drawn live: about a second for 512 x 512 points on two
+cores."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,9 @@ class Estimate:
     seconds: float
 
 
-def picture(spec: FieldSpec | Field, window: Window, size: tuple[int, int], *, supersample: int = 1) -> np.ndarray:
+def picture(
+    spec: FieldSpec | Field, window: Window = WHOLE, size: tuple[int, int] = (512, 512), *, supersample: int = 1
+) -> np.ndarray:
     """A picture (H, W, 3) uint8 sRGB; size = (width, height) in pixels.
 
     Raises:
@@ -94,10 +102,9 @@ def render_tiles(
         yield Tile(x, y, pixels, done, len(boxes))
 
 
-def pictures(specs: Sequence[FieldSpec], size: tuple[int, int], window: Window | None = None) -> Iterator[np.ndarray]:
+def pictures(specs: Sequence[FieldSpec], size: tuple[int, int], window: Window = WHOLE) -> Iterator[np.ndarray]:
     """A picture (H, W, 3) uint8 of each spec, in order, for a grid of thumbnails."""
     width, height = check_size(size)
-    window = window or Window()
 
     def one(spec: FieldSpec) -> np.ndarray:
         return _Shot(as_field(spec), window, (width, height), 1).bytes((0, 0, width, height))
@@ -120,9 +127,8 @@ def feature_pictures(
 
     Each neuron is stretched by its own least and greatest value, which its picture does not show."""
     width, height = check_size(size)
-    h = window.half_pixel(size)
-    x, y = axis(window.pan_x, h, width, 0, width), axis(window.pan_y, h, height, 0, height)
-    coords = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (H, W, 2)
+    ys, xs = window.axes(height, width)
+    coords = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1)  # (H, W, 2)
     found = {}
     for name, values in as_field(spec).features(coords).items():
         planes = values[..., :limit].permute(2, 0, 1)  # (n, H, W)
@@ -136,7 +142,7 @@ def estimate(spec: FieldSpec | Field, size: tuple[int, int], *, supersample: int
     """Memory and time of a picture written by `write_png`, from one tile measured now (some 10 ms)."""
     width, height = check_size(size)
     supersample = SUPERSAMPLE.check("Supersampling", supersample)
-    shot = _Shot(as_field(spec), Window(), TILE, 1)
+    shot = _Shot(as_field(spec), WHOLE, TILE, 1)
     on_one_core(lambda: shot.bytes((0, 0, *TILE)))
     started = time.perf_counter()
     on_one_core(lambda: shot.bytes((0, 0, *TILE)))
@@ -148,20 +154,35 @@ def estimate(spec: FieldSpec | Field, size: tuple[int, int], *, supersample: int
     return Estimate(cores() * (inner + tile) + bands + SPARE, seconds)
 
 
+def check_live(spec: FieldSpec) -> FieldSpec:
+    """The spec, if a page can draw it while one looks on.
+
+    Raises:
+        UserError: it needs too much work.
+    """
+    found = work(spec)
+    if found > MOST_LIVE:
+        raise UserError(
+            f"This field needs {found / 1e6:,.1f} million multiplications a point, and a page draws up to "
+            f"{MOST_LIVE / 1e6:.1f} million; turn its width or depth down, or draw it on the command line."
+        )
+    return spec
+
+
 def as_field(spec: FieldSpec | Field) -> Field:
-    """The field itself, or that of a spec; the last few small ones are kept, for a picture is looked at more than
-    once."""
+    """The field itself, or that of a spec. The last few are kept, since a picture is looked at more than once."""
     if isinstance(spec, Field):
         return spec
-    return _built(spec) if (spec.width * spec.depth) ** 2 <= KEPT_UP_TO else build(spec)
-
-
-KEPT_UP_TO = 2**18
-"""Squared width times depth, about the weights of the densest topology: a megabyte in float32."""
+    return _built(spec) if work(spec) <= MOST_LIVE else _large(spec)
 
 
 @lru_cache(maxsize=8)
 def _built(spec: FieldSpec) -> Field:
+    return build(spec)
+
+
+@lru_cache(maxsize=1)
+def _large(spec: FieldSpec) -> Field:
     return build(spec)
 
 
@@ -189,9 +210,9 @@ class _Shot:
         """(3, h, w) float32."""
         x, y, w, h = (n * self.supersample for n in box)
         size = (self.size[0] * self.supersample, self.size[1] * self.supersample)
-        half = self.window.half_pixel(size)
-        xs = axis(self.window.pan_x, half, size[0], x, w)  # (w,) float64
-        ys = axis(self.window.pan_y, half, size[1], y, h)  # (h,)
+        half = self.window.half_pixel(size[1], size[0])
+        xs = axis(self.window.x, half, size[0], x, w)  # (w,) float64
+        ys = axis(self.window.y, half, size[1], y, h)  # (h,)
         colours = self._colours(xs, ys)[:, : w * h].reshape(3, h, w)
         if self.supersample > 1:
             return _average(colours, self.supersample)

@@ -1,8 +1,16 @@
 # ruff: noqa: E501 (a token is one word)
 """Chosen first pictures, each by its address token: they stay as they are when styles are tuned."""
 
+from typing import TYPE_CHECKING, Any
+
+from atelier.cppn.catalogue import STYLES
+from atelier.cppn.domains import Auto, Numbers
+from atelier.cppn.spec import FieldSpec
 from atelier.errors import UserError
-from atelier.cppn.recipe import Recipe, from_token
+from atelier.settings import Choice, Control, Number, Text
+
+if TYPE_CHECKING:
+    from atelier.cppn.recipe import Recipe
 
 STARTERS: dict[str, str] = {
     "Night lightning": "f1.De4EW6tG4xtb6iAZjJ6sdWChDlSFiAxDPQMMt0PTP9DZUD-b6MBCwVDPEhFoRnrGOkihaQR0INwvtbUA",
@@ -21,12 +29,64 @@ STARTERS: dict[str, str] = {
 """Name to token."""
 
 
-def starter(name: str) -> Recipe:
+def starter(name: str) -> "Recipe":
     """A chosen first picture.
 
     Raises:
-        UserError: no such name.
+        SettingError: no such name.
     """
-    if name not in STARTERS:
-        raise UserError(f"There is no picture named {name!r}; the pictures are {', '.join(STARTERS)}.")
-    return from_token(STARTERS[name])
+    from atelier.cppn.recipe import from_token
+
+    return from_token(STARTERS[Choice(tuple(STARTERS)).check("The picture", name)])
+
+
+def options() -> dict[str, Control]:
+    """What an address or a command line can ask for to begin with, as `begin` takes it."""
+    styles = {name: entry.title for name, entry in STYLES.items()}
+    return {
+        "picture": Control(Choice(tuple(STARTERS)), "Night lightning", about="chosen picture to begin with"),
+        "field": Control(Text(20_000), "", about="address token of a picture"),
+        "recipe": Control(
+            Text(), "", about="recipe to begin with: a recipe.json, or a PNG that Atelier saved", door="command"
+        ),
+        "style": Control(Auto(Choice(tuple(styles))), about="style of a surprise", words=styles),
+        "zoom": Control(Auto(Number(1e-6, 1e12, log=True)), about="magnification"),
+        "pan": Control(Auto(Numbers(-1e6, 1e6, 2, exact=True)), about="centre x,y of the picture"),
+        **FieldSpec.controls(),
+    }
+
+
+def begin(
+    picture: str = "Night lightning",
+    *,
+    field: str = "",
+    recipe: str = "",
+    style: str | None = None,
+    zoom: float | None = None,
+    pan: tuple[float, float] | None = None,
+    **properties: Any,
+) -> "Recipe":
+    """The recipe to begin with: a file's, an address token's, a surprise (when a style or a property is given), or a
+    chosen first picture; with the properties of `FieldSpec` that are not None in place of its own.
+
+    Raises:
+        UserError: a token or a file that cannot be read, properties that do not go together.
+    """
+    from atelier.cppn import recipe as recipes
+    from atelier.cppn.styles import fitting_surprise
+
+    given = {name: value for name, value in properties.items() if value is not None}
+    if recipe and field:
+        raise UserError("Give a recipe or an address token, not both.")
+    if recipe:
+        found = recipes.read(recipe)
+    elif field:
+        found = recipes.from_token(field)
+    elif given or style:
+        seed = given.get("seed", FieldSpec.default("seed"))
+        found = recipes.Recipe(fitting_surprise(seed, style, given.get("topology")))
+    else:
+        found = starter(picture)
+    x, y = pan or (found.window.x, found.window.y)
+    window = found.window.replace(x=x, y=y, zoom=found.window.zoom if zoom is None else zoom)
+    return recipes.Recipe(found.spec.replace(**given), window)

@@ -1,15 +1,14 @@
-"""Topologies: how the layers of a field are wired, as plain data.
+"""Topologies: how the layers of a field are wired, as plain data; `catalogue.TOPOLOGIES` lists their names.
 
 Every topology is a list of nodes in order of evaluation. One evaluator runs them all, one function draws them
 all, and the activations of every node come for free.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from atelier.cppn import draws
-from atelier.cppn.activations import RANDOM_POOL
-from atelier.cppn.spec import OPERATION_NAMES, FieldSpec
+from atelier.cppn.catalogue import RANDOM_ACTIVATIONS, RANDOM_OPERATIONS
+from atelier.cppn.spec import FieldSpec
 
 INPUT = "input"
 
@@ -70,34 +69,15 @@ def watts_strogatz(spec: FieldSpec) -> list[Node]:
     nodes = []
     for i in range(spec.nodes):
         sources = tuple(f"node {a + 1}" for a, b in edges if b == i)
-        operation = _drawn(spec, spec.operations, i, "operation", OPERATION_NAMES)
+        operation = _drawn(spec, spec.operations, i, "operation", RANDOM_OPERATIONS)
         nodes.append(Node(f"node {i + 1}", sources or (INPUT,), names[i], operation if sources else "linear"))
     return nodes
-
-
-@dataclass(frozen=True)
-class Topology:
-    """A way of wiring: what people call it, and its nodes."""
-
-    title: str
-    nodes: Callable[[FieldSpec], list[Node]]
-
-
-TOPOLOGIES: dict[str, Topology] = {
-    "mlp": Topology("Perceptron", mlp),
-    "residual": Topology("Residual layers", residual),
-    "dense": Topology("Densely joined layers", dense),
-    "conv": Topology("1×1 convolutions", conv),
-    "watts_strogatz": Topology("Watts–Strogatz web", watts_strogatz),
-    "siren": Topology("SIREN", siren),
-}
-"""Name to topology; a new one is one function and one line here, and its name in the spec."""
 
 
 def plan(spec: FieldSpec) -> list[Node]:
     """The nodes of a spec in order of evaluation, the output ("output", the colour channels) last; it reads
     every node that no other node reads, so that each one reaches the picture."""
-    nodes = TOPOLOGIES[spec.topology].nodes(spec)
+    nodes = globals()[spec.topology](spec)
     read = {source for node in nodes for source in node.sources}
     leaves = tuple(node.name for node in nodes if node.name not in read)
     return [*nodes, Node("output", leaves, "identity")]
@@ -105,7 +85,7 @@ def plan(spec: FieldSpec) -> list[Node]:
 
 def activation_names(spec: FieldSpec, count: int) -> list[str]:
     """The activation of each layer or node, with every "random" drawn."""
-    return [_drawn(spec, spec.activations, i, "activation", RANDOM_POOL) for i in range(count)]
+    return [_drawn(spec, spec.activations, i, "activation", RANDOM_ACTIVATIONS) for i in range(count)]
 
 
 def with_activation(spec: FieldSpec, node: str, activation: str) -> FieldSpec:

@@ -1,33 +1,29 @@
-"""Animations: a walk says what every frame shows, `animate` renders them one by one, writers stream them.
+"""Animations: a walk says what every frame shows, `animate` renders the frames one by one.
 
 A walk is a function of t in [0, 1]; a loop is one that ends where it began, so that frame n is frame 0.
 """
 
-import io
 import math
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-from PIL import GifImagePlugin, Image
 
-from atelier.errors import UserError
-from atelier.cppn import png
+from atelier import animation
+from atelier.cppn.catalogue import PATHS, WALKS
 from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import picture
 from atelier.cppn.spec import FieldSpec, blend
-from atelier.cppn.window import Window, check_size
-from atelier.paths import atomic_write
+from atelier.cppn.styles import draw_latent, new_seed
+from atelier.errors import UserError
+from atelier.fields.plane import Window, check_size
 from atelier.settings import Choice, Number
 
 Walk = Callable[[float], Recipe]
 
 FRAMES = Number(1, 10_000, whole=True)
-FPS = Number(1, 60, whole=True)
+LATENT = 6
+"""Numbers of the latent vector that a field without one is given for a walk."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +34,16 @@ class Frame:
     count: int
     recipe: Recipe
     pixels: np.ndarray = field(repr=False)
+
+    @property
+    def step(self) -> int:
+        """Frames drawn so far."""
+        return self.index + 1
+
+    @property
+    def progress(self) -> float:
+        """In [0, 1]."""
+        return self.step / self.count
 
 
 def animate(walk: Walk, frames: int, size: tuple[int, int], *, supersample: int = 1, start: int = 0) -> Iterator[Frame]:
@@ -67,8 +73,6 @@ EASINGS: dict[str, Callable[[float], float]] = {
 }
 """From 0 to 1 in [0, 1], each flat at its ends except linear."""
 
-_PATHS = Choice(("lerp", "slerp", "spline", "eight"))
-
 
 def latent_walk(recipe: Recipe, keys: Sequence[Sequence[float]], path: str = "spline", easing: str = "linear") -> Walk:
     """A closed walk of the latent vector through `keys`, with all else as it is.
@@ -80,7 +84,7 @@ def latent_walk(recipe: Recipe, keys: Sequence[Sequence[float]], path: str = "sp
     Raises:
         UserError: fewer than two keys (three for "eight"), of other lengths than the latent vector.
     """
-    _PATHS.check("The path", path)
+    Choice(tuple(PATHS)).check("The path", path)
     ease = EASINGS[Choice(tuple(EASINGS)).check("The easing", easing)]
     least = 3 if path == "eight" else 2
     if len(keys) < least:
@@ -150,124 +154,52 @@ def endless_zoom(recipe: Recipe, octaves: int = 1) -> Walk:
     Raises:
         UserError: the field has other inputs, or a pan.
     """
-    spec, window = recipe.spec, recipe.window
-    similar = set(spec.inputs) <= {"spiral", "theta"} and not spec.fourier and spec.symmetry != "tiling"
-    if not similar or window.pan_x or window.pan_y:
+    if not _is_self_similar(recipe):
         raise UserError("An endless zoom needs the inputs spiral and theta alone, and no pan; change them.")
+    spec, window = recipe.spec, recipe.window
     return lambda t: Recipe(spec, window.replace(zoom=window.zoom * 2.0 ** (octaves * (t % 1.0))))
 
 
-def write(path: Path, frames: Iterator[Frame], fps: int = 24) -> Iterator[Frame]:
-    """Write frames as they come to a .gif, .png (APNG), .webp or .mp4; yields each one when it is written.
+def walk_for(kind: str, recipe: Recipe, reach: float = 16.0, path: str = "spline") -> Walk:
+    """A loop that begins with the recipe.
 
-    One frame is held at a time. The file appears when the last frame is written; closing the iterator before
-    leaves nothing behind.
+    kind: "zoom" magnifies `reach` times and comes back, or never ends where the field is the same at every power of
+    two; "latent" wanders by `path`; "weights" goes a third of the way to other weights and back.
 
     Raises:
-        UserError: another ending, .mp4 without the extra "video", no frames.
-        SettingError: frames a second out of bounds.
+        UserError: another kind, or a walk that the field cannot make.
     """
-    path = Path(path)
-    fps = FPS.check("Frames a second", fps)
-    if path.suffix.lower() not in WRITERS:
-        raise UserError(f"An animation is written as {', '.join(WRITERS)}, and {path.name} is none of them.")
-    with atomic_write(path) as part:
-        count = 0
-        for frame in WRITERS[path.suffix.lower()](part, frames, fps):
-            count += 1
-            yield frame
-        if not count:
-            raise UserError("There are no frames to write; choose one or more.")
+    spec, window = recipe.spec, recipe.window
+    match Choice(tuple(WALKS)).check("The walk", kind):
+        case "zoom":
+            if not _is_self_similar(recipe):
+                return window_walk(recipe, window.replace(zoom=min(window.zoom * reach, Window.ZOOM.high)))
+            return endless_zoom(recipe)
+        case "latent":
+            given = Recipe(spec if spec.latent else spec.replace(latent=(0.0,) * LATENT), window)
+            return latent_walk(given, latent_keys(given), path)
+    strands = ((seed, 0.87 * amount) for seed, amount in spec.weight_strands()[:11])
+    other = spec.replace(strands=(*strands, (new_seed(spec.seed, "breath"), 0.5)))
+    return weight_walk(recipe, Recipe(other, window))
 
 
-def _write_gif(path: Path, frames: Iterator[Frame], fps: int) -> Iterator[Frame]:
-    """GIF89a, each frame with the palette that suits it best."""
-    delay = max(2, round(100 / fps))  # hundredths; browsers slow down what is below two
-    with path.open("wb") as file:
-        for frame in frames:
-            height, width = frame.pixels.shape[:2]
-            if not file.tell():
-                file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0x70, 0, 0))
-                file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0")  # repeat for ever
-            image = Image.fromarray(frame.pixels).quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
-            for part in GifImagePlugin.getdata(image, duration=delay * 10, include_color_table=True):
-                file.write(part)
-            yield frame
-        file.write(b"\x3b")
+def latent_keys(recipe: Recipe, count: int = 3) -> list[tuple[float, ...]]:
+    """Keys of a latent walk: the field's own vector, then drawn ones."""
+    spec = recipe.spec
+    drawn = (draw_latent(new_seed(spec.seed, f"key {i}"), len(spec.latent)) for i in range(count))
+    return [spec.latent, *drawn]
 
 
-def _write_apng(path: Path, frames: Iterator[Frame], fps: int) -> Iterator[Frame]:
-    """Animated PNG (PNG third edition, section 11.3.6); the number of frames is filled in at the end."""
-    count = sequence = at = 0
-    with path.open("wb") as file:
-        for frame in frames:
-            height, width = frame.pixels.shape[:2]
-            if not count:
-                file.write(png.header(width, height))
-                at = file.tell()
-                file.write(png.chunk(b"acTL", struct.pack(">II", 0, 0)))
-            control = struct.pack(">IIIIIHHBB", sequence, width, height, 0, 0, 1, fps, 0, 0)
-            file.write(png.chunk(b"fcTL", control))
-            body = zlib.compress(png.filtered(frame.pixels), 6)
-            sequence += 1 if not count else 2
-            number = b"" if not count else struct.pack(">I", sequence - 1)
-            file.write(png.chunk(b"fdAT" if count else b"IDAT", number + body))
-            count += 1
-            yield frame
-        file.write(png.chunk(b"IEND", b""))
-        if count:
-            file.seek(at)
-            file.write(png.chunk(b"acTL", struct.pack(">II", count, 0)))
+def animation_file(
+    walk: Walk, frames: int, size: tuple[int, int], fps: int = 24, ending: str = ".webp"
+) -> Iterator[animation.Written]:
+    """A loop as a file in memory (".webp", ".gif", ".png" or ".mp4"); the last step has its bytes as `data`.
 
-
-def _write_webp(path: Path, frames: Iterator[Frame], fps: int) -> Iterator[Frame]:
-    """Animated WebP: stills from Pillow in a container (WebP container specification, "Animation")."""
-    with path.open("wb") as file:
-        for frame in frames:
-            height, width = frame.pixels.shape[:2]
-            if not file.tell():
-                canvas = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
-                file.write(b"RIFF\0\0\0\0WEBP" + _riff(b"VP8X", b"\x02\0\0\0" + canvas))
-                file.write(_riff(b"ANIM", b"\0\0\0\0\0\0"))
-            still = io.BytesIO()
-            Image.fromarray(frame.pixels).save(still, "WEBP", quality=88, method=4)
-            sides = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
-            head = b"\0" * 6 + sides + struct.pack("<I", round(1000 / fps))[:3] + b"\x02"
-            file.write(_riff(b"ANMF", head + still.getvalue()[12:]))
-            yield frame
-        _close_riff(file)
-
-
-def _write_mp4(path: Path, frames: Iterator[Frame], fps: int) -> Iterator[Frame]:
-    """H.264 through imageio-ffmpeg; odd sides lose their last pixel, which the format cannot hold."""
-    try:
-        from imageio_ffmpeg import write_frames
-    except ImportError:
-        raise UserError("MP4 needs imageio-ffmpeg; install it with `uv sync --extra video`, or choose WebP.") from None
-    sink = None
-    try:
-        for frame in frames:
-            height, width = (side // 2 * 2 for side in frame.pixels.shape[:2])
-            if not width or not height:
-                raise UserError("A video needs two pixels or more on each side; choose a larger size.")
-            if sink is None:
-                options = {"codec": "libx264", "quality": 8, "macro_block_size": 2}
-                sink = write_frames(str(path), (width, height), fps=fps, output_params=["-f", "mp4"], **options)
-                sink.send(None)
-            sink.send(np.ascontiguousarray(frame.pixels[:height, :width]))
-            yield frame
-    finally:
-        if sink is not None:
-            sink.close()
-
-
-WRITERS: dict[str, Callable[[Path, Iterator[Frame], int], Iterator[Frame]]] = {
-    ".gif": _write_gif,
-    ".png": _write_apng,
-    ".webp": _write_webp,
-    ".mp4": _write_mp4,
-}
-"""Ending to writer."""
+    Raises:
+        UserError: a value out of bounds, an ending that cannot be written here.
+    """
+    shown = (frame.pixels for frame in animate(walk, frames, size))
+    return animation.encode(ending, shown, fps, count=frames)
 
 
 def _closed_path(points: np.ndarray, path: str, ease: Callable[[float], float]) -> Callable[[float], np.ndarray]:
@@ -314,23 +246,19 @@ def _between(start: Window, end: Window, u: float) -> Window:
     share = u
     if start.zoom != end.zoom:
         share = (1 / start.zoom - 1 / zoom) / (1 / start.zoom - 1 / end.zoom)
-    return Window(_mix(start.pan_x, end.pan_x, share), _mix(start.pan_y, end.pan_y, share), zoom)
+    return start.replace(x=_mix(start.x, end.x, share), y=_mix(start.y, end.y, share), zoom=zoom)
 
 
 def _mix(a: float, b: float, u: float) -> float:
     return a if a == b else (1 - u) * a + u * b
 
 
+def _is_self_similar(recipe: Recipe) -> bool:
+    """Whether the picture is the same at every power of two."""
+    spec, window = recipe.spec, recipe.window
+    similar = set(spec.inputs) <= {"spiral", "theta"} and not spec.fourier and spec.symmetry != "tiling"
+    return similar and not window.x and not window.y
+
+
 def _same_length(keys: Sequence[Sequence[float]]) -> bool:
     return len({len(key) for key in keys}) == 1
-
-
-def _riff(kind: bytes, body: bytes) -> bytes:
-    return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
-
-
-def _close_riff(file: BinaryIO) -> None:
-    length = file.tell()
-    if length:
-        file.seek(4)
-        file.write(struct.pack("<I", length - 8))

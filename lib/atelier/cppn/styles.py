@@ -1,16 +1,16 @@
-"""Where to begin: styles that a surprise is drawn from, other colours for a picture, chosen first pictures.
+"""Surprises: styles that a random spec is drawn from, and other colours for a picture.
 
 A style is a region of specs that was tuned by eye; inside of it everything is drawn.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from atelier.cppn import draws
-from atelier.cppn.colour import PALETTES
-from atelier.cppn.spec import LAST_SEED, FieldSpec
-
-Style = Callable[[int], dict[str, Any]]
+from atelier.cppn.catalogue import PALETTES, STYLES, SURPRISE_PALETTES, SURPRISE_STYLES
+from atelier.cppn.domains import LAST_SEED
+from atelier.cppn.spec import FieldSpec
+from atelier.settings import Choice
 
 
 def silk(seed: int) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def agate(seed: int) -> dict[str, Any]:
 
 
 def small_world(seed: int) -> dict[str, Any]:
-    """What a random graph of mixed activations thinks of."""
+    """A random graph whose nodes have different activations."""
     return {
         "topology": "watts_strogatz",
         "nodes": draws.integer(seed, "nodes", 7, 15),
@@ -116,31 +116,29 @@ def siren_song(seed: int) -> dict[str, Any]:
     }
 
 
-STYLES: dict[str, Style] = {
-    "silk": silk,
-    "agate": agate,
-    "small world": small_world,
-    "rosette": rosette,
-    "tiles": tiles,
-    "whirlpool": whirlpool,
-    "marble": marble,
-    "siren song": siren_song,
-}
-"""Name to function; a new style is one function and one line here."""
-
-_OFTEN = ("silk", "silk", "agate", "agate", "small world", "small world", "rosette", "tiles", "whirlpool",
-          "marble", "marble", "siren song")  # fmt: skip
-
-
 def surprise(seed: int, style: str | None = None) -> FieldSpec:
-    """A random spec: of the given style, or of a drawn one. The same seed gives the same spec."""
-    name = style or draws.choice(seed, "style", _OFTEN)
-    return FieldSpec(**{"seed": seed, **_colours(seed), **STYLES[name](seed)})
+    """A random spec: of the given style, or of a drawn one. The same seed gives the same spec.
+
+    Raises:
+        SettingError: no such style.
+    """
+    name = style or draws.choice(seed, "style", SURPRISE_STYLES)
+    Choice(tuple(STYLES)).check("The style", name)
+    drawn = globals()[name.replace(" ", "_")](seed)
+    return FieldSpec(**{"seed": seed, **_colours(seed, SURPRISE_PALETTES), **drawn})
+
+
+def fitting_surprise(seed: int, style: str | None, topology: str | None) -> FieldSpec:
+    """A surprise, of a style that goes with the topology where one is asked for."""
+    if style or not topology:
+        return surprise(seed, style)
+    fitting = [name for name in dict.fromkeys(SURPRISE_STYLES) if surprise(seed, name).topology == topology]
+    return surprise(seed, draws.choice(seed, "fitting style", fitting) if fitting else None)
 
 
 def recolour(spec: FieldSpec, seed: int) -> FieldSpec:
     """The same picture in other colours: only colour space and palette are drawn anew."""
-    drawn = _colours(seed)
+    drawn = _colours(seed, tuple(PALETTES))
     if drawn["colour"] == spec.colour == "palette" and drawn.get("palette") == spec.palette:
         names = list(PALETTES)
         drawn["palette"] = (names[(names.index(spec.palette[0]) + 1) % len(names)],)
@@ -157,12 +155,12 @@ def new_seed(seed: int, label: str) -> int:
     return draws.integer(seed, label, 0, LAST_SEED)
 
 
-def _colours(seed: int) -> dict[str, Any]:
+def _colours(seed: int, palettes: Sequence[str]) -> dict[str, Any]:
     if draws.number(seed, "colour space") < 0.12:
         return {"colour": "oklab", "cycles": _tenth(seed, "cycles", 1.4, 3.0)}
     return {
         "colour": "palette",
-        "palette": (draws.choice(seed, "palette", tuple(PALETTES)),),
+        "palette": (draws.choice(seed, "palette", palettes),),
         "cycles": _tenth(seed, "cycles", 1.0, 2.4),
         "relief": _tenth(seed, "relief", 0.2, 0.6),
     }
