@@ -5,15 +5,16 @@ import json
 import numpy as np
 import pytest
 import torch
-from atelier.cppn import catalogue, favourites, recipe
+from atelier.cppn import catalogue, favourites
 from atelier.cppn.breeding import LITTER, Breeder
 from atelier.cppn.favourites import FileShelf
-from atelier.cppn.genetics import Mutation, crossover, hint, is_blank, mutate, siblings
+from atelier.cppn.genetics import crossover, hint, is_blank, mutate, siblings
 from atelier.cppn.inputs import encode
+from atelier.cppn.prints import png_bytes
 from atelier.cppn.recipe import Recipe, from_token
 from atelier.cppn.rendering import WHOLE, glances, picture
 from atelier.cppn.spec import FieldSpec, strand_length
-from atelier.cppn.styles import surprise
+from atelier.cppn.styles import Mutation, surprise
 from atelier.errors import UserError
 from atelier.fields.plane import Window
 
@@ -26,7 +27,7 @@ def window(x, y, zoom):
 
 @pytest.fixture
 def breeder(tmp_path):
-    made = Breeder(Recipe(SPEC, window(0.5, 0, 2)), "first", shelf=FileShelf(tmp_path / "favourites.json"))
+    made = Breeder(Recipe(SPEC, window(0.5, 0, 2), "first"), shelf=FileShelf(tmp_path / "favourites.json"))
     assert len(list(made.breed())) == LITTER
     return made
 
@@ -183,7 +184,7 @@ def test_an_activation_is_changed_in_one_node(breeder):
 
 def test_files_are_loaded(breeder):
     other = Recipe(FieldSpec(width=3), window(0, 0, 4))
-    png = recipe.png_bytes(picture(other.spec, other.window, (8, 8)), other)
+    png = png_bytes(picture(other.spec, other.window, (8, 8)), other)
     assert "moth opened" in breeder.load(png, "moth.png")
     assert breeder.recipe == other
     breeder.load(json.dumps(Recipe(SPEC).to_json()).encode(), "recipe.json")

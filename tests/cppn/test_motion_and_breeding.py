@@ -8,7 +8,6 @@ from atelier.cppn.breeding import Family, Member
 from atelier.cppn.catalogue import TOPOLOGIES
 from atelier.cppn.drawings import family_tree, graph, graph_svg
 from atelier.cppn.genetics import (
-    Mutation,
     crossover,
     descriptor,
     is_blank,
@@ -19,7 +18,7 @@ from atelier.cppn.genetics import (
 from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import WHOLE, picture, render
 from atelier.cppn.spec import FieldSpec
-from atelier.cppn.styles import recolour, surprise
+from atelier.cppn.styles import Mutation, recolour, surprise
 from atelier.cppn.walks import (
     animate,
     endless_zoom,

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 from atelier.cppn import favourites
 from atelier.cppn import recipe as recipes
+from atelier.cppn.prints import png_bytes, write_png
 from atelier.cppn.recipe import (
     Recipe,
     from_token,
-    png_bytes,
     read,
     read_bytes,
     to_token,
     write_json,
-    write_png,
 )
 from atelier.cppn.rendering import WHOLE, picture
 from atelier.cppn.spec import FieldSpec

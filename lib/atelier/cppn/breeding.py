@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from atelier import cppn
 from atelier.cppn import favourites, recipe
 from atelier.cppn.favourites import FileShelf, Shelf
-from atelier.cppn.genetics import Mutation, siblings
 from atelier.cppn.knobs import turned
-from atelier.cppn.recipe import Recipe
-from atelier.cppn.rendering import WHOLE, check_live, picture
+from atelier.cppn.recipe import WHOLE, Recipe
 from atelier.cppn.spec import FieldSpec
-from atelier.cppn.styles import new_seed, recolour, surprise
-from atelier.cppn.topologies import with_activation
+from atelier.cppn.styles import Mutation, new_seed, recolour, surprise
+from atelier.cppn.topologies import check_live, with_activation
 from atelier.drawing import encoded
 from atelier.errors import UserError
 from atelier.fields.plane import Window
@@ -103,7 +102,6 @@ class Breeder:
 
     Args:
         begin: the first picture.
-        name: what it is called; made from its colours and its kind if empty.
         strength: how far a sibling may fall, see `Mutation`.
         shelf: where favourites are kept, by default a file in the data folder.
 
@@ -111,12 +109,10 @@ class Breeder:
         family: everybody who was ever shown. litter: the siblings of what is shown. window: what is looked at.
     """
 
-    def __init__(
-        self, begin: Recipe | FieldSpec, name: str = "", strength: float = 0.35, shelf: Shelf | None = None
-    ) -> None:
+    def __init__(self, begin: Recipe | FieldSpec, strength: float = 0.35, shelf: Shelf | None = None) -> None:
         begin = Recipe(begin) if isinstance(begin, FieldSpec) else begin
         check_live(begin.spec)
-        self.family = Family((Member(begin.spec, begin.window, (), name or begin.spec.name()),))
+        self.family = Family((Member(begin.spec, begin.window, (), begin.name or begin.spec.name()),))
         self.window = begin.window
         self.draft: FieldSpec | None = None
         self.shelf = shelf or FileShelf()
@@ -149,9 +145,9 @@ class Breeder:
 
     # Another picture.
 
-    def open(self, found: Recipe, name: str = "") -> None:
+    def open(self, found: Recipe) -> None:
         """Show a recipe from elsewhere; it joins the family without parents."""
-        self._show(found.spec, (), found.window, name)
+        self._show(found.spec, (), found.window, found.name)
 
     def load(self, data: bytes, name: str) -> str:
         """Open the recipe in a file (PNG, recipe.json), or take in downloaded favourites; says what was done.
@@ -163,7 +159,7 @@ class Breeder:
             new = favourites.take_in(found, self.shelf)
             return f"{new} of {len(found)} favourites are new and were taken in."
         stem = Path(name).stem
-        self.open(recipe.read_bytes(data, name), "" if stem == "recipe" else stem)
+        self.open(replace(recipe.read_bytes(data, name), name="" if stem == "recipe" else stem))
         return f"{self.name} opened from {name}."
 
     def surprise(self) -> None:
@@ -206,15 +202,15 @@ class Breeder:
         """The pictures (THUMB, THUMB, 3) uint8 of the litter, those known already first; `litter` grows meanwhile. Ends
         early when another litter is wanted."""
         litter, side = self.litter, (THUMB, THUMB)
-        yield from (picture(spec, litter.window, side) for spec in litter.specs)
+        yield from (cppn.picture(spec, litter.window, side) for spec in litter.specs)
         if len(litter.specs) == LITTER:
             return
         parents = [self.draft] if self.draft else [self.family.members[number].spec for number in litter.parents]
         seed = new_seed(parents[0].seed, f"litter {litter.draw} {recipe.to_token(Recipe(parents[0]))}")
-        for number, spec in enumerate(siblings(parents, LITTER, seed, litter.mutation)):
+        for number, spec in enumerate(cppn.siblings(parents, LITTER, seed, litter.mutation)):
             if number < len(litter.specs):
                 continue  # found again only so that the others differ from it
-            pixels = picture(spec, litter.window, side)
+            pixels = cppn.picture(spec, litter.window, side)
             with self._changing:
                 if (self.litter.draw, len(self.litter.specs)) != (litter.draw, number):
                     return
@@ -304,7 +300,7 @@ class Breeder:
     def thumb(self, member: Member) -> bytes:
         """A small picture (JPEG) of a member, remembered."""
         if member not in self._thumbs:
-            self._thumbs[member] = encoded(picture(member.spec, member.window, (72, 72)), "JPEG")
+            self._thumbs[member] = encoded(cppn.picture(member.spec, member.window, (72, 72)), "JPEG")
         return self._thumbs[member]
 
     def _sibling(self, number: int) -> FieldSpec:

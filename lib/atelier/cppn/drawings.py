@@ -10,11 +10,10 @@ import torch
 
 from atelier.cppn.activations import activation
 from atelier.cppn.breeding import Family, Member
-from atelier.cppn.inputs import groups
 from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import feature_pictures, picture
 from atelier.cppn.spec import FieldSpec
-from atelier.cppn.topologies import INPUT, plan
+from atelier.cppn.topologies import INPUT, groups, plan
 from atelier.drawing import contact_sheet, encoded
 
 STEP_X, STEP_Y, RADIUS = 118, 62, 20

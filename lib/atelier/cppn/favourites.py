@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -91,7 +91,7 @@ def loads(text: str, name: str = "The file") -> dict[str, Recipe]:
     if not all(isinstance(key, str) and 0 < len(key.strip()) <= LONGEST_NAME for key in entries):
         raise DamagedError(f"A favourite in {name} has no proper name; choose a file that Atelier saved.")
     try:
-        return {key: Recipe.from_json(entry) for key, entry in entries.items()}
+        return {key: replace(Recipe.from_json(entry), name=key) for key, entry in entries.items()}
     except UserError as error:
         raise DamagedError(f"A favourite in {name} cannot be read: {error}") from error
 

@@ -10,10 +10,10 @@ from atelier.cppn import draws
 from atelier.cppn.activations import AFFINE, Affine, activation
 from atelier.cppn.catalogue import COLOURS
 from atelier.cppn.colour import Colouring
-from atelier.cppn.inputs import encode, groups
+from atelier.cppn.inputs import encode
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.threads import on_one_core
-from atelier.cppn.topologies import INPUT, Node, plan
+from atelier.cppn.topologies import INPUT, Node, fan_in, groups, plan
 
 BLOCK = 4096
 """Points evaluated at once. Always exactly so many: the work stays in cache, and matrix kernels see one shape
@@ -183,19 +183,12 @@ def build(spec: FieldSpec) -> Field:
     return Field(spec)
 
 
-def work(spec: FieldSpec) -> int:
-    """Multiplications that one point needs, and draws that the weights need: what a field costs."""
-    sizes = [(node, sum(_fan_in(spec, node).values())) for node in plan(spec)]
-    weights = sum((COLOURS[spec.colour].size if node.name == "output" else spec.width) * size for node, size in sizes)
-    return weights * max(1, len(spec.strands))
-
-
 def draw(spec: FieldSpec) -> dict[str, np.ndarray]:
     """Weights by "node/source": (out, in) float32, and "node/bias": (out, 1)."""
     drawn = {}
     for node in plan(spec):
         out = COLOURS[spec.colour].size if node.name == "output" else spec.width
-        sizes = _fan_in(spec, node)
+        sizes = fan_in(spec, node)
         total = sum(sizes.values())
         for source, size in sizes.items():
             scale = 1 / math.sqrt(size if node.branches else total)
@@ -206,16 +199,6 @@ def draw(spec: FieldSpec) -> dict[str, np.ndarray]:
             np.float32
         )
     return drawn
-
-
-def _fan_in(spec: FieldSpec, node: Node) -> dict[str, int]:
-    """Columns of each matrix of a node, by source; the input counts by group, the latent vector is one."""
-    sizes = {source: spec.width for source in node.sources if source != INPUT}
-    if INPUT in node.sources:
-        sizes |= dict(groups(spec))
-        if spec.latent:
-            sizes["latent"] = len(spec.latent)
-    return sizes
 
 
 def _branch_names(spec: FieldSpec) -> set[str]:

@@ -6,7 +6,6 @@ distance to the nearest neighbours (Lehman & Stanley, "Abandoning objectives", 2
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,30 +15,15 @@ from atelier.cppn.catalogue import ACTIVATIONS, SYMMETRIES, TOPOLOGIES, bred
 from atelier.cppn.colour import oklab_from_srgb
 from atelier.cppn.rendering import glances
 from atelier.cppn.spec import FieldSpec, blend, strand_length, trim
-from atelier.cppn.styles import new_seed, recolour
+from atelier.cppn.styles import Mutation, new_seed, recolour
 from atelier.cppn.topologies import activation_names, plan
-from atelier.settings import Number, Settings, Switch, setting, word
+from atelier.settings import word
 
 BLANK = 0.035
 """Least spread of OKLab over a picture that is worth showing."""
 
 NOISE = 0.62
 """Greatest share of the spread that may lie between neighbouring pixels of a small picture."""
-
-
-@dataclass(frozen=True)
-class Mutation(Settings):
-    """How far a child may fall from its parent.
-
-    strength: 0 changes nothing, 0.2 is a tweak, 1 an overhaul. The switches say what may change.
-    """
-
-    strength: float = setting(0.35, Number(0, 1, 0.01), "from tweak to overhaul")
-    weights: bool = setting(True, Switch(), "change the weights")
-    activations: bool = setting(True, Switch(), "change activations")
-    structure: bool = setting(True, Switch(), "change width, depth, topology, symmetry")
-    latent: bool = setting(True, Switch(), "move the latent vector")
-    colours: bool = setting(True, Switch(), "change the colours")
 
 
 def mutate(parent: FieldSpec, seed: int, mutation: Mutation | None = None) -> FieldSpec:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from atelier.cppn import draws
-from atelier.cppn.catalogue import INPUTS
 from atelier.cppn.spec import FieldSpec
 
 
@@ -89,12 +88,6 @@ def see_periodic_y(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
 def _periodic(t: Tensor, spec: FieldSpec) -> list[Tensor]:
     phase = t * (math.pi * spec.frequency)
     return [phase.sin(), phase.cos()]
-
-
-def groups(spec: FieldSpec) -> list[tuple[str, int]]:
-    """The inputs of a spec that vary over the plane, as (name, number of rows)."""
-    named = [(name, INPUTS[name].size) for name in spec.inputs]
-    return named + ([("fourier", 2 * spec.fourier)] if spec.fourier else [])
 
 
 def encode(spec: FieldSpec, x: Tensor, y: Tensor) -> Tensor:

@@ -7,24 +7,20 @@ compact JSON, holding only what differs from the defaults *of format 1*, with th
 import base64
 import json
 import struct
-import tempfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from atelier.animation import Written
-from atelier.cppn import png
-from atelier.cppn.rendering import BAND, POINTS, WHOLE, Tile, render_tiles
 from atelier.cppn.spec import FieldSpec
 from atelier.errors import UserError
-from atelier.fields.plane import Window, check_size
+from atelier.fields.plane import Window
 from atelier.paths import atomic_write
 
 KEYWORD = "atelier-field"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+WHOLE = Window(spans="shorter")
+"""[-1, 1] along the shorter side: where a field begins."""
 _LONGEST = 200_000  # characters of JSON; a recipe has a few hundred
 _PREFIX = "f1."
 
@@ -43,10 +39,11 @@ _DICTIONARY = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """A field and the window through which it was seen."""
+    """A field and the window through which it was seen. Its name is not saved with it."""
 
     spec: FieldSpec
     window: Window = WHOLE
+    name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "window", self.window.replace(spans="shorter"))
@@ -70,7 +67,7 @@ def to_token(recipe: Recipe) -> str:
         "window": {k: v for k, v in _window_json(recipe.window).items() if v != window[k]},
     }
     packer = zlib.compressobj(9, wbits=-15, zdict=_DICTIONARY)
-    text = _dumps(data).encode()
+    text = compact(data).encode()
     packed = struct.pack(">I", zlib.crc32(text)) + packer.compress(text) + packer.flush()
     return _PREFIX + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
@@ -122,7 +119,7 @@ def read(path: Path) -> Recipe:
 
 def read_bytes(data: bytes, name: str = "The file") -> Recipe:
     """As `read`, for a file that was dropped into a page."""
-    if data.startswith(png.SIGNATURE):
+    if data.startswith(SIGNATURE):
         text = _text_chunk(data, name)
     else:
         if len(data) > _LONGEST:
@@ -133,50 +130,6 @@ def read_bytes(data: bytes, name: str = "The file") -> Recipe:
     except (ValueError, RecursionError):
         raise UserError(f"The recipe in {name} cannot be read; choose a PNG or recipe.json from Atelier.") from None
     return Recipe.from_json(loaded)
-
-
-def png_bytes(pixels: np.ndarray, recipe: Recipe) -> bytes:
-    """A PNG of pixels (H, W, 3) uint8 that carries its recipe."""
-    height, width = pixels.shape[:2]
-    packer = zlib.compressobj(6)
-    body = packer.compress(png.filtered(pixels)) + packer.flush()
-    return b"".join((_head(width, height, recipe), png.chunk(b"IDAT", body), png.chunk(b"IEND", b"")))
-
-
-def write_png(
-    path: Path, recipe: Recipe, size: tuple[int, int], *, supersample: int = 1, band: int = BAND
-) -> Iterator[Tile]:
-    """Render a picture of any size straight into a PNG with its recipe, band by band; yields each tile.
-
-    Memory is that of a few bands, whatever the size. The file appears when the last band is written; closing
-    the iterator before leaves nothing behind.
-
-    Raises:
-        SettingError: a size or a supersampling out of bounds.
-    """
-    width, height = check_size(size)
-    with atomic_write(path) as part, part.open("wb") as file:
-        file.write(_head(width, height, recipe))
-        packer = zlib.compressobj(6)
-        tile = (max(POINTS // (band * supersample**2), 16), band)
-        rows = []
-        for part in render_tiles(recipe.spec, recipe.window, size, tile=tile, supersample=supersample):
-            rows.append(part.pixels)
-            if part.x + part.pixels.shape[1] == width:
-                file.write(png.chunk(b"IDAT", packer.compress(png.filtered(np.concatenate(rows, axis=1)))))
-                rows = []
-            yield part
-        file.write(png.chunk(b"IDAT", packer.flush()) + png.chunk(b"IEND", b""))
-
-
-def print_file(recipe: Recipe, size: tuple[int, int], *, supersample: int = 1) -> Iterator[Written]:
-    """As `write_png`, for a file in memory: the last step has its bytes as `data`."""
-    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        path, total = Path(folder) / "print.png", 1
-        for tile in write_png(path, recipe, size, supersample=supersample):
-            total = tile.total + 1
-            yield Written(tile.done, total)
-        yield Written(total, total, path.read_bytes())
 
 
 def _window(data: Any) -> Window:
@@ -193,15 +146,9 @@ def _window_json(window: Window) -> dict[str, float]:
     return {"pan_x": float(window.x), "pan_y": float(window.y), "zoom": float(window.zoom)}
 
 
-def _head(width: int, height: int, recipe: Recipe) -> bytes:
-    text = KEYWORD.encode() + b"\0\0\0\0\0" + _dumps(recipe.to_json()).encode()
-    srgb = png.chunk(b"sRGB", b"\0")
-    return png.header(width, height) + srgb + png.chunk(b"iTXt", text)
-
-
 def _text_chunk(data: bytes, name: str) -> str:
     """The recipe in a PNG's text: iTXt as Atelier writes it, or tEXt, as programs make of it."""
-    at = len(png.SIGNATURE)
+    at = len(SIGNATURE)
     while at + 12 <= len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
         kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
@@ -214,5 +161,6 @@ def _text_chunk(data: bytes, name: str) -> str:
     raise UserError(f"{name} carries no recipe; choose a PNG that Atelier saved.")
 
 
-def _dumps(data: Any) -> str:
+def compact(data: Any) -> str:
+    """JSON without spaces."""
     return json.dumps(data, separators=(",", ":"))

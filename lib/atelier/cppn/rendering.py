@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from atelier.cppn.colour import encoded, linear
-from atelier.cppn.field import BLOCK, Field, build, work
+from atelier.cppn.field import BLOCK, Field, build
 from atelier.cppn.inputs import encode
+from atelier.cppn.recipe import WHOLE
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.threads import in_order, on_one_core
-from atelier.errors import UserError
+from atelier.cppn.topologies import MOST_LIVE, work
 from atelier.fields.plane import Window, axis, check_size
 from atelier.processors import cores
 from atelier.settings import Number
@@ -25,11 +26,6 @@ STRIP = 4 * BLOCK  # points whose inputs and colours are made at once: few short
 BAND = 64  # rows of pixels that are compressed together
 SPARE = 16 * 2**20  # what allocators keep for themselves
 SUPERSAMPLE = Number(1, 8, whole=True)
-WHOLE = Window(spans="shorter")
-"""[-1, 1] along the shorter side: where a field begins."""
-MOST_LIVE = 400_000
-"""Work of a field, as `field.work` counts it, up to which it is drawn live: about a second for 512 x 512 points on two
-cores."""
 
 
 @dataclass(frozen=True)
@@ -152,21 +148,6 @@ def estimate(spec: FieldSpec | Field, size: tuple[int, int], *, supersample: int
     tile = 110 * POINTS  # colours and pixels of one tile, coordinates and rows of a strip, and their copies
     bands = 12 * width * BAND  # the band being joined, its filtered rows, what they pack into
     return Estimate(cores() * (inner + tile) + bands + SPARE, seconds)
-
-
-def check_live(spec: FieldSpec) -> FieldSpec:
-    """The spec, if a page can draw it while one looks on.
-
-    Raises:
-        UserError: it needs too much work.
-    """
-    found = work(spec)
-    if found > MOST_LIVE:
-        raise UserError(
-            f"This field needs {found / 1e6:,.1f} million multiplications a point, and a page draws up to "
-            f"{MOST_LIVE / 1e6:.1f} million; turn its width or depth down, or draw it on the command line."
-        )
-    return spec
 
 
 def as_field(spec: FieldSpec | Field) -> Field:

@@ -1,16 +1,17 @@
 # ruff: noqa: E501 (a token is one word)
 """Chosen first pictures, each by its address token: they stay as they are when styles are tuned."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from atelier.cppn.catalogue import STYLES
 from atelier.cppn.domains import Auto, Numbers
+from atelier.cppn.recipe import Recipe, from_token, read
 from atelier.cppn.spec import FieldSpec
+from atelier.cppn.styles import fitting_surprise
 from atelier.errors import UserError
 from atelier.settings import Choice, Control, Number, Text
-
-if TYPE_CHECKING:
-    from atelier.cppn.recipe import Recipe
 
 STARTERS: dict[str, str] = {
     "Night lightning": "f1.De4EW6tG4xtb6iAZjJ6sdWChDlSFiAxDPQMMt0PTP9DZUD-b6MBCwVDPEhFoRnrGOkihaQR0INwvtbUA",
@@ -29,15 +30,13 @@ STARTERS: dict[str, str] = {
 """Name to token."""
 
 
-def starter(name: str) -> "Recipe":
+def starter(name: str) -> Recipe:
     """A chosen first picture.
 
     Raises:
         SettingError: no such name.
     """
-    from atelier.cppn.recipe import from_token
-
-    return from_token(STARTERS[Choice(tuple(STARTERS)).check("The picture", name)])
+    return replace(from_token(STARTERS[Choice(tuple(STARTERS)).check("The picture", name)]), name=name)
 
 
 def options() -> dict[str, Control]:
@@ -65,28 +64,26 @@ def begin(
     zoom: float | None = None,
     pan: tuple[float, float] | None = None,
     **properties: Any,
-) -> "Recipe":
+) -> Recipe:
     """The recipe to begin with: a file's, an address token's, a surprise (when a style or a property is given), or a
     chosen first picture; with the properties of `FieldSpec` that are not None in place of its own.
 
     Raises:
         UserError: a token or a file that cannot be read, properties that do not go together.
     """
-    from atelier.cppn import recipe as recipes
-    from atelier.cppn.styles import fitting_surprise
-
     given = {name: value for name, value in properties.items() if value is not None}
     if recipe and field:
         raise UserError("Give a recipe or an address token, not both.")
     if recipe:
-        found = recipes.read(recipe)
+        found = replace(read(recipe), name=Path(recipe).stem if Path(recipe).stem != "recipe" else "")
     elif field:
-        found = recipes.from_token(field)
+        found = from_token(field)
     elif given or style:
         seed = given.get("seed", FieldSpec.default("seed"))
-        found = recipes.Recipe(fitting_surprise(seed, style, given.get("topology")))
+        found = Recipe(fitting_surprise(seed, style, given.get("topology")))
     else:
         found = starter(picture)
     x, y = pan or (found.window.x, found.window.y)
     window = found.window.replace(x=x, y=y, zoom=found.window.zoom if zoom is None else zoom)
-    return recipes.Recipe(found.spec.replace(**given), window)
+    spec = found.spec.replace(**given)
+    return Recipe(spec, window, found.name if spec == found.spec or recipe else "")

@@ -1,16 +1,17 @@
-"""Surprises: styles that a random spec is drawn from, and other colours for a picture.
+"""Surprises: styles that a random spec is drawn from, other colours for a picture, and how far a child may fall.
 
 A style is a region of specs that was tuned by eye; inside of it everything is drawn.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from atelier.cppn import draws
 from atelier.cppn.catalogue import PALETTES, STYLES, SURPRISE_PALETTES, SURPRISE_STYLES
 from atelier.cppn.domains import LAST_SEED
 from atelier.cppn.spec import FieldSpec
-from atelier.settings import Choice
+from atelier.settings import Choice, Number, Settings, Switch, setting
 
 
 def silk(seed: int) -> dict[str, Any]:
@@ -114,6 +115,21 @@ def siren_song(seed: int) -> dict[str, Any]:
         "depth": draws.integer(seed, "depth", 3, 5),
         "cycles": _tenth(seed, "cycles", 1.5, 4.0),
     }
+
+
+@dataclass(frozen=True)
+class Mutation(Settings):
+    """How far a child may fall from its parent.
+
+    strength: 0 changes nothing, 0.2 is a tweak, 1 an overhaul. The switches say what may change.
+    """
+
+    strength: float = setting(0.35, Number(0, 1, 0.01), "from tweak to overhaul")
+    weights: bool = setting(True, Switch(), "change the weights")
+    activations: bool = setting(True, Switch(), "change activations")
+    structure: bool = setting(True, Switch(), "change width, depth, topology, symmetry")
+    latent: bool = setting(True, Switch(), "move the latent vector")
+    colours: bool = setting(True, Switch(), "change the colours")
 
 
 def surprise(seed: int, style: str | None = None) -> FieldSpec:

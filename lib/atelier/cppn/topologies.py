@@ -7,10 +7,14 @@ all, and the activations of every node come for free.
 from dataclasses import dataclass
 
 from atelier.cppn import draws
-from atelier.cppn.catalogue import RANDOM_ACTIVATIONS, RANDOM_OPERATIONS
+from atelier.cppn.catalogue import COLOURS, INPUTS, RANDOM_ACTIVATIONS, RANDOM_OPERATIONS
 from atelier.cppn.spec import FieldSpec
+from atelier.errors import UserError
 
 INPUT = "input"
+MOST_LIVE = 400_000
+"""Work of a field, as `work` counts it, up to which it is drawn live: about a second for 512 x 512 points on two
+cores."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,44 @@ def plan(spec: FieldSpec) -> list[Node]:
     read = {source for node in nodes for source in node.sources}
     leaves = tuple(node.name for node in nodes if node.name not in read)
     return [*nodes, Node("output", leaves, "identity")]
+
+
+def groups(spec: FieldSpec) -> list[tuple[str, int]]:
+    """The inputs of a spec that vary over the plane, as (name, number of rows)."""
+    named = [(name, INPUTS[name].size) for name in spec.inputs]
+    return named + ([("fourier", 2 * spec.fourier)] if spec.fourier else [])
+
+
+def fan_in(spec: FieldSpec, node: Node) -> dict[str, int]:
+    """Columns of each matrix of a node, by source; the input counts by group, the latent vector is one."""
+    sizes = {source: spec.width for source in node.sources if source != INPUT}
+    if INPUT in node.sources:
+        sizes |= dict(groups(spec))
+        if spec.latent:
+            sizes["latent"] = len(spec.latent)
+    return sizes
+
+
+def work(spec: FieldSpec) -> int:
+    """Multiplications that one point needs, and draws that the weights need: what a field costs."""
+    sizes = [(node, sum(fan_in(spec, node).values())) for node in plan(spec)]
+    weights = sum((COLOURS[spec.colour].size if node.name == "output" else spec.width) * size for node, size in sizes)
+    return weights * max(1, len(spec.strands))
+
+
+def check_live(spec: FieldSpec) -> FieldSpec:
+    """The spec, if a page can draw it while one looks on.
+
+    Raises:
+        UserError: it needs too much work.
+    """
+    found = work(spec)
+    if found > MOST_LIVE:
+        raise UserError(
+            f"This field needs {found / 1e6:,.1f} million multiplications a point, and a page draws up to "
+            f"{MOST_LIVE / 1e6:.1f} million; turn its width or depth down, or draw it on the command line."
+        )
+    return spec
 
 
 def activation_names(spec: FieldSpec, count: int) -> list[str]:

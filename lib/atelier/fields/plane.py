@@ -7,12 +7,12 @@ by two is the centre of the picture of double size, bit for bit, and a tile is a
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from atelier.settings import Choice, Number
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LARGEST_SIDE = 16384
 """Pixels along a side of the largest picture."""
@@ -52,7 +52,7 @@ class Window:
         side = max(height, width) if self.spans == "longer" else min(height, width)
         return 1.0 / (self.zoom * side)
 
-    def axes(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+    def axes(self, height: int, width: int) -> "tuple[Tensor, Tensor]":
         """Coordinates of the pixel centres: ys (height,) and xs (width,), float64."""
         h = self.half_pixel(height, width)
         return axis(self.y, h, height), axis(self.x, h, width)
@@ -61,8 +61,10 @@ class Window:
         return dataclasses.replace(self, **changes)
 
 
-def axis(centre: float, half_pixel: float, side: int, start: int = 0, count: int | None = None) -> Tensor:
+def axis(centre: float, half_pixel: float, side: int, start: int = 0, count: int | None = None) -> "Tensor":
     """Coordinates of `count` pixel centres from pixel `start` of `side` on, (count,) float64; all by default."""
+    import torch  # a window alone costs no import of torch
+
     count = side - start if count is None else count
     odd = 2 * torch.arange(start, start + count, dtype=torch.float64) + (1 - side)
     return odd.mul_(half_pixel).add_(centre)
@@ -74,8 +76,10 @@ def half_extent(aspect: float) -> tuple[float, float]:
     return aspect / longer, 1.0 / longer
 
 
-def mesh(ys: Tensor, xs: Tensor) -> Tensor:
+def mesh(ys: "Tensor", xs: "Tensor") -> "Tensor":
     """All points of a grid, row by row: ys (H,), xs (W,) -> coords (H·W, 2) as (x, y)."""
+    import torch
+
     return torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).reshape(-1, 2)
 
 
