@@ -284,12 +284,18 @@ function render({ model, el }) {
   const scheme = window.matchMedia("(prefers-color-scheme: dark)");
   scheme.addEventListener("change", redraw);
   const forget = listen(model, { "change:scene": () => { build(); refresh(); }, "change:frame": refresh, "change:record": remember });
+  // A page that goes away, or is loaded anew, gives its processor to others; if it comes back, the run goes on.
+  const leave = () => send("bye"), back = (event) => { if (event.persisted) send("hello"); };
+  window.addEventListener("pagehide", leave);
+  window.addEventListener("pageshow", back);
   build();
   refresh();
   remember();
   send("hello");
   return () => {
     forget();
+    window.removeEventListener("pagehide", leave);
+    window.removeEventListener("pageshow", back);
     told.forget();
     resized.disconnect();
     scheme.removeEventListener("change", redraw);

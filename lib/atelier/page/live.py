@@ -67,7 +67,7 @@ class Live(Widget):
         self._pictures: dict[str, bytes] = {}
         self._recorder = Recorder()
         self._next = self._next_full = 0.0
-        self._slow = False
+        self._slow = self._left = False
         self._hang(poster)
 
     # What a notebook calls.
@@ -257,9 +257,17 @@ class Live(Widget):
 
     def _heard(self, name: str, value: Any) -> None:
         if name == "hello":  # a page has opened, perhaps late: it gets the newest of every picture
+            if self._left and self.job is not None:
+                self.job.start()
+            self._left = False
             if self._pictures:
                 with self._lock:
                     self.frame = pack(self._status, self._pictures)
+            return
+        if name == "bye":  # nobody looks on: the processor is for others
+            self._left = self.job is not None and self.job.state in ("queued", "running") and not self.job.holding
+            if self._left:
+                self.job.pause()
             return
         if self.run is None:
             return
