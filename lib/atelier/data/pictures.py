@@ -118,11 +118,11 @@ def weights_file(name: str) -> Path:
 def network_rendition(name: str, size: int) -> Tensor:
     """A painting as its shipped network draws it: (H, W, 3), longer side `size`."""
     from atelier.fields import networks, rendering
-    from atelier.fields.window import Window
+    from atelier.fields.plane import Window
 
     network, spec, _ = networks.load(weights_file(name))
     height, width = fitted_size(spec.aspect, 1.0, size)
-    return rendering.render(network, Window(aspect=width / height), height, width)
+    return rendering.render(network, Window(), height, width)
 
 
 def read_picture(source: Path | bytes, size: int = MOST_PIXELS) -> Image.Image:
