@@ -16,6 +16,7 @@ from typing import Any
 
 from PIL import Image
 
+from atelier.drawing import contact_sheet
 from atelier.paths import ROOT, write_whole
 
 GALLERY = ROOT / "data" / "gallery"
@@ -95,7 +96,7 @@ def screenshots(seconds: float = 6.0) -> None:
                 page.goto(f"{address}?{words}", wait_until="commit")
                 page.wait_for_function(REACHED, arg=["live"], timeout=120_000)
                 page.wait_for_timeout(1000 * seconds)
-                _write(GALLERY / f"{app}.webp", Image.open(io.BytesIO(page.screenshot())), quality=82)
+                _write(GALLERY / f"{app}.webp", Image.open(io.BytesIO(page.screenshot())).convert("RGB"), quality=82)
                 page.close()
 
 
@@ -121,16 +122,31 @@ def _covering(image: Image.Image, size: tuple[int, int] = COVER_SIZE) -> Image.I
     return image.resize(size, Image.Resampling.LANCZOS, box)
 
 
-def _write(path: Path, image: Image.Image, **options: Any) -> None:
-    """A picture in the format of its ending; a PNG with a palette."""
+def _write(path: Path, image: Image.Image, palette: bool = False, **options: Any) -> None:
+    """A picture in the format of its ending; `palette` for pictures of few colours."""
     buffer = io.BytesIO()
-    if path.suffix == ".png":
-        image = image if image.mode == "L" else image.quantize(255, dither=Image.Dither.FLOYDSTEINBERG)
-        image.save(buffer, "PNG", optimize=True)
-    else:
-        image.convert("RGB").save(buffer, Image.registered_extensions()[path.suffix], **options)
+    image = image.quantize(255, dither=Image.Dither.FLOYDSTEINBERG) if palette else image
+    image.save(buffer, Image.registered_extensions()[path.suffix], **options)
     _report(write_whole(path, buffer.getvalue()))
 
 
 def _report(path: Path) -> None:
     print(path.relative_to(ROOT), f"{path.stat().st_size / 1e3:.0f} kB")
+
+
+ENDLESS = "Shell without end"
+
+
+def random_fields() -> None:
+    """Pictures that were bred and kept in the explorer, and a zoom without end into one of them."""
+    from atelier import animation, cppn
+
+    kept = cppn.load_favourites(cppn.FileShelf(GALLERY / "random_fields.json"))
+    pictures = [cppn.picture(found.spec, found.window, (320, 320), supersample=3) for found in kept.values()]
+    _write(GALLERY / "random_fields.jpg", Image.fromarray(contact_sheet(pictures, 4, gap=6)), quality=88, subsampling=0)
+    _write(cover("cppn_explorer"), _covering(Image.fromarray(contact_sheet(pictures[:8], 4, gap=6))))
+    walk = cppn.walk_for("zoom", kept[ENDLESS])
+    frames = (frame.pixels for frame in cppn.animate(walk, 48, (256, 256), supersample=2))
+    for _ in animation.write(GALLERY / "random_field_zoom.webp", frames, 16):
+        pass
+    _report(GALLERY / "random_field_zoom.webp")
