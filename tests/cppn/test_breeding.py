@@ -185,7 +185,8 @@ def test_an_activation_is_changed_in_one_node(breeder):
 def test_files_are_loaded(breeder):
     other = Recipe(FieldSpec(width=3), window(0, 0, 4))
     png = png_bytes(picture(other.spec, other.window, (8, 8)), other)
-    assert "moth opened" in breeder.load(png, "moth.png")
+    breeder.load(png, "moth.png")
+    assert "moth opened" in breeder.note
     assert breeder.recipe == other
     breeder.load(json.dumps(Recipe(SPEC).to_json()).encode(), "recipe.json")
     assert breeder.recipe == Recipe(SPEC)
@@ -202,11 +203,33 @@ def test_bad_files_change_nothing(breeder, data):
 
 
 def test_favourites_get_names_of_their_own(breeder):
-    assert breeder.keep() == "Kept as first."
-    assert breeder.keep() == "Kept as first 2."
+    for name in ("first", "first 2"):
+        breeder.keep()
+        assert breeder.note == f"Kept as {name}."
     with pytest.raises(UserError, match="already"):
         breeder.keep("first")
-    assert favourites.load_favourites(breeder.shelf)["first"] == breeder.recipe
+    assert breeder.favourites()["first"] == breeder.recipe
+    breeder.surprise()
+    breeder.open_favourite(1)
+    assert (breeder.spec, breeder.name) == (SPEC, "first 2")
+    breeder.forget([0])
+    assert list(breeder.favourites()) == ["first 2"]
+    with pytest.raises(UserError, match="no longer there"):
+        breeder.open_favourite(1)
+    breeder.shelf.text = "spoilt"
+    assert breeder.favourites() == {}
+    assert "cannot be read" in breeder.note
+
+
+def test_news_are_told_once(breeder):
+    assert breeder.news() == (True, True)
+    assert breeder.news() == (False, False)
+    breeder.keep()
+    assert breeder.news() == (False, False)
+    breeder.more()
+    assert breeder.news() == (False, True)
+    breeder.surprise()
+    assert breeder.news() == (True, True)
 
 
 def test_the_token_gives_the_picture_back(breeder):

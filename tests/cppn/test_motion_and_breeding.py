@@ -1,3 +1,4 @@
+import io
 import itertools
 import json
 import xml.etree.ElementTree as ElementTree
@@ -24,12 +25,14 @@ from atelier.cppn.walks import (
     endless_zoom,
     frame_at,
     latent_walk,
+    rehearse,
     walk_for,
     weight_walk,
     window_walk,
 )
 from atelier.errors import UserError
 from atelier.fields.plane import Window
+from PIL import Image
 
 START = Recipe(FieldSpec(width=8, latent=(1.0, 0.0, 0.5)))
 KEYS = [(1.0, 0.0, 0.5), (0.0, 1.0, 0.0), (-1.0, 0.5, 1.0)]
@@ -69,6 +72,13 @@ def test_any_frame_can_be_sought():
     assert [frame.index for frame in played] == list(range(5))
     assert np.array_equal(played[3].pixels, frame_at(WALKS[2], 3, 5, (12, 10)).pixels)
     assert np.array_equal(frame_at(WALKS[2], 5, 5, (12, 10)).pixels, played[0].pixels)
+
+
+def test_a_rehearsal_ends_with_the_whole_loop():
+    *_, last = rehearse(WALKS[0], 5, fps=10, side=16)
+    assert last.progress == 1
+    with Image.open(io.BytesIO(last.data)) as image:
+        assert (image.n_frames, image.size) == (5, (16, 16))
 
 
 @pytest.mark.parametrize(

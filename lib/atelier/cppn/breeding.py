@@ -107,6 +107,7 @@ class Breeder:
 
     Attributes:
         family: everybody who was ever shown. litter: the siblings of what is shown. window: what is looked at.
+        note: what was done last, one sentence, or "".
     """
 
     def __init__(self, begin: Recipe | FieldSpec, strength: float = 0.35, shelf: Shelf | None = None) -> None:
@@ -118,7 +119,9 @@ class Breeder:
         self.shelf = shelf or FileShelf()
         self.mutation = Mutation(strength=strength)
         self.litter = Litter((0,), begin.window, 0, self.mutation)
+        self.note = ""
         self._way: list[_Place] = []
+        self._told: tuple[Recipe | None, int] = (None, -1)
         self._draws = 0
         self._changing = threading.Lock()
         self._thumbs: dict[Member, bytes] = {}
@@ -143,24 +146,35 @@ class Breeder:
         """The word for an address."""
         return recipe.to_token(self.recipe)
 
+    def draw(self, window: Window, height: int, width: int) -> np.ndarray:
+        """What a window shows of the field, (height, width, 3) uint8."""
+        return cppn.picture(self.spec, window, (width, height))
+
+    def news(self) -> tuple[bool, bool]:
+        """Whether there is another picture, and whether there are other siblings, than at the last call."""
+        now, before = (Recipe(self.spec), self.litter.draw), self._told
+        self._told = now
+        return now[0] != before[0], now[1] != before[1]
+
     # Another picture.
 
     def open(self, found: Recipe) -> None:
         """Show a recipe from elsewhere; it joins the family without parents."""
         self._show(found.spec, (), found.window, found.name)
 
-    def load(self, data: bytes, name: str) -> str:
-        """Open the recipe in a file (PNG, recipe.json), or take in downloaded favourites; says what was done.
+    def load(self, data: bytes, name: str) -> None:
+        """Open the recipe in a file (PNG, recipe.json), or take in downloaded favourites.
 
         Raises:
             UserError: no recipe inside, one of a newer version, a value out of bounds.
         """
         if found := _favourites_in(data, name):
             new = favourites.take_in(found, self.shelf)
-            return f"{new} of {len(found)} favourites are new and were taken in."
+            self.note = f"{new} of {len(found)} favourites are new and were taken in."
+            return
         stem = Path(name).stem
         self.open(replace(recipe.read_bytes(data, name), name="" if stem == "recipe" else stem))
-        return f"{self.name} opened from {name}."
+        self.note = f"{self.name} opened from {name}."
 
     def surprise(self) -> None:
         """Something else altogether."""
@@ -263,7 +277,7 @@ class Breeder:
         if not self._way:
             return False
         self._settle()
-        place = self._way.pop()
+        self.note, place = "", self._way.pop()
         self.family = replace(self.family, current=place.current)
         self.window, self.draft = place.window, place.draft
         with self._changing:
@@ -287,15 +301,49 @@ class Breeder:
 
     # Favourites.
 
-    def keep(self, name: str = "") -> str:
-        """Keep the picture under a name, its own one (numbered where taken) if none is given; says what was done.
+    def favourites(self) -> dict[str, Recipe]:
+        """All favourites by name; none, and a note, where they cannot be read."""
+        try:
+            return favourites.load_favourites(self.shelf)
+        except UserError as error:
+            self.note = str(error)
+            return {}
+
+    def keep(self, name: str = "") -> None:
+        """Keep the picture under a name, its own one (numbered where taken) if none is given.
 
         Raises:
             UserError: a name that is too long or taken.
         """
         name = name.strip() or favourites.free_name(self.name, favourites.known(self.shelf))
         favourites.keep(name, self.recipe, self.shelf)
-        return f"Kept as {name}."
+        self.note = f"Kept as {name}."
+
+    def open_favourite(self, number: int) -> None:
+        """Show the favourite of this number.
+
+        Raises:
+            UserError: no such favourite.
+        """
+        self.open(self.favourites()[self._favourite(number)])
+        self.note = f"{self.name} opened."
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Remove the favourites of these numbers.
+
+        Raises:
+            UserError: no such favourite.
+        """
+        names = [self._favourite(number) for number in numbers]
+        for name in names:
+            favourites.forget(name, self.shelf)
+        self.note = f"Removed {', '.join(names)}." if names else "Pick the favourites to remove."
+
+    def _favourite(self, number: int) -> str:
+        names = list(self.favourites())
+        if not 0 <= number < len(names):
+            raise UserError("This favourite is no longer there; choose another.")
+        return names[number]
 
     def thumb(self, member: Member) -> bytes:
         """A small picture (JPEG) of a member, remembered."""
@@ -324,6 +372,7 @@ class Breeder:
 
     def _remember(self) -> None:
         """Note where we are, for `undo`."""
+        self.note = ""
         self._way = [*self._way[-_MOST_STEPS:], _Place(self.family.current, self.window, self.draft, self.litter)]
 
     def _settle(self) -> int:

@@ -1,7 +1,7 @@
 # ruff: noqa: E501 (a token is one word)
 """Chosen first pictures, each by its address token: they stay as they are when styles are tuned."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,27 @@ def starter(name: str) -> Recipe:
     return replace(from_token(STARTERS[Choice(tuple(STARTERS)).check("The picture", name)]), name=name)
 
 
+@dataclass(frozen=True)
+class Token(Text):
+    """The token of a picture's address, or nothing."""
+
+    longest: int = 20_000
+
+    def check(self, name: str, value: Any) -> str:
+        if super().check(name, value):
+            from_token(value)
+        return value
+
+    def describe(self) -> str:
+        return "the word after field= in a picture's address"
+
+
 def options() -> dict[str, Control]:
     """What an address or a command line can ask for to begin with, as `begin` takes it."""
     styles = {name: entry.title for name, entry in STYLES.items()}
     return {
         "picture": Control(Choice(tuple(STARTERS)), "Night lightning", about="chosen picture to begin with"),
-        "field": Control(Text(20_000), "", about="address token of a picture"),
+        "field": Control(Token(), "", about="address token of a picture"),
         "recipe": Control(
             Text(), "", about="recipe to begin with: a recipe.json, or a PNG that Atelier saved", door="command"
         ),

@@ -5,7 +5,7 @@ A walk is a function of t in [0, 1]; a loop is one that ends where it began, so 
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,12 +28,14 @@ LATENT = 6
 
 @dataclass(frozen=True)
 class Frame:
-    """Frame `index` of `count`: its pixels (H, W, 3) uint8 and the recipe that makes exactly this picture."""
+    """Frame `index` of `count`: its pixels (H, W, 3) uint8 and the recipe that makes exactly this picture. data: the
+    whole loop as a file, where a run ends with one."""
 
     index: int
     count: int
     recipe: Recipe
     pixels: np.ndarray = field(repr=False)
+    data: bytes | None = field(default=None, repr=False)
 
     @property
     def step(self) -> int:
@@ -188,6 +190,18 @@ def latent_keys(recipe: Recipe, count: int = 3) -> list[tuple[float, ...]]:
     spec = recipe.spec
     drawn = (draw_latent(new_seed(spec.seed, f"key {i}"), len(spec.latent)) for i in range(count))
     return [spec.latent, *drawn]
+
+
+def rehearse(walk: Walk, frames: int, fps: int = 24, side: int = 256) -> Iterator[Frame]:
+    """`animate` at a small size and with 240 frames at most; the last frame has the whole loop as `data`, an animated
+    WebP."""
+    count, shown = min(frames, 240), []
+    for frame in animate(walk, count, (side, side)):
+        shown.append(frame.pixels)
+        if frame.step < count:
+            yield frame
+    *_, written = animation.encode(".webp", shown, max(1, round(fps * count / frames)))
+    yield replace(frame, data=written.data)
 
 
 def animation_file(
