@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import marimo as mo
+from marimo._dependencies.dependencies import DependencyManager
 from marimo._output.formatters.pytorch_formatters import PyTorchFormatter
-from marimo._runtime.context import ContextNotInitializedError, get_context
+from marimo._runtime.context import ContextNotInitializedError, get_context, runtime_context_installed
 
 from atelier.errors import UserError
 
@@ -104,7 +105,15 @@ def _register_torch_when_it_is_whole() -> None:
     PyTorchFormatter.register = wait_and_register
 
 
+def _spare_scripts_pyplot() -> None:
+    """Let a script begin without pyplot: marimo 0.25 imports it before the first cell (0.8 s), to close figures that
+    cells leave open; the figures here are made without it."""
+    if not runtime_context_installed():
+        DependencyManager.matplotlib.has = lambda quiet=False: False
+
+
 _register_torch_when_it_is_whole()
+_spare_scripts_pyplot()
 
 
 def _warm_up() -> None:
