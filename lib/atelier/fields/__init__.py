@@ -1,1 +1,22 @@
-"""Fields: functions from coordinates (..., D) to values (..., C), fitted or random."""
+"""Fields: functions from a place (N, 2) to a colour (N, C), (N, 3) as a rule, that learn a picture.
+
+Names, titles and options come without torch; the first call of a function imports what it needs.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "catalogue": ["NETWORKS", "OPTIONS", "FINALS", "LOSSES", "OPTIMISERS", "SAMPLINGS", "options_of", "rate_of"],
+        "networks": ["build", "load", "save", "NetworkSpec", "CoordinateNetwork", "parameter_count"],
+        "fitting": ["fit", "FitStep", "Measure"],
+        "ship": ["finished"],
+        "showing": ["panels", "honest_numbers", "spectrum", "look_inside", "summary"],
+        "plane": ["Window"],
+        "rendering": ["renderer", "bicubic", "render"],
+        "racing": ["race", "race_panels", "standings"],
+        "exports": ["training_gif", "comparison", "checkpoint", "large_picture"],
+        "metrics": ["psnr", "ssim"],
+    },
+)

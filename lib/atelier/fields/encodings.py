@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from atelier.fields.window import half_extent, mesh
+from atelier.fields.plane import half_extent, mesh
 
 
 class Encoding(nn.Module):
@@ -78,7 +78,7 @@ class HashGrid(Encoding):
     which is what makes training fast on a CPU.
 
     Args:
-        aspect: width ÷ height of the domain, in the convention of `Window`.
+        aspect: width ÷ height of the domain, whose longer side spans [-1, 1].
         finest: vertices of the finest level along the longer side.
         levels: number of levels; each has half the vertices of the next along a side.
         table: most vertices that a level stores.

@@ -1,10 +1,16 @@
 """How alike two pictures are. Pictures are (H, W, C) float32 in [0, 1]."""
 
+import io
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
+
+from atelier.drawing import as_image
 
 _WINDOW, _SIGMA = 11, 1.5
 _K1, _K2 = 0.01, 0.03
@@ -65,3 +71,30 @@ def radial_spectrum(picture: Tensor) -> tuple[Tensor, Tensor]:
     total = torch.zeros(longer // 2 + 1, dtype=torch.float64).index_add_(0, ring[inside], power.flatten()[inside])
     count = torch.bincount(ring[inside], minlength=longer // 2 + 1)
     return torch.arange(1, longer // 2 + 1), (total / count)[1:].float()
+
+
+@dataclass(frozen=True)
+class JpegRival:
+    """A JPEG of a picture: its quality setting, its size in bytes, its PSNR in dB."""
+
+    quality: int
+    size: int
+    psnr: float
+
+
+def jpeg_of_size(picture: Tensor, size: int) -> JpegRival:
+    """The best JPEG of `picture` (H, W, C) of at most `size` bytes, or the smallest there is."""
+    image = as_image((picture * 255).round().to(torch.uint8).numpy())
+    low, high = 1, 101
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if len(_jpeg(image, middle)) <= size else (low, middle)
+    data = _jpeg(image, low)
+    back = torch.from_numpy(np.array(Image.open(io.BytesIO(data)), dtype=np.float32) / 255)
+    return JpegRival(low, len(data), psnr(back.view(picture.shape), picture))
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
+    return buffer.getvalue()

@@ -1,11 +1,12 @@
 """Coordinate networks: (x, y) -> colour.
 
-Every network is the same chain, coordinates -> encoding -> layers -> colour, and shows each of its stages.
-To add one, write a function that builds it and one line in `NETWORKS`.
+Every network is the same chain, coordinates -> encoding -> layers -> colour, and shows what passes at each station.
+To add one, write a function that builds it and one line in `catalogue.NETWORKS`.
 """
 
 import dataclasses
 import math
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atelier import checkpoints
+from atelier.data.pictures import Picture
 from atelier.errors import UserError
+from atelier.fields.catalogue import BUDGET, DOMAINS, NETWORKS
 from atelier.fields.encodings import Encoding, GaussianFourier, HashGrid, Identity, PositionalEncoding, grid_shapes
+from atelier.fields.plane import mesh
 from atelier.settings import Choice, Number, label
 
 KIND = "coordinate network"
-FINALS: dict[str, Callable[[Tensor], Tensor]] = {
+_FINALS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x,
     "sigmoid": torch.sigmoid,
     "tanh": lambda x: (torch.tanh(x) + 1) / 2,  # to [0, 1], as colours are
@@ -35,9 +39,15 @@ class CoordinateNetwork(nn.Module):
         encoding: the first station.
         layers: the hidden layers, each a module that maps (N, F) to (N, F').
         head: the last, linear one.
-        final: one of FINALS.
+        final: a name of `catalogue.FINALS`.
         allows_bfloat16: whether training may run under bfloat16 autocast (sine phases must not).
+
+    Attributes:
+        spec: what it was built from, None if by hand. past: what its checkpoint told of its training.
     """
+
+    spec: "NetworkSpec | None" = None
+    past: Mapping[str, Any] = {}
 
     def __init__(
         self, encoding: Encoding, layers: list[nn.Module], head: nn.Module, final: str, allows_bfloat16: bool
@@ -63,19 +73,18 @@ class CoordinateNetwork(nn.Module):
     def decode(self, features: Tensor) -> Tensor:
         for layer in self.layers:
             features = layer(features)
-        return FINALS[self.final](self.head(features).float())
+        return _FINALS[self.final](self.head(features).float())
 
     def stages(self, ys: Tensor, xs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Name and values (H·W, F) of every station on the way, for a grid of points."""
-        yield "coordinates", torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).reshape(-1, 2)
+        yield "coordinates", mesh(ys, xs)
         features = self.encoding.encode(self.prepare(ys, xs))
         if not isinstance(self.encoding, Identity):
             yield "encoding", features
         for number, layer in enumerate(self.layers, 1):
             features = layer(features)
-            shown = torch.view_as_real(features).flatten(1) if features.is_complex() else features
-            yield f"layer {number}", shown
-        yield "colour", FINALS[self.final](self.head(features).float())
+            yield f"layer {number}", _real(features)
+        yield "colour", _FINALS[self.final](self.head(features).float())
 
     @property
     def device(self) -> torch.device:
@@ -85,6 +94,84 @@ class CoordinateNetwork(nn.Module):
         """The 2-D weights between hidden layers, which Muon may take."""
         first = 1 if isinstance(self.encoding, Identity) else 0
         return [p for layer in self.layers[first:] for p in layer.parameters() if p.ndim == 2]
+
+
+class ForeignNetwork(nn.Module):
+    """Any module (N, 2) -> (N, C) with the ways in that `CoordinateNetwork` has."""
+
+    allows_bfloat16 = False
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, coords: Tensor) -> Tensor:
+        return self.module(coords).float()
+
+    def prepare(self, ys: Tensor, xs: Tensor) -> Tensor:
+        return mesh(ys, xs).to(self.device)
+
+    def on_grid(self, prepared: Tensor) -> Tensor:
+        return self(prepared)
+
+    def stages(self, ys: Tensor, xs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """The coordinates, the output (N, F) of each child of the module, the colours."""
+        coords = self.prepare(ys, xs)
+        found: dict[str, Tensor] = {"coordinates": coords}
+
+        def note(name: str, output: Any) -> None:
+            if isinstance(output, Tensor) and output.ndim == 2 and len(output) == len(coords):
+                found[name] = _real(output)
+
+        hooks = [
+            child.register_forward_hook(lambda _, __, output, name=name: note(name, output))
+            for name, child in ((f"{key} {type(child).__name__}", child) for key, child in self.module.named_children())
+        ]
+        try:
+            colours = self(coords)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        yield from found.items()
+        yield "colour", colours
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        return [p for p in self.parameters() if p.ndim == 2][1:-1]
+
+
+Field = CoordinateNetwork | ForeignNetwork
+
+
+def as_field(network: nn.Module, channels: int | None = None) -> Field:
+    """The network with the ways in that fitting and drawing need; given `channels`, it is tried first.
+
+    Raises:
+        UserError: it has no parameters, or does not map (N, 2) to (N, channels).
+    """
+    field = network if isinstance(network, Field) else ForeignNetwork(network)
+    if channels is None:
+        return field
+    if not isinstance(network, nn.Module) or not list(network.parameters()):
+        raise UserError("The network must be a torch.nn.Module with parameters to train.")
+    wanted = f"The network must map (N, 2) to (N, {channels})"
+    try:
+        with torch.no_grad():
+            gave = field(torch.zeros(2, 2, device=field.device))
+    except Exception as error:
+        raise UserError(f"{wanted}; yours raised {type(error).__name__}: {str(error)[:200]}.") from error
+    if tuple(gave.shape) != (2, channels):
+        shape = ", ".join(["N" if gave.ndim and len(gave) == 2 else "1", *map(str, gave.shape[1:])])
+        raise UserError(f"{wanted}; yours gave ({shape}).")
+    return field
+
+
+def _real(features: Tensor) -> Tensor:
+    """(N, F) complex -> (N, 2F), real and imaginary part of each side by side."""
+    return torch.view_as_real(features).flatten(1) if features.is_complex() else features
 
 
 class Activated(nn.Module):
@@ -100,13 +187,14 @@ class Activated(nn.Module):
 
 
 class Sine(nn.Module):
-    """sin(ω₀(Wx + b)) with the initialisation of SIREN (Sitzmann et al. 2020, arXiv 2006.09661, §3.2)."""
+    """sin(ω₀(Wx + b)) with the weights of SIREN (Sitzmann et al. 2020, arXiv 2006.09661, §3.2), and PyTorch's default
+    biases, as in the authors' code."""
 
     def __init__(self, n_in: int, n_out: int, omega: float, first: bool, generator: torch.Generator) -> None:
         super().__init__()
         self.omega = omega
-        bound = 1 / n_in if first else math.sqrt(6 / n_in) / omega
-        self.linear = _linear(n_in, n_out, generator, bound)
+        self.linear = _linear(n_in, n_out, generator, 1 / n_in if first else math.sqrt(6 / n_in) / omega)
+        _default_bias(self.linear, generator)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.sin(self.omega * self.linear(x))
@@ -130,7 +218,8 @@ class FinerSine(Sine):
 class Gabor(nn.Module):
     """exp(jω₀z - |s₀z|²), z = Wx + b complex (WIRE, Saragadam et al. 2023, arXiv 2301.05187, eq. 5).
 
-    Real and imaginary weights are separate matrices, so that any optimiser can take them.
+    Real and imaginary weights are separate matrices, so that any optimiser can take them. The first layer has complex
+    weights, too; the authors' code makes it real, but saved networks hold both parts.
     """
 
     def __init__(self, n_in: int, n_out: int, omega: float, scale: float, generator: torch.Generator) -> None:
@@ -209,6 +298,17 @@ def _linear(n_in: int, n_out: int, generator: torch.Generator, bound: float | No
     return layer
 
 
+def _default_bias(layer: nn.Linear, generator: torch.Generator) -> nn.Linear:
+    """PyTorch's default biases, U(±1/√n_in), drawn from the generator."""
+    with torch.no_grad():
+        layer.bias.copy_(_uniform(layer.bias.shape, 1 / math.sqrt(layer.in_features), generator))
+    return layer
+
+
+def _sine_head(width: int, channels: int, omega: float, g: torch.Generator) -> nn.Linear:
+    return _default_bias(_linear(width, channels, g, math.sqrt(6 / width) / omega), g)
+
+
 def _chain(n_in: int, width: int, depth: int, layer: Callable[[int, int, bool], nn.Module]) -> list[nn.Module]:
     return [layer(n_in if k == 0 else width, width, k == 0) for k in range(depth)]
 
@@ -229,14 +329,14 @@ def _torch_linear(n_in: int, n_out: int, g: torch.Generator) -> nn.Linear:
 def siren(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float) -> CoordinateNetwork:
     """Sines all the way."""
     layers = _chain(2, width, depth, lambda i, o, first: Sine(i, o, frequency, first, g))
-    head = _linear(width, spec.channels, g, math.sqrt(6 / width) / frequency)
+    head = _sine_head(width, spec.channels, frequency, g)
     return CoordinateNetwork(Identity(), layers, head, spec.final, allows_bfloat16=False)
 
 
 def finer(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float) -> CoordinateNetwork:
     """Sines of variable frequency."""
     layers = _chain(2, width, depth, lambda i, o, first: FinerSine(i, o, frequency, first, g))
-    head = _linear(width, spec.channels, g, math.sqrt(6 / width) / frequency)
+    head = _sine_head(width, spec.channels, frequency, g)
     return CoordinateNetwork(Identity(), layers, head, spec.final, allows_bfloat16=False)
 
 
@@ -253,7 +353,7 @@ def fourier_siren(
     """Random Fourier features, then sine layers (ω₀ = 30)."""
     encoding = GaussianFourier(128, frequency, g)
     layers = _chain(encoding.features, width, depth, lambda i, o, _: Sine(i, o, 30.0, False, g))
-    head = _linear(width, spec.channels, g, math.sqrt(6 / width) / 30)
+    head = _sine_head(width, spec.channels, 30.0, g)
     return CoordinateNetwork(encoding, layers, head, spec.final, allows_bfloat16=False)
 
 
@@ -324,51 +424,11 @@ def finest_for(budget: float, values: int, aspect: float, width: int, depth: int
     return low
 
 
-@dataclass(frozen=True)
-class NetworkKind:
-    """A row of the registry: how a network is built, its options with their defaults, and how it likes to learn
-    (found by tests/benchmarks/tune_networks.py)."""
-
-    title: str
-    build: Callable[..., CoordinateNetwork]
-    options: dict[str, Any]
-    learning_rate: float
-    batch: int = 8192
-    final: str = "none"
-
-
-DOMAINS: dict[str, Number | Choice] = {
-    "width": Number(4, 1024, step=4, whole=True),
-    "depth": Number(1, 12, step=1, whole=True),
-    "frequency": Number(0.1, 200, step=0.1),
-    "octaves": Number(1, 12, step=1, whole=True),
-    "scale": Number(0.1, 200, step=0.1),
-    "levels": Number(1, 12, step=1, whole=True),
-    "table_size": Number(6, 22, step=1, whole=True),
-    "finest": Number(2, 8192, step=1, whole=True),
-    "norm": Choice(("none", "layer", "batch")),
-}
-"""Every option that any network has; table_size is the logarithm to base 2."""
-
-NETWORKS: dict[str, NetworkKind] = {
-    "hashgrid": NetworkKind(
-        "Hash grid",
-        hashgrid,
-        {"width": 64, "depth": 2, "levels": 5, "table_size": 20, "finest": 256},
-        1e-2,
-        4096,
-    ),
-    "relu": NetworkKind("ReLU perceptron", perceptron, {"width": 128, "depth": 4}, 1e-3, 1024),
-    "siren": NetworkKind("SIREN", siren, {"width": 256, "depth": 3, "frequency": 30.0}, 1e-3),
-    "fourier": NetworkKind("Fourier features", fourier, {"width": 256, "depth": 3, "frequency": 10.0}, 2e-3),
-    "fourier_siren": NetworkKind("Fourier → SIREN", fourier_siren, {"width": 256, "depth": 2, "frequency": 10.0}, 1e-3),
-    "finer": NetworkKind("FINER", finer, {"width": 256, "depth": 3, "frequency": 30.0}, 1e-3),
-    "wire": NetworkKind("WIRE", wire, {"width": 128, "depth": 2, "frequency": 20.0, "scale": 10.0}, 1e-2),
-    "gauss": NetworkKind("Gauss", gauss, {"width": 256, "depth": 3, "scale": 30.0}, 5e-3),
-    "conv": NetworkKind(
-        "1×1 convolutions", convolution, {"width": 128, "depth": 4, "octaves": 7, "norm": "layer"}, 5e-3
-    ),
-}
+def table_for(finest: int, aspect: float) -> int:
+    """The smallest table, as a power of two and not below the default, that holds the finest level without hashing."""
+    rows, columns = grid_shapes(aspect, finest, 1)[0]
+    default = NETWORKS["hashgrid"].options["table_size"]
+    return min(max(default, math.ceil(math.log2(rows * columns))), int(DOMAINS["table_size"].high))
 
 
 @dataclass(frozen=True)
@@ -376,7 +436,7 @@ class NetworkSpec:
     """Complete description of a coordinate network; with the same seed `build` gives the same weights.
 
     Raises:
-        UserError: an unknown network or option, or an option out of bounds.
+        UserError: an unknown network or option, or a value out of bounds.
     """
 
     network: str
@@ -388,10 +448,13 @@ class NetworkSpec:
 
     def __post_init__(self) -> None:
         Choice(tuple(NETWORKS)).check("Network", self.network)
-        Choice(tuple(FINALS)).check("Final activation", self.final)
+        Choice(tuple(_FINALS)).check("Final activation", self.final)
         Number(1, 4, whole=True).check("Channels", self.channels)
         Number(1 / 64, 64).check("Aspect", self.aspect)
+        Number(0, 2**63 - 1, whole=True).check("Seed", self.seed)
         kind = NETWORKS[self.network]
+        if not isinstance(self.options, Mapping):
+            raise UserError(f"The options of {kind.title} must be names with values.")
         odd = set(self.options) - set(kind.options)
         if odd:
             raise UserError(f"{kind.title} has no option {min(odd)}; it has {', '.join(kind.options)}.")
@@ -400,35 +463,110 @@ class NetworkSpec:
         }
         object.__setattr__(self, "options", options)
 
+    def build(self) -> CoordinateNetwork:
+        """The network, freshly initialised."""
+        builder = globals()[NETWORKS[self.network].builder]
+        network = builder(self, torch.Generator().manual_seed(self.seed), **self.options)
+        network.spec = self
+        return network
 
-def build(spec: NetworkSpec) -> CoordinateNetwork:
-    """The network of a spec, freshly initialised."""
-    generator = torch.Generator().manual_seed(spec.seed)
-    return NETWORKS[spec.network].build(spec, generator, **spec.options)
+
+def build(
+    network: str = "hashgrid",
+    *,
+    picture: Picture | Tensor | None = None,
+    aspect: float = 1.0,
+    channels: int = 3,
+    budget: float = BUDGET,
+    final: str = "none",
+    seed: int = 0,
+    checkpoint: str | Path | bytes | None = None,
+    **options: Any,
+) -> CoordinateNetwork:
+    """A network, freshly initialised or from a checkpoint.
+
+    Args:
+        network: a name of `NETWORKS`. options: its options, see `options_of`; None leaves one at its default.
+        picture: what it is to learn, a Picture or (H, W, C) in [0, 1]; gives `aspect` (width ÷ height) and `channels`.
+        budget: parameters of a hash grid per value of the picture. final: a name of `FINALS`.
+        checkpoint: a file (or its bytes) to take the network from, in place of the options.
+
+    Raises:
+        UserError: an unknown name, a value out of bounds, a checkpoint that cannot be read or does not fit.
+    """
+    options = {name: value for name, value in options.items() if value is not None}
+    pixels = None if picture is None else pixels_of(picture)
+    if pixels is not None:
+        aspect, channels = pixels.shape[1] / pixels.shape[0], pixels.shape[2]
+    if network == "hashgrid" and pixels is not None and "finest" not in options:
+        size = {name: options.get(name, NETWORKS[network].options[name]) for name in ("width", "depth", "levels")}
+        for name, value in size.items():
+            DOMAINS[name].check(label(name), value)
+        options["finest"] = finest_for(budget, pixels.numel(), aspect, channels=channels, **size)
+        options.setdefault("table_size", table_for(options["finest"], aspect))
+    spec = NetworkSpec(network, options, channels, aspect, final, seed)
+    if not checkpoint:
+        return spec.build()
+    loaded, found, _ = load(checkpoint)
+    check_fits(found, spec)
+    return loaded
 
 
-def save(path: Path, network: CoordinateNetwork, spec: NetworkSpec, half: bool = False, **extra: Any) -> Path:
-    """Write a network with its spec; `half` stores float16 weights (for shipping)."""
+def pixels_of(picture: Picture | Tensor) -> Tensor:
+    """(H, W, C) in [0, 1] of a picture with or without a title."""
+    return picture.pixels if isinstance(picture, Picture) else picture
+
+
+def check_fits(found: NetworkSpec, asked: NetworkSpec) -> None:
+    """Refuse a checkpoint of another network, another number of colours or another shape of picture."""
+    if found.network != asked.network:
+        raise UserError(
+            f"The checkpoint holds the network {found.network}, and {asked.network} is chosen; "
+            f"choose {found.network}, or another checkpoint."
+        )
+    if found.channels != asked.channels:
+        names = {1: "gray", 3: "colour"}
+        raise UserError(
+            f"The checkpoint draws in {names.get(found.channels, found.channels)} and the picture is in "
+            f"{names[asked.channels]}; switch gray to match, or choose another checkpoint."
+        )
+    if abs(found.aspect / asked.aspect - 1) > 0.02:
+        raise UserError("The checkpoint was fitted to a picture of another shape; choose the picture it belongs to.")
+
+
+def save(path: Path, network: nn.Module, half: bool = False, **extra: Any) -> Path:
+    """Write a network with its spec, so that `load` rebuilds it; `half` stores float16 weights (for shipping).
+
+    A module that was not built from a spec is written too; `load` refuses it, but safetensors reads the weights.
+    """
     tensors = {
         name: tensor.half() if half and tensor.is_floating_point() else tensor
         for name, tensor in network.state_dict().items()
     }
-    return checkpoints.save(path, checkpoints.Checkpoint(KIND, dataclasses.asdict(spec), tensors, extra))
+    spec = getattr(network, "spec", None)
+    kind, told = (KIND, dataclasses.asdict(spec)) if spec else ("network of your own", {"module": repr(network)[:1000]})
+    return checkpoints.save(path, checkpoints.Checkpoint(kind, told, tensors, extra))
 
 
-def load(path: Path) -> tuple[CoordinateNetwork, NetworkSpec, dict[str, Any]]:
-    """Rebuild a network from a file alone: network, spec, extras.
+def load(source: str | Path | bytes) -> tuple[CoordinateNetwork, NetworkSpec, dict[str, Any]]:
+    """Rebuild a network from a file, or a file's bytes, alone: network, spec, extras.
 
     Raises:
         UserError: not a whole checkpoint of a coordinate network, or one that does not fit its own spec.
     """
-    found = checkpoints.load(path, KIND)
+    if isinstance(source, bytes):
+        with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
+            path = Path(folder) / "This checkpoint"
+            path.write_bytes(source)
+            return load(path)
+    found = checkpoints.load(Path(source), KIND)
+    name = Path(source).name
     try:
         spec = NetworkSpec(**found.spec)
-    except TypeError:
-        raise UserError(f"The description inside {Path(path).name} cannot be read; choose another.") from None
-    network = build(spec)
-    checkpoints.load_into(network, found.tensors, Path(path).name)
+    except (TypeError, OverflowError):
+        raise UserError(f"The description inside {name} cannot be read; choose another.") from None
+    network = checkpoints.rebuild(spec.build, found.tensors, name)
+    network.past = found.extra
     return network, spec, found.extra
 
 

@@ -1,15 +1,18 @@
 """Drawing a field at any window and any size, in tiles, with bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from atelier.data.pictures import Picture
 from atelier.errors import UserError
-from atelier.fields.window import Window
+from atelier.fields.networks import as_field, pixels_of
+from atelier.fields.plane import Window, half_extent, mesh
 
 TILE_POINTS = 1 << 14
 """Points evaluated at a time: large enough to keep the processor busy, small enough to stay in its cache."""
@@ -28,11 +31,15 @@ class GridField(Protocol):
 
 @dataclass(frozen=True)
 class RenderStep:
-    """Progress of a rendering: `rows` of `total` are done; `pixels` is the whole picture, (H, W, C) uint8."""
+    """Progress of a rendering: `step` of `total` rows are done; `pixels` is the whole picture, (H, W, C) uint8."""
 
-    rows: int
+    step: int
     total: int
     pixels: np.ndarray
+
+    @property
+    def progress(self) -> float:
+        return self.step / self.total
 
 
 @torch.inference_mode()
@@ -69,6 +76,28 @@ def render_steps(field: GridField, window: Window, height: int, width: int) -> I
             pixels = np.empty((height, width, band.shape[-1]), np.uint8)
         pixels[top : top + rows] = band
         yield RenderStep(min(top + rows, height), height, pixels)
+
+
+def renderer(network: nn.Module) -> Callable[[Window, int, int], np.ndarray]:
+    """A function that draws a network: (window, height, width) -> (height, width, C) uint8."""
+    field = as_field(network).eval()
+    return lambda window, height, width: to_uint8(render(field, window, height, width))
+
+
+def bicubic(picture: Picture | Tensor) -> Callable[[Window, int, int], np.ndarray]:
+    """A function that draws the pixels of a picture, enlarged by bicubic interpolation and white outside:
+    (window, height, width) -> (height, width, C) uint8."""
+    pixels = pixels_of(picture).cpu()
+    extent = torch.tensor(half_extent(pixels.shape[1] / pixels.shape[0]))
+
+    def draw(window: Window, height: int, width: int) -> np.ndarray:
+        grid = (mesh(*window.axes(height, width)) / extent).float().view(1, height, width, 2)
+        image = pixels.permute(2, 0, 1)[None]
+        found = F.grid_sample(image, grid, mode="bicubic", padding_mode="border", align_corners=False)
+        outside = (grid[0].abs() > 1).any(-1, keepdim=True)
+        return to_uint8(torch.where(outside, torch.ones(()), found[0].permute(1, 2, 0)))
+
+    return draw
 
 
 def to_uint8(picture: Tensor) -> np.ndarray:

@@ -1,0 +1,129 @@
+"""What a reader takes home from a run: an animation, a comparison, a checkpoint, a large picture."""
+
+import io
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+from torch import nn
+
+from atelier import animation, figures
+from atelier.drawing import as_image, captioned, encoded
+from atelier.errors import UserError
+from atelier.fields import networks, rendering
+from atelier.fields.fitting import FitStep, Measure, compared
+from atelier.fields.plane import Window, fitted_size
+from atelier.fields.showing import error_picture, network_at, picture_of
+
+GIF_FRAMES = 51
+GIF_SIDE = 320
+GIF_MILLISECONDS = 100
+_LEAST_CURVES = 200
+
+
+@dataclass(frozen=True)
+class Part:
+    """Progress of a file, in [0, 1]; the last part has its bytes."""
+
+    progress: float
+    data: bytes | None = field(default=None, repr=False)
+
+
+def training_gif(step: FitStep) -> Iterator[animation.Written]:
+    """The run as a GIF: original, picture at each moment, curves so far, on scales that stay.
+
+    Raises:
+        UserError: no run has gone before.
+    """
+    moments = step.history.moments
+    if len(moments) < 2:
+        raise UserError("An animation needs a run: press Play first.")
+    chosen = [moments[k] for k in sorted({round(k) for k in np.linspace(0, len(moments) - 1, GIF_FRAMES)})]
+    original = step.picture.cpu()
+    height, width = fitted_size(original.shape[1], original.shape[0], min(GIF_SIDE, max(original.shape[:2])))
+
+    def frames() -> Iterator[np.ndarray]:
+        ends = [compared(picture_of(network_at(step, m), original), original) for m in (moments[0], moments[-1])]
+        panel = CurvePanel(*ends, moments[-1].step, max(height, _LEAST_CURVES))
+        for moment in chosen:
+            now = compared(picture_of(network_at(step, moment), original), original)
+            caption = f"step {moment.step:,} · {now.psnr:.1f} dB"
+            pictures = [_scaled(rendering.to_uint8(p), height, width) for p in (original, now.picture)]
+            yield captioned([*pictures, panel.until(moment.step, now.psnr, now.ssim)], [step.title, caption, ""])
+
+    durations = [GIF_MILLISECONDS] * (len(chosen) - 1) + [2000]
+    return animation.encode(".gif", frames(), durations=durations, count=len(chosen))
+
+
+def comparison(step: FitStep) -> bytes:
+    """Original, network and error side by side, with the figures below: PNG."""
+    measure, original = step.measure(), step.picture.cpu()
+    error, scale = error_picture(measure, original)
+    captions = [
+        step.title,
+        f"network · {measure.psnr:.2f} dB · SSIM {measure.ssim:.4f}",
+        f"error: black is none, yellow {scale:g} or more",
+    ]
+    return encoded(captioned([*map(rendering.to_uint8, (original, measure.picture)), error], captions))
+
+
+def checkpoint(step: FitStep) -> bytes:
+    """The network as a file that `fields.build(checkpoint=…)` takes to go on from."""
+    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
+        path = Path(folder) / "network.safetensors"
+        return networks.save(path, step.network, steps=step.step, seconds=step.seconds).read_bytes()
+
+
+def large_picture(network: nn.Module, aspect: float, longer: int) -> Iterator[Part]:
+    """The whole field at `longer` pixels on its longer side, as PNG. aspect: width ÷ height."""
+    height, width = fitted_size(aspect, 1.0, longer)
+    pixels = None
+    for step in rendering.render_steps(networks.as_field(network), Window(), height, width):
+        pixels = step.pixels
+        yield Part(0.8 * step.progress)
+    yield Part(1.0, encoded(pixels))
+
+
+def _scaled(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    image = as_image(pixels).convert("RGB")
+    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
+
+
+class CurvePanel:
+    """PSNR and SSIM over steps as a picture that grows; the axes are drawn once, for the whole run.
+
+    Args:
+        first, last: figures at the ends of the run, which give the scales. steps: its length. height: in pixels.
+    """
+
+    def __init__(self, first: Measure, last: Measure, steps: int, height: int) -> None:
+        made, (left,) = figures.figure(height / 100 * 1.25, height / 100)
+        right = left.twinx()
+        right.spines[["top", "left", "bottom"]].set_visible(False)
+        self._axes = {"psnr": left, "ssim": right}
+        self._points: dict[str, list[tuple[float, float]]] = {"psnr": [], "ssim": []}
+        for (name, ax), title, colour in zip(self._axes.items(), ("PSNR, dB", "SSIM"), figures.COLOURS, strict=False):
+            low, high = sorted((getattr(first, name), getattr(last, name)))
+            ax.set_xlim(0, steps)
+            ax.set_ylim(low, max(high, low + 1e-3))
+            ax.set_ylabel(title, color=colour)
+            ax.tick_params(labelsize=8)
+        left.set_xlabel("step")
+        self._base = Image.open(io.BytesIO(figures.png(made, dpi=200, background="white"))).convert("RGB")
+
+    def until(self, step: int, psnr: float, ssim: float) -> np.ndarray:
+        """The panel with the curves up to a step, to which the given figures belong."""
+        image = self._base.copy()
+        draw = ImageDraw.Draw(image)
+        for (name, ax), value, colour in zip(self._axes.items(), (psnr, ssim), figures.COLOURS, strict=False):
+            points = self._points[name]
+            across, up = ax.transData.transform((step, np.clip(value, *ax.get_ylim())))
+            x, y = 2 * across, image.height - 2 * up  # the base has twice the figure's own 100 dots an inch
+            points.append((x, y))
+            if len(points) > 1:
+                draw.line(points, fill=colour, width=4, joint="curve")
+            draw.ellipse((x - 5, y - 5, x + 5, y + 5), fill=colour)
+        return np.asarray(image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS))

@@ -1,0 +1,133 @@
+"""A race: several networks learn the same picture for equal seconds of processor time."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from atelier.data.pictures import Picture
+from atelier.drawing import Chart, Frame, Line
+from atelier.errors import UserError
+from atelier.fields.fitting import FitError, FitStep, fit
+from atelier.fields.metrics import decibels
+from atelier.fields.networks import parameter_count, pixels_of
+from atelier.fields.rendering import to_uint8
+
+MOST_RUNNERS = 4
+_MEASURES = 24
+
+
+@dataclass
+class Runner:
+    """Where one network stands: processor seconds used, steps made, figures in dB and SSIM, its picture (H, W, C), its
+    curve so far, and the error that ended its race, if any."""
+
+    parameters: int
+    seconds: float = 0.0
+    step: int = 0
+    psnr: float = 0.0
+    ssim: float = 0.0
+    picture: Tensor | None = field(default=None, repr=False)
+    curve: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []), repr=False)
+    error: str = ""
+
+    def measured(self, step: FitStep) -> None:
+        """Take over the figures of a step."""
+        found = step.measure()
+        self.seconds, self.step, self.psnr, self.ssim = step.seconds, step.step, found.psnr, found.ssim
+        self.picture = found.picture
+        for line, value in zip(self.curve, (step.seconds, found.psnr), strict=True):
+            line.append(value)
+
+
+@dataclass(frozen=True)
+class Lap:
+    """A moment of a race: steps of all runners, progress in [0, 1], and who was measured just now."""
+
+    step: int
+    progress: float
+    seconds: float
+    newest: str
+    runners: Mapping[str, Runner] = field(repr=False)
+    picture: Tensor = field(repr=False)
+
+
+def race(
+    networks: Mapping[str, nn.Module], picture: Picture | Tensor, *, seconds: float = 5.0, **training: Any
+) -> Iterator[Lap]:
+    """Let every network learn a picture for `seconds` of processor time; yields laps as they happen.
+
+    The runner with the least time used goes next, so all curves grow together. Time is that of this thread with one
+    torch thread, measuring excluded: other work on the machine makes the race longer, not unfair. A runner that
+    fails drops out with an error.
+
+    Args:
+        networks: name -> any module that `fit` takes; one to four. training: other arguments of `fit`.
+    """
+    if not 1 <= len(networks) <= MOST_RUNNERS:
+        raise UserError(f"A race needs one to {MOST_RUNNERS} networks, and {len(networks)} are chosen.")
+    training = training | {"seconds": seconds, "steps": None, "memory": 0, "clock": time.thread_time}
+    runs = {name: fit(network, picture, **training) for name, network in networks.items()}
+    runners = {name: Runner(parameter_count(network)) for name, network in networks.items()}
+    used, due = dict.fromkeys(runs, 0.0), dict.fromkeys(runs, 0.0)
+    count, last = 0, dict.fromkeys(runs)
+    while runs:
+        name = min(runs, key=used.__getitem__)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            step = next(runs[name], None)
+        except FitError as error:
+            runners[name].error, step = str(error), None
+        finally:
+            torch.set_num_threads(threads)
+        count += step is not None
+        if step is None:
+            del runs[name]
+            if not runners[name].error:
+                continue
+            if last[name] is not None:
+                runners[name].measured(last[name])
+        else:
+            last[name], used[name] = step, step.seconds
+            if step.seconds < due[name] and step.progress < 1:
+                continue
+            due[name] = step.seconds + seconds / _MEASURES
+            runners[name].measured(step)
+        progress = min((used[each] / seconds for each in runs), default=1.0)
+        yield Lap(count, min(progress, 1.0), sum(used.values()), name, runners, pixels_of(picture))
+
+
+def race_panels(lap: Lap, full: bool = True) -> Frame:
+    """The newest picture of every runner and their curves; with `full` false only the picture that changed."""
+    blank = np.full(lap.picture.shape[:2], 128, np.uint8)
+    shown = lap.runners if full else {lap.newest: lap.runners[lap.newest]}
+    lines = [Line(*map(list, runner.curve), name) for name, runner in lap.runners.items()]
+    return Frame(
+        {name: blank if r.picture is None else to_uint8(r.picture) for name, r in shown.items()},
+        {name: f"{name} · {r.error or decibels(r.psnr)}" for name, r in lap.runners.items() if r.picture is not None},
+        [Chart("PSNR, dB", lines, digits=1, over="processor seconds each", height=180, newest=False)],
+        step=lap.step,
+        total="steps in all",
+        seconds=lap.seconds,
+    )
+
+
+def standings(lap: Lap) -> list[dict[str, str]]:
+    """The last figures of every runner as rows of a table, best first."""
+    return [
+        {
+            "network": name,
+            "PSNR, dB": f"{runner.psnr:.2f}",
+            "SSIM": f"{runner.ssim:.4f}",
+            "processor seconds": f"{runner.seconds:.1f}",
+            "steps": f"{runner.step:,}",
+            "parameters": f"{runner.parameters:,}",
+            "remark": runner.error,
+        }
+        for name, runner in sorted(lap.runners.items(), key=lambda item: -item[1].psnr)
+    ]

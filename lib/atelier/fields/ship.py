@@ -1,0 +1,105 @@
+"""The networks that ship with the product: `uv run python -m atelier.fields.ship` fits them.
+
+Each painting, 384 pixels on its longer side, becomes a hash grid with 0.9 parameters per value, stored as float16.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from atelier.data.catalogue import PAINTINGS
+from atelier.data.pictures import Picture, load_picture, painting_file, weights_file
+from atelier.errors import UserError
+from atelier.fields import networks
+from atelier.fields.fitting import FitStep, compared, fit, rendered
+from atelier.fields.history import History
+from atelier.fields.networks import CoordinateNetwork, build
+
+STEPS = 10_000
+_SAME = 1.0  # dB
+
+
+def finished(picture: Picture, network: nn.Module | None = None) -> FitStep | None:
+    """A finished step to open a page with.
+
+    A network that comes from a checkpoint is shown as it is. In place of a fresh one (or None) that is built like the
+    network that ships with this painting, the shipped one is shown. For all else there is None.
+    """
+    if isinstance(network, CoordinateNetwork) and network.past:
+        return _step(picture, network, "Play goes on from here")
+    name = next((name for name, painting in PAINTINGS.items() if painting.title == picture.title), None)
+    if name is None or not weights_file(name).is_file():
+        return None
+    shipped, spec, extra = networks.load(weights_file(name))
+    own = spec if network is None else getattr(network, "spec", None)
+    if own is None or dataclasses.replace(own, seed=spec.seed, aspect=spec.aspect) != spec:
+        return None
+    if abs(spec.aspect / picture.aspect - 1) > 0.02 or picture.pixels.shape[-1] != spec.channels:
+        return None
+    step = _step(picture, shipped, "finished beforehand")
+    best = max(_numbers(extra, "psnr"), default=0.0)
+    return step if step.psnr > best - _SAME else None  # an upload may bear a painting's name
+
+
+def _step(picture: Picture, network: CoordinateNetwork, note: str) -> FitStep:
+    """A network that has learned already, with what its file tells of its training."""
+    history, past = History(), network.past
+    measure = compared(rendered(network, picture.pixels), picture.pixels)
+    lines = {name: _numbers(past, name) for name in ("step", "seconds", "loss", "psnr", "ssim")}
+    if (
+        len({len(line) for line in lines.values()}) == 1
+        and lines["psnr"]
+        and abs(lines["psnr"][-1] - measure.psnr) < _SAME
+    ):
+        history.curves.update(lines)
+    steps, seconds = (past.get(name) for name in ("steps", "seconds"))
+    return FitStep(
+        step=int(steps) if _is_number(steps) else 0,
+        loss=10 ** (-measure.psnr / 10),
+        seconds=float(seconds) if _is_number(seconds) else 0.0,
+        learning_rate=0.0,
+        progress=1.0,
+        picture=picture.pixels,
+        history=history,
+        trained=network,
+        title=picture.title,
+        total="steps",
+        note=note,
+    )
+
+
+def _numbers(past: Mapping[str, Any], name: str) -> list[float]:
+    """A curve of a checkpoint's history, empty where it holds anything but numbers."""
+    history = past.get("history")
+    line = history.get(name) if isinstance(history, Mapping) else None
+    return line if isinstance(line, list) and all(map(_is_number, line)) else []
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < 1e12
+
+
+def main() -> None:
+    """Fit, store and measure every painting's network."""
+    for name in PAINTINGS:
+        if painting_file(name) is None:
+            raise UserError(f"{name} is not on this machine; open it once in the painting fitter, online.")
+        picture, path, due = load_picture(name), weights_file(name), 0.0
+        for step in fit(build(picture=picture), picture, steps=STEPS):
+            if step.seconds >= due or step.progress == 1:
+                step.measure()
+                due = 1.18 * step.seconds
+        history = {key: [float(f"{v:.5g}") for v in values] for key, values in step.history.curves.items()}
+        networks.save(path, step.network, True, steps=step.step, seconds=round(step.seconds, 1), history=history)
+        shipped = finished(picture)
+        print(
+            f"{path.name}: {shipped.psnr:.2f} dB, SSIM {shipped.measure().ssim:.4f}, "
+            f"{networks.parameter_count(shipped.network):,} parameters for {picture.pixels.numel():,} values, "
+            f"{path.stat().st_size / 1e3:,.0f} kB, {step.seconds:.0f} s"
+        )
+
+
+if __name__ == "__main__":
+    main()
