@@ -1,579 +1,538 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="full", app_title="Random-field explorer")
+app = marimo.App(width="full", app_title="Random fields")
+
+with app.setup:
+    import marimo as mo
+    from atelier import cppn, drawing, page  # nothing here imports torch
+    from atelier.page.controls import follow_in_address
 
 
 @app.cell(hide_code=True)
 def _():
-    import contextlib
-
-    import marimo as mo
-    from atelier.page.controls import asked_for, follow_in_address
-    from atelier.errors import UserError
-    from atelier.explorer.settings import ExplorerSettings
-
-    live = mo.app_meta().request is not None  # a browser looks on; else a script, a test or an export
-    return ExplorerSettings, UserError, asked_for, contextlib, follow_in_address, live, mo
-
-
-@app.cell(hide_code=True)
-def _(ExplorerSettings, asked_for, live):
-    given, problem = asked_for(ExplorerSettings, "cppn_explorer", live, check=ExplorerSettings.begin)
-    return given, problem
-
-
-@app.cell(hide_code=True)
-def _(mo, problem):
-    _promise = mo.md(
-        "<span style='font-size: 1.35rem; font-weight: 700'>Random-field explorer</span> &ensp; Networks that nobody trained draw "
-        "pictures that nobody planned. Choose the one you like, and it has children."
+    mo.vstack(
+        [
+            mo.md(
+                "# Random fields\nNetworks that nobody trained draw pictures that nobody planned. Choose the one you like, "
+                "and it has children."
+            ),
+            page.links("Knobs", "Look inside", "Family", "Animate", "Print", "Keep", "How it works", "Try this"),
+        ],
+        gap=0.2,
     )
-    mo.vstack([_promise, *([mo.callout(problem, kind="warn")] if problem else [])], gap=0.2)
+    return
+
+
+@app.cell
+def _():
+    # What an address and a command line can ask for: a picture, a recipe, a style, any property of a field.
+    begin_ask, strength_ask, files_ask = page.controls(
+        cppn.begin_options(),
+        dict(strength=page.number(0, 1, 0.35, step=0.01, title="Siblings: from tweak to overhaul")),
+        cppn.file_options(),
+        later=cppn.motion_options(),
+    )
+    return begin_ask, files_ask, strength_ask
+
+
+@app.cell
+def _(begin_ask):
+    with page.check():
+        begin = cppn.begin(**begin_ask.value)  # or your own: cppn.FieldSpec(seed=3, topology="watts_strogatz")
+    return (begin,)
+
+
+@app.cell
+def _(begin):
+    # An exploration: the picture, its family, its siblings. Visitors' favourites stay in their own browsers.
+    browser_shelf = page.shelf("atelier favourites")
+    with page.check():
+        breeder = cppn.Breeder(begin, shelf=browser_shelf.widget if page.session().visitor else None)
+    return breeder, browser_shelf
+
+
+@app.cell(hide_code=True)
+def _(breeder):
+    viewer = page.viewer(poster="random_fields", longer=560, spans="shorter", least=1e-3, most=1e12)
+    siblings = page.gallery(
+        breeder.choose,
+        {"Cross…": breeder.cross, "More siblings": lambda picks: breeder.more()},
+        poster="random_fields_siblings",
+    )
+    buttons = page.actions(
+        {
+            "Surprise me": breeder.surprise,
+            "Other colours": breeder.recolour,
+            "Undo": breeder.undo,
+            "Keep": breeder.keep,
+        },
+        lead=True,
+    )
+    return buttons, siblings, viewer
+
+
+@app.cell(hide_code=True)
+def _(browser_shelf, buttons, siblings, strength_ask, viewer):
+    _side = "flex: 0 1 min(100%, max(19rem, min(48.5%, 100vh - 15.5rem))); min-width: 0"
+    mo.Html(
+        f"<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
+        f"<div style='{_side}'>{viewer}<div style='margin-top: .4rem'>{buttons}{browser_shelf}</div></div>"
+        f"<div style='{_side}'>{siblings}<div style='margin-top: .3rem'>{page.panel(strength_ask)}</div></div></div>"
+    )
     return
 
 
 @app.cell(hide_code=True)
-def _(live, mo):
-    with mo.status.spinner("Loading the library …") if live else mo.capture_stdout():
-        from atelier.explorer import drawings, knobs
-        from atelier.explorer.exports import WALKS
-        from atelier.explorer.stage import Loop, Stage
-        from atelier.cppn.activations import ACTIVATIONS
-        from atelier.cppn.rendering import estimate
-        from atelier.cppn.window import read_size
-        from atelier.page.jobs import until_session_ends
-    return ACTIVATIONS, Loop, Stage, WALKS, drawings, estimate, knobs, read_size, until_session_ends
+def _(begin_ask, breeder, get_shown):
+    get_shown()
+    note = " ".join([*begin_ask.sentences, breeder.note or (cppn.hint(breeder.spec) if breeder.draft else "")])
+    mo.Html(f"<div role='status' style='min-height: 1.5em'>{mo.md(note)}</div>")
+    return (note,)
 
 
 @app.cell(hide_code=True)
-def _(Stage, contextlib, given, live, mo, until_session_ends):
-    # One stage a session. Everything that runs or is held ends with the session.
-    closing = contextlib.ExitStack()
-    stage = guard = None
-    if live:
-        stage = Stage(given, visitors=mo.app_meta().mode == "run")
-        closing.callback(stage.close)
-        guard = until_session_ends(closing)
-    return closing, guard, stage
+def _():
+    get_shown, set_shown = mo.state(0)  # counts whatever changes
+    get_base, set_base = mo.state(0)  # counts the pictures that need other knobs
+    get_turned, set_turned = mo.state(0)  # counts turns of the knobs
+    return get_base, get_shown, get_turned, set_base, set_shown, set_turned
 
 
-@app.cell(hide_code=True)
-def _(live, mo, stage):
-    actions_view = mo.ui.anywidget(stage.actions) if live else None
-    viewer_view = mo.ui.anywidget(stage.viewer) if live else None
-    gallery_view = mo.ui.anywidget(stage.gallery) if live else None
-    graph_view = mo.ui.anywidget(stage.graph) if live else None
-    tree_view = mo.ui.anywidget(stage.tree) if live else None
-    keeping_view = mo.ui.anywidget(stage.keeping) if live else None
-    kept_view = mo.ui.anywidget(stage.kept) if live else None
-    canvas_view = mo.ui.anywidget(stage.canvas) if live else None
-    export_views = {name: mo.ui.anywidget(made) for name, made in stage.exporters.items()} if live else {}
-    # In a web app favourites stay in the visitor's browser; an empty piece of the page reaches into it.
-    shelf_view = mo.ui.anywidget(stage.shelf) if live and mo.app_meta().mode == "run" else None
-    return (
-        actions_view,
-        canvas_view,
-        export_views,
-        gallery_view,
-        graph_view,
-        keeping_view,
-        kept_view,
-        shelf_view,
-        tree_view,
-        viewer_view,
-    )
-
-
-@app.cell(hide_code=True)
-def _(given, mo):
-    strength_slider = mo.ui.slider(0.01, 1, step=0.01, value=max(0.01, given.strength), debounce=True, full_width=True)
-    return (strength_slider,)
-
-
-@app.cell(hide_code=True)
-def _(live, stage, strength_slider):
-    if live:
-        stage.set_strength(strength_slider.value)
+@app.cell
+def _(
+    breeder,
+    buttons,
+    get_turned,
+    kept,
+    keeping,
+    loaded,
+    node_chosen,
+    set_base,
+    set_shown,
+    siblings,
+    strength_ask,
+    tree,
+    viewer,
+):
+    # Whatever was clicked or turned: the picture and its siblings follow, and the address.
+    buttons, get_turned(), kept, keeping, loaded, node_chosen, tree
+    breeder.set_strength(strength_ask.value["strength"])
+    with breeder.telling():
+        breeder.look(viewer.window)
+    news = breeder.news()
+    if news.picture:
+        viewer.show({breeder.name: breeder.draw}, window=breeder.place)
+    if news.siblings:
+        siblings.fill(breeder.breed(), total=cppn.LITTER)
+    if news.knobs:
+        set_base(lambda count: count + 1)
+    if news.anything:
+        set_shown(lambda count: count + 1)
+    follow_in_address({**dict.fromkeys(cppn.begin_options()), "field": breeder.token})
     return
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    load_file = mo.ui.file(
+def _():
+    mo.md("""
+    ## Knobs
+    Everything that makes this picture, and only what does something in it. Turn a knob, and the picture is drawn anew.
+    """)
+    return
+
+
+@app.cell
+def _(breeder, get_base):
+    get_base()
+    base = breeder.spec
+    knob_asks = {group: page.Ask(knobs, {}) for group, knobs in cppn.knobs_of(base).items()}
+    return base, knob_asks
+
+
+@app.cell
+def _(base, breeder, knob_asks, set_turned):
+    with breeder.telling():
+        if breeder.turn(base, {name: value for ask in knob_asks.values() for name, value in ask.value.items()}):
+            set_turned(lambda count: count + 1)
+    return
+
+
+@app.cell(hide_code=True)
+def _(breeder):
+    knob_view = page.viewer(longer=420, spans="shorter", least=1e-3, most=1e12)
+    return (knob_view,)
+
+
+@app.cell(hide_code=True)
+def _(breeder, get_shown, knob_view):
+    get_shown()
+    knob_view.show({breeder.name: breeder.draw}, window=breeder.place)
+    return
+
+
+@app.cell(hide_code=True)
+def _(knob_asks, knob_view):
+    _cards = "".join(
+        f"<details {'open' if _group != 'Weights' else ''} style='flex: 1 1 14rem; min-width: 0'>"
+        f"<summary style='cursor: pointer; font-weight: 600; margin-bottom: .5rem'>{_group}</summary>{page.panel(_ask)}</details>"
+        for _group, _ask in knob_asks.items()
+        if _ask.elements
+    )
+    mo.Html(
+        "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
+        f"<div style='flex: 1 1 min(100%, 19rem); max-width: 26rem; position: sticky; top: .5rem; z-index: 2'>{knob_view}</div>"
+        f"<div style='flex: 3 1 min(100%, 30rem); min-width: 0; display: flex; flex-wrap: wrap; gap: 1rem 1.5rem'>{_cards}</div></div>"
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(note):
+    mo.md(note)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md("""
+    ## Look inside
+    The network of this field: a place of the plane goes in on the left, its colour comes out on the right. Click a node to
+    see what its neurons see, and give it another curve.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(breeder):
+    graph = page.diagram()
+    return (graph,)
+
+
+@app.cell
+def _(breeder, get_base, graph):
+    get_base()
+    node, _curve = cppn.activation_of(breeder.spec, graph.chosen)
+    curve_ask = page.Ask(dict(curve=page.choice(cppn.ACTIVATIONS, _curve, title=f"Curve of {node}", door="page")), {})
+    return curve_ask, node
+
+
+@app.cell
+def _(breeder, curve_ask, node):
+    node_chosen = (node, curve_ask.value["curve"])
+    if node_chosen != cppn.activation_of(breeder.spec, node):
+        breeder.set_activation(*node_chosen)
+    return (node_chosen,)
+
+
+@app.cell
+def _(breeder, get_shown, graph, node):
+    get_shown()
+    graph.svg = cppn.graph_svg(breeder.spec, selected=node)
+    sheet = cppn.neuron_sheet(breeder.recipe, node)  # what the neurons of this node see, black to white
+    strips = cppn.neuron_strips(breeder.recipe)  # ten neurons of every node
+    return sheet, strips
+
+
+@app.cell(hide_code=True)
+def _(breeder, curve_ask, graph, node, sheet, strips):
+    _curves = {_node.name: f" · {_node.activation}" for _node in cppn.plan(breeder.spec)}
+    _rows = [
+        mo.vstack(
+            [mo.md(f"<small>{_name}{_curves[_name]}</small>"), mo.image(drawing.encoded(_strip), alt=_name)], gap=0.1
+        )
+        for _name, _strip in strips.items()
+    ]
+    mo.vstack(
+        [
+            graph,
+            page.panel(curve_ask),
+            mo.md(f"**{node.capitalize()}**: its neurons over the plane, each from black to white on its own scale"),
+            mo.image(drawing.encoded(sheet), alt=f"Neurons of {node}"),
+            mo.md("**Every layer**: ten of its neurons"),
+            mo.Html(f"<div style='overflow-x: auto'>{mo.vstack(_rows, gap=0.5)}</div>"),
+        ],
+        gap=0.6,
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md("""
+    ## Family
+    Nobody is forgotten: click any picture to go back to it. The thick line is how this picture came about.
+    """)
+    return
+
+
+@app.cell
+def _(breeder):
+    tree = page.diagram(choose=lambda number: breeder.back_to(int(number)))
+    return (tree,)
+
+
+@app.cell(hide_code=True)
+def _(tree):
+    tree
+    return
+
+
+@app.cell
+def _(breeder, get_shown, tree):
+    get_shown()
+    tree.svg = cppn.family_tree(breeder.family, breeder.thumb)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md("""
+    ## Animate
+    A walk says what each frame shows: where one looks, the latent vector, or the weights. Every walk ends where it began,
+    so the loop has no seam. A field whose only inputs are *spiral* and *theta* can be zoomed into for ever.
+    """)
+    return
+
+
+@app.cell
+def _(files_ask):
+    motion_ask = page.controls(cppn.motion_options(files_ask.value["animate"]))
+    loop_view = page.live(verb="Play the loop", height=420, brief=True)
+    return loop_view, motion_ask
+
+
+@app.cell
+def _(breeder, get_shown, loop_view, motion_ask):
+    get_shown()
+    motion = motion_ask.value
+    walk = cppn.walk_for(motion["walk"], breeder.recipe, motion["reach"], motion["path"])  # t in [0, 1] -> a recipe
+    loop = loop_view.play(
+        cppn.rehearse,
+        breeder.token,
+        **{_name: motion[_name] for _name in ("walk", "reach", "path", "frames", "fps")},
+        show=lambda frame, full: drawing.Frame(
+            {"loop": frame.pixels}, step=frame.step, total=f"of {frame.count} frames"
+        ),
+        opening=cppn.frame_at(walk, 0, motion["frames"], (256, 256)),
+        aside=True,
+    )
+    return loop, motion, walk
+
+
+@app.cell(hide_code=True)
+def _(breeder, loop, loop_view, motion, motion_ask, walk):
+    _form = {"zoom": ["walk", "reach"], "latent": ["walk", "path"], "weights": ["walk"]}[motion["walk"]]
+    _file = page.take_home(
+        {
+            f"{breeder.stem}-{motion['walk']}.{motion['format']}": page.File(
+                "The animation",
+                f"{motion['frames']} frames of {motion['side']} pixels",
+                lambda: cppn.animation_file(
+                    walk, motion["frames"], (int(motion["side"]),) * 2, motion["fps"], f".{motion['format']}"
+                ),
+                written=False,
+            )
+        }
+    )
+    _loop = mo.image(loop.step.data, alt="The loop", rounded=True) if loop.step and loop.step.data else mo.md("")
+    page.beside(
+        mo.vstack([page.panel(motion_ask, first=[*_form, "frames", "fps", "side", "format"]), _file, _loop], gap=0.8),
+        loop_view,
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md("""
+    ## Print
+    The picture is *drawn* at this size, not enlarged: more pixels show more of the same function.
+    """)
+    return
+
+
+@app.cell
+def _():
+    papers = {
+        f"{_w}x{_h}": f"{_w} × {_h}"
+        for _w, _h in [(1024, 1024), (2048, 2048), (4096, 4096), (8192, 8192), (16384, 16384)]
+    }
+    papers |= {
+        "1920x1080": "1920 × 1080, screen",
+        "3840x2160": "3840 × 2160, screen",
+        "2480x3508": "2480 × 3508, A4 at 300 dpi",
+    }
+    paper_ask = page.Ask(
+        dict(paper=page.choice({**papers, "own": "own size"}, "4096x4096", title="Size", door="page")), {}
+    )
+    return (paper_ask,)
+
+
+@app.cell
+def _(breeder, files_ask, get_shown, paper_ask):
+    get_shown()
+    paper, samples = paper_ask.value["paper"], files_ask.value["supersample"]
+    print_size = files_ask.value["size"] if paper == "own" else tuple(map(int, paper.split("x")))
+    cost = cppn.estimate(breeder.spec, print_size, supersample=samples)
+    return cost, paper, print_size, samples
+
+
+@app.cell(hide_code=True)
+def _(breeder, cost, files_ask, paper, paper_ask, print_size, samples):
+    _width, _height = print_size
+    mo.vstack(
+        [
+            mo.hstack(
+                [
+                    page.panel(paper_ask),
+                    page.panel(files_ask, first=["supersample", *(["size"] if paper == "own" else [])]),
+                ],
+                justify="start",
+                gap=2,
+                wrap=True,
+            ),
+            mo.md(
+                f"About **{cost.seconds:,.0f} seconds** and **{cost.bytes / 1e6:,.0f} MB** of memory besides the file itself, on this "
+                f"machine; {_width / 300 * 2.54:.0f} × {_height / 300 * 2.54:.0f} cm at 300 dpi."
+            ),
+            page.take_home(
+                {
+                    f"{breeder.stem}-{_width}x{_height}.png": page.File(
+                        "The print",
+                        f"{_width} × {_height} pixels, with its recipe",
+                        lambda: cppn.print_file(breeder.recipe, print_size, supersample=samples),
+                        written=False,
+                    )
+                }
+            ),
+        ],
+        gap=0.6,
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md("""
+    ## Keep
+    A picture carries its recipe: take it home, and drop the file here to go on from it, years later.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(breeder):
+    name_text = mo.ui.text(placeholder="Name", label="Keep what you see as", max_length=80)
+    keeping = page.actions({"Keep it": lambda: breeder.keep(name_text.value)})
+    kept = page.gallery(breeder.open_favourite, {"Remove": breeder.forget}, columns=6)
+    upload = mo.ui.file(
         filetypes=[".png", ".json"], kind="area", max_size=60 << 20, label="Drop a PNG or JSON that Atelier saved"
     )
-    return (load_file,)
+    return keeping, kept, name_text, upload
 
 
-@app.cell(hide_code=True)
-def _(live, load_file, stage):
-    if live and load_file.value:
-        stage.load(load_file.contents(), load_file.name())
-    loaded = load_file.value
+@app.cell
+def _(breeder, upload):
+    loaded = upload.name()
+    if loaded:
+        with breeder.telling():
+            breeder.load(upload.contents(), loaded)
     return (loaded,)
 
 
-@app.cell(hide_code=True)
-def _(actions_view, gallery_view, kept_view, latent_given, live, loaded, node_choice_made, stage, tree_view):
-    # What shows another picture; the cells that look at `shown` run again after it.
-    actions_view, gallery_view, kept_view, latent_given, loaded, node_choice_made, tree_view
-    shown = (stage.explorer.spec, stage.explorer.name) if live else None
-    return (shown,)
+@app.cell
+def _(breeder, browser_shelf, get_shown, kept):
+    browser_shelf, get_shown()
+    favourites = breeder.favourites()
+    kept.show([drawing.encoded(_p, "JPEG") for _p in cppn.thumbnails(favourites.values())], list(favourites))
+    return (favourites,)
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    get_node_choice, set_node_choice = mo.state(None)
-    get_latent, set_latent = mo.state(None)
-    return get_latent, get_node_choice, set_latent, set_node_choice
-
-
-@app.cell(hide_code=True)
-def _(get_node_choice):
-    node_choice_made = get_node_choice()
-    return (node_choice_made,)
-
-
-@app.cell(hide_code=True)
-def _(get_latent):
-    latent_given = get_latent()
-    return (latent_given,)
-
-
-@app.cell(hide_code=True)
-def _(actions_view, gallery_view, live, mo, shelf_view, strength_slider, viewer_view):
-    _strength = mo.Html(
-        "<div style='display: flex; gap: .6rem; align-items: center; font-size: .875rem'><span>tweak</span>"
-        f"<div style='flex: 1'>{strength_slider}</div><span>overhaul</span></div>"
-    )
-    _side = "flex: 0 1 min(100%, clamp(18rem, 60vh, 30rem)); min-width: 0"
-    (
-        mo.Html(
-            "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
-            f"<div style='{_side}'>{viewer_view}<div style='margin-top: .4rem'>{actions_view}{'' if shelf_view is None else shelf_view}</div></div>"
-            f"<div style='{_side}'>{gallery_view}<div style='margin-top: .2rem'>{_strength}</div></div></div>"
-        )
-        if live
-        else None
-    )
-    return
-
-
-@app.cell(hide_code=True)
-def _(favourite_names, knobs_turned, live, mo, shown, stage):
-    favourite_names, knobs_turned, shown
-    _notes = [(stage.problem, "danger"), (stage.knob_problem, "danger"), (stage.note, "success")] if live else []
-    mo.vstack([mo.callout(text, kind=kind) for text, kind in _notes if text]) if any(
-        text for text, _ in _notes
-    ) else None
-    return
-
-
-@app.cell(hide_code=True)
-def _(live, mo):
-    view = mo.ui.tabs(
-        dict.fromkeys(
-            ("Knobs", "Look inside", "Family", "Animate", "Print", "Favourites & recipes", "How it works"), ""
-        )
-    )
-    view if live else None
-    return (view,)
-
-
-@app.cell(hide_code=True)
-def _(knobs, live, mo, shown, stage):
-    shown  # another picture brings its own knobs
-    base = stage.explorer.spec if live else None
-    knob_controls = mo.ui.dictionary(
-        {group: mo.ui.dictionary(knobs.knobs(base, names)) for group, names in knobs.GROUPS.items()} if live else {}
-    )
-    latent_controls = mo.ui.array(knobs.latent_sliders(base) if live else [])
-    first = {}  # where these knobs stood at first, noted before anyone turns them
-    return base, first, knob_controls, latent_controls
-
-
-@app.cell(hide_code=True)
-def _(live, mo, set_latent, shown, stage):
-    shown
-
-    def _give(value):
-        stage.give_latent(int(value or 0))
-        set_latent((value, stage.explorer.token))
-
-    latent_size = (
-        mo.ui.number(
-            0, 64, step=1, value=len(stage.explorer.spec.latent), label="Length of the latent vector", on_change=_give
-        )
-        if live
-        else None
-    )
-    return (latent_size,)
-
-
-@app.cell(hide_code=True)
-def _(UserError, base, first, knob_controls, knobs, latent_controls, live, stage):
-    knobs_turned = None
-    if live:
-        first.setdefault("knobs", knob_controls.value)
-        first.setdefault("latent", latent_controls.value)
-        try:
-            _changes = {}
-            for _group, _values in knob_controls.value.items():
-                _changes |= knobs.changes(first["knobs"][_group], _values)
-            if latent_controls.value != first["latent"]:
-                _changes["latent"] = tuple(float(v) for v in latent_controls.value)
-            stage.tune(base, _changes)
-        except UserError as _error:
-            stage.knob_problem = str(_error)
-        knobs_turned = stage.explorer.spec
-    return (knobs_turned,)
-
-
-@app.cell(hide_code=True)
-def _(Loop, WALKS, mo):
-    _own = Loop()
-    loop_form = mo.ui.dictionary(
-        {
-            "kind": mo.ui.dropdown({text: name for name, text in WALKS.items()}, value=WALKS[_own.kind], label="Walk"),
-            "path": mo.ui.dropdown(
-                {
-                    "closed spline": "spline",
-                    "straight lines": "lerp",
-                    "great circles": "slerp",
-                    "figure of eight": "eight",
-                },
-                value="closed spline",
-                label="Path",
+def _(breeder, browser_shelf, favourites, files_ask, keeping, kept, loop, motion, name_text, note, upload):
+    _where = "Favourites are kept in `favourites.json`, in the data folder."
+    if page.session().visitor:
+        _where = "Favourites stay in *this browser*; the server keeps none. Take them with you to have them in another."
+        if not browser_shelf.works:
+            _where = "**This browser keeps nothing** (its storage is full or switched off): take the favourites home."
+    _recipe, _size, _asked = breeder.recipe, files_ask.value["size"], files_ask.value
+    _files = {
+        f"{breeder.stem}.png": page.File(
+            "The picture",
+            "{} × {} pixels, with its recipe".format(*_size),
+            lambda: cppn.print_file(_recipe, _size, supersample=_asked["supersample"]),
+        ),
+        "recipe.json": page.File("The recipe", "all that makes the picture", lambda: cppn.recipe_file(_recipe)),
+        f"{breeder.stem}-siblings.png": page.File(
+            "Siblings",
+            "a sheet of them",
+            lambda: cppn.siblings_file(breeder.recipe, _asked["grid"] or (4, 4), breeder.mutation),
+            written=_asked["grid"] is not None,
+        ),
+        f"{breeder.stem}-{_asked['animate']}.{motion['format']}": page.File(
+            "Animation",
+            "",
+            lambda: cppn.animation_file(
+                cppn.walk_for(_asked["animate"], _recipe),
+                motion["frames"],
+                _size,
+                motion["fps"],
+                f".{motion['format']}",
             ),
-            "reach": mo.ui.slider(
-                steps=[0.1, 0.5, 2, 4, 8, 16, 32, 64, 256, 1024], value=16, label="Zoom", show_value=True
-            ),
-            "frames": mo.ui.slider(12, 480, step=12, value=_own.frames, label="Frames", show_value=True),
-            "fps": mo.ui.slider(5, 60, step=1, value=_own.fps, label="A second", show_value=True),
-            "side": mo.ui.dropdown(
-                {f"{side} pixels": side for side in (256, 384, 512, 768, 1080)}, value="512 pixels", label="Size"
-            ),
-            "ending": mo.ui.dropdown(
-                {"WebP": ".webp", "GIF": ".gif", "APNG": ".png", "MP4": ".mp4"}, value="WebP", label="Format"
-            ),
-        }
-    )
-    return (loop_form,)
-
-
-@app.cell(hide_code=True)
-def _(Loop, live, loop_form, stage):
-    if live:
-        stage.set_loop(Loop(**loop_form.value))
-    chosen_loop = stage.loop if live else None
-    return (chosen_loop,)
-
-
-@app.cell(hide_code=True)
-def _(chosen_loop, live, mo, stage):
-    frame_slider = (
-        mo.ui.slider(
-            1, chosen_loop.frames, value=1, label="Frame", full_width=True, on_change=lambda n: stage.seek(int(n) - 1)
-        )
-        if live
-        else None
-    )
-    return (frame_slider,)
-
-
-@app.cell(hide_code=True)
-def _(mo):
-    print_choice = mo.ui.dropdown(
-        [
-            "1024x1024",
-            "2048x2048",
-            "4096x4096",
-            "8192x8192",
-            "16384x16384",
-            "1920x1080",
-            "3840x2160",
-            "2480x3508",
-            "other",
-        ],
-        value="4096x4096",
-        label="Pixels",
-    )
-    print_text = mo.ui.text("3000x2000", label="Other size")
-    print_samples = mo.ui.dropdown(
-        {"one sample a pixel": 1, "2 × 2 samples": 2, "3 × 3 samples": 3, "4 × 4 samples": 4},
-        value="one sample a pixel",
-        label="Smooth edges",
-    )
-    return print_choice, print_samples, print_text
-
-
-@app.cell(hide_code=True)
-def _(mo):
-    favourite_name = mo.ui.text(placeholder="Name", label="Keep what you see as")
-    return (favourite_name,)
-
-
-@app.cell(hide_code=True)
-def _(favourite_name, live, stage):
-    if live:
-        stage.name_wanted = favourite_name.value
-    return
-
-
-@app.cell(hide_code=True)
-def _(mo):
-    get_forgotten, set_forgotten = mo.state(0)
-    return get_forgotten, set_forgotten
-
-
-@app.cell(hide_code=True)
-def _(get_forgotten):
-    forgotten = get_forgotten()
-    return (forgotten,)
-
-
-@app.cell(hide_code=True)
-def _(actions_view, forgotten, keeping_view, kept_view, live, loaded, mo, set_forgotten, shelf_view, stage):
-    actions_view, forgotten, keeping_view, kept_view, loaded, shelf_view
-    favourite_names = stage.favourites() if live else []
-
-    def _forget(name):
-        if name:
-            stage.forget(name)
-            set_forgotten(lambda n: n + 1)
-
-    forget_choice = mo.ui.dropdown(favourite_names, label="Remove", on_change=_forget)
-    return favourite_names, forget_choice
-
-
-@app.cell(hide_code=True)
-def _(ACTIVATIONS, graph_view, live, mo, set_node_choice, shown, stage):
-    graph_view, shown  # the node that was clicked
-
-    def _set(activation):
-        stage.set_activation(activation)
-        set_node_choice((stage.node, activation, stage.explorer.token))
-
-    node_choice = (
-        mo.ui.dropdown(list(ACTIVATIONS), value=stage.activation(), label=f"Activation of {stage.node}", on_change=_set)
-        if live
-        else None
-    )
-    return (node_choice,)
-
-
-@app.cell(hide_code=True)
-def _(
-    UserError,
-    canvas_view,
-    drawings,
-    estimate,
-    export_views,
-    favourite_name,
-    favourite_names,
-    forget_choice,
-    frame_slider,
-    graph_view,
-    keeping_view,
-    kept_view,
-    knob_controls,
-    latent_controls,
-    latent_size,
-    live,
-    load_file,
-    loop_form,
-    mo,
-    node_choice,
-    print_choice,
-    print_samples,
-    print_text,
-    read_size,
-    shown,
-    stage,
-    tree_view,
-    view,
-):
-    shown
-
-    def _knobs():
-        def column(names):
-            return mo.vstack(names, gap=0.4)
-
-        _latent = [
-            latent_size,
-            *knob_controls["Latent"].elements.values(),
-            *(latent_controls.elements or [mo.md("<small>Give the field some latent numbers, and turn them.</small>")]),
-        ]
-        _groups = {
-            group: column(list(controls.elements.values()))
-            for group, controls in knob_controls.elements.items()
-            if group != "Latent"
-        } | {"Latent": column(_latent)}
-
-        def card(group):
-            return (
-                f"<details {'' if group == 'Weights' else 'open'} style='margin-bottom: 1rem'><summary style='cursor: pointer; "
-                f"font-weight: 600; margin-bottom: .5rem'>{group}</summary>{_groups[group]}</details>"
-            )
-
-        _columns = (("Structure",), ("Inputs",), ("Colour",), ("Latent", "Weights"))
-        _cards = "".join(
-            f"<div style='flex: 1 1 15rem; min-width: 0'>{''.join(map(card, column))}</div>" for column in _columns
-        )
-        return mo.Html(
-            f"<div style='display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: flex-start'>{_cards}</div>"
-        )
-
-    def _inside():
-        stage.show_graph()
-        return mo.vstack(
-            [
-                mo.md("Click a node to see what its neurons see, and to give it another curve."),
-                graph_view,
-                node_choice,
-                mo.Html(drawings.sheet_html(stage.recipe, stage.node)),
-                mo.md("**Every layer**, ten of its neurons each, from black to white on their own scale:"),
-                mo.Html(drawings.strips_html(stage.explorer.spec, drawings.node_strips(stage.recipe))),
-            ],
-            gap=0.7,
-        )
-
-    def _family():
-        stage.show_tree()
-        return mo.vstack(
-            [
-                mo.md("Nobody is forgotten: click any picture to go back to it. The thick line is how you came here."),
-                tree_view,
-            ]
-        )
-
-    def _animate():
-        stage.show_loop()
-        _hidden = {"latent": ("reach",), "zoom": ("path",), "weights": ("reach", "path")}[loop_form.value["kind"]]
-        _form = [element for name, element in loop_form.elements.items() if name not in _hidden]
-        return mo.Html(
-            "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem'>"
-            f"<div style='flex: 1 1 27rem; max-width: 34rem; min-width: 0'>{canvas_view}{frame_slider}</div>"
-            f"<div style='flex: 1 1 18rem; min-width: 0'>"
-            f"{mo.vstack([*_form, export_views['animation']], gap=0.5)}"
-            "<p style='font-size: .875rem; opacity: .8; max-width: 30rem'>Every walk ends where it began, so the loop has no seam. "
-            "A field whose only inputs are <i>spiral</i> and <i>theta</i> can be zoomed into for ever.</p></div></div>"
-        )
-
-    def _print():
-        _text = print_text.value if print_choice.value == "other" else print_choice.value
-        try:
-            stage.set_print(read_size(_text or ""), print_samples.value)
-            _cost = estimate(stage.explorer.spec, stage.print_size, supersample=print_samples.value)
-            _words = mo.md(
-                f"About **{_cost.seconds:,.0f} seconds** and **{_cost.bytes / 1e6:,.0f} MB** of memory besides the file itself, on this machine; "
-                f"{stage.print_size[0] / 300 * 2.54:.0f} × {stage.print_size[1] / 300 * 2.54:.0f} cm at 300 dpi."
-            )
-            _button = export_views["print"]
-        except UserError as _error:
-            _words, _button = mo.callout(str(_error), kind="danger"), mo.md("")
-        return mo.vstack(
-            [
-                mo.md("The picture is *drawn* at this size, not enlarged: more pixels show more of the same function."),
-                mo.hstack(
-                    [print_choice, *([print_text] if print_choice.value == "other" else []), print_samples],
-                    justify="start",
-                    gap=1.5,
-                    wrap=True,
-                ),
-                _words,
-                _button,
-            ]
-        )
-
-    def _favourites():
-        stage.show_favourites()
-        return mo.vstack(
-            [
-                mo.hstack(
-                    [favourite_name, keeping_view, forget_choice],
-                    justify="start",
-                    gap=1,
-                    wrap=True,
-                    align="end",
-                ),
-                kept_view
-                if favourite_names
-                else mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window."),
-                mo.md(
-                    f"{stage.where_kept} A picture carries its recipe: take it home, and drop the file here to go on "
-                    "from it, years later."
-                ),
-                mo.hstack(
-                    [export_views[name] for name in ("picture", "recipe", "favourites")], justify="start", wrap=True
-                ),
-                load_file,
-            ]
-        )
-
-    def _words():
-        return mo.md(
-            """
-            A **compositional pattern-producing network** (CPPN, Stanley 2007) is a function from a place to a colour. Ask it at
-            $(x, y)$, and it answers red, green and blue. A picture is what comes of asking at every pixel. Here nobody teaches
-            the network: its weights are *drawn at random*, and you choose.
-
-            - **Why there are shapes at all.** Each layer mixes smooth waves and bends them by a curve (sine, bump, tanh). Neighbouring
-              places get nearly equal numbers all the way through, so the result is smooth; where the bending folds, edges appear.
-            - **What the inputs do.** Given $r$, the distance from the centre, a network can draw rings. Given a sine of $x$, it repeats.
-              Folding the plane before the network sees it makes mirrors, rosettes and tiles.
-            - **Why zooming in never ends in pixels.** There are none. Zooming asks the same function at places closer together, and
-              what you see is computed there, not enlarged.
-            - **What it does not promise.** A smooth function looked at closely enough is nearly flat: zoom a thousand times into most
-              fields, and one soft gradient is left. Only fields made of *spiral* and *theta* look the same at every
-              power of two, and repeat for ever. Coordinates are 64-bit numbers, which hold out to a zoom of about a million
-              million at the centre.
-            - **Breeding.** A child has its parent's weights, turned by a small angle towards other random ones, and sometimes another
-              curve, input or palette. Crossing takes wiring, inputs and colours each from one parent, and weights from between
-              them. You are the judge, as in *Picbreeder* (Secretan et al., 2008).
-            """
-        )
-
-    _views = {
-        "Knobs": _knobs,
-        "Look inside": _inside,
-        "Family": _family,
-        "Animate": _animate,
-        "Print": _print,
-        "Favourites & recipes": _favourites,
-        "How it works": _words,
+            written=_asked["animate"] != "none",
+        ),
+        "favourites.json": page.File(
+            "All favourites", "to load them elsewhere", lambda: cppn.favourites_file(favourites), written=False
+        ),
     }
-    _views[view.value or "Knobs"]() if live else None
+    mo.vstack(
+        [
+            mo.hstack([name_text, keeping], justify="start", gap=1, wrap=True, align="end"),
+            mo.md(note),
+            kept if favourites else mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window."),
+            mo.md(_where),
+            page.take_home(_files, summary=lambda: breeder.summary() | {"size": _size}),
+            upload,
+        ],
+        gap=0.7,
+    )
     return
 
 
 @app.cell(hide_code=True)
-def _(follow_in_address, knobs_turned, live, shown, stage, viewer_view):
-    # The address follows what is seen, so that it can be shared.
-    knobs_turned, shown, viewer_view
-    if live:
-        stage.follow()
-        follow_in_address({"field": stage.explorer.token})
-    return
+def _():
+    mo.md(
+        r"""
+        ## How it works
+        A **compositional pattern-producing network** (CPPN, Stanley 2007) is a function from a place to a colour. Ask it at
+        $(x, y)$, and it answers red, green and blue. A picture is what comes of asking at every pixel. Nobody teaches the
+        network: its weights are *drawn at random*, and you choose.
 
+        - **Why there are shapes at all.** Each layer mixes smooth waves and bends them by a curve (sine, bump, tanh). Neighbouring
+          places get nearly equal numbers all the way through, so the result is smooth; where the bending folds, edges appear.
+        - **What the inputs do.** Given $r$, the distance from the centre, a network can draw rings. Given a sine of $x$, it repeats.
+          Folding the plane before the network sees it makes mirrors, rosettes and tiles.
+        - **Why zooming in never ends in pixels.** There are none. Zooming asks the same function at places closer together, and
+          what you see is computed there, not enlarged.
+        - **What it does not promise.** A smooth function looked at closely enough is nearly flat: zoom a thousand times into most
+          fields, and one soft gradient is left. Only fields made of *spiral* and *theta* look the same at every
+          power of two, and repeat for ever. Coordinates are 64-bit numbers, which hold out to a zoom of about a million
+          million at the centre.
+        - **Breeding.** A child has its parent's weights, turned by a small angle towards other random ones, and sometimes another
+          curve, input or palette. Crossing takes wiring, inputs and colours each from one parent, and weights from between
+          them. You are the judge, as in *Picbreeder* (Secretan et al., 2008).
 
-@app.cell(hide_code=True)
-def _(UserError, given, live, mo):
-    # Without a browser: a script writes files, an exported page shows the finished picture.
-    finished = None
-    if not live:
-        from atelier.explorer import command
-        from atelier.page.terminal import print_summary
+        ## Try this
+        Open the notebook with `marimo edit apps/cppn_explorer.py` and change a line; the page follows.
 
-        try:
-            if mo.app_meta().mode == "script":
-                print_summary(command.run_command(given))
-            else:
-                finished = command.report(given)
-        except UserError as _error:
-            raise SystemExit(f"cppn_explorer: {_error}") from None
-    mo.Html(finished.body()) if finished else None
+        1. In the cell that says `begin = …`, write `begin = cppn.FieldSpec(seed=3, topology="watts_strogatz")`: a random web in
+           place of layers. Add `symmetry="kaleidoscope"`.
+        2. Or write `begin = cppn.FieldSpec(inputs=("spiral", "theta"), cycles=4)`, and zoom in: the picture never ends.
+        3. In the cell that says `walk = …`, write `walk = cppn.window_walk(breeder.recipe, cppn.WHOLE.replace(x=0.5, zoom=4))`, and
+           make the animation: a walk of your own.
+        """
+    )
     return
 
 

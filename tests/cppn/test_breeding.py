@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from atelier.cppn import catalogue, favourites
-from atelier.cppn.breeding import LITTER, Breeder
+from atelier.cppn.breeding import LITTER, Breeder, News
 from atelier.cppn.favourites import FileShelf
 from atelier.cppn.genetics import crossover, hint, is_blank, mutate, siblings
 from atelier.cppn.inputs import encode
@@ -222,14 +222,27 @@ def test_favourites_get_names_of_their_own(breeder):
 
 
 def test_news_are_told_once(breeder):
-    assert breeder.news() == (True, True)
-    assert breeder.news() == (False, False)
+    assert breeder.news() == News(True, True, True, True)
+    assert breeder.news() == News(False, False, False, False)
     breeder.keep()
-    assert breeder.news() == (False, False)
+    assert breeder.news() == News(False, False, False, True)
     breeder.more()
-    assert breeder.news() == (False, True)
+    assert breeder.news() == News(False, False, True, True)
     breeder.surprise()
-    assert breeder.news() == (True, True)
+    assert breeder.news() == News(True, True, True, True)
+    base = breeder.spec
+    breeder.turn(base, {"contrast": 2.0})
+    assert breeder.news() == News(True, False, True, True)  # the knob that is turned stays as it is
+    breeder.turn(base, {"topology": "siren" if base.topology == "watts_strogatz" else "watts_strogatz"})
+    assert breeder.news().knobs
+    breeder.undo()
+    assert breeder.news().knobs
+
+
+def test_a_refusal_becomes_a_note(breeder):
+    with breeder.telling():
+        breeder.turn(SPEC, {"own_colours": "mud"})
+    assert "no palette 'mud'" in breeder.note
 
 
 def test_the_token_gives_the_picture_back(breeder):

@@ -103,7 +103,7 @@ def turns(count):
 
 def test_what_controls_need_comes_without_torch():
     code = (
-        "import sys; from atelier import cppn; cppn.options(); cppn.knobs_of(cppn.FieldSpec()); cppn.WALKS; "
+        "import sys; from atelier import cppn; cppn.begin_options(); cppn.knobs_of(cppn.FieldSpec()); cppn.WALKS; "
         "cppn.Breeder(cppn.begin()).surprise(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,49 +1,31 @@
 """Random fields (CPPNs): pictures that nobody planned, from networks that nobody trained.
 
 A `FieldSpec` says everything about a field. `picture` draws it, `siblings` are its children, `walk_for` and `animate`
-move it. Names, titles and bounds come without torch; the first call of a function imports what it needs.
+move it. Names, titles and bounds come without torch; the first call that draws imports it.
 """
 
 import lazy_loader
 
+_CATALOGUE = "TOPOLOGIES ACTIVATIONS OPERATIONS INITIALISATIONS INPUTS SYMMETRIES COLOURS PALETTES STYLES WALKS PATHS"
+_WALKS = "walk_for latent_walk weight_walk window_walk endless_zoom animate frame_at rehearse animation_file"
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "catalogue": [
-            "TOPOLOGIES",
-            "ACTIVATIONS",
-            "OPERATIONS",
-            "INITIALISATIONS",
-            "INPUTS",
-            "SYMMETRIES",
-            "COLOURS",
-            "PALETTES",
-            "STYLES",
-            "WALKS",
-            "PATHS",
-        ],
+        "catalogue": _CATALOGUE.split(),
         "spec": ["FieldSpec", "blend"],
-        "starters": ["STARTERS", "starter", "options", "begin"],
+        "starters": ["STARTERS", "starter", "begin", "begin_options", "file_options", "motion_options"],
         "styles": ["surprise", "recolour", "Mutation"],
+        "topologies": ["plan", "activation_of", "check_live"],
         "field": ["Field", "build"],
         "rendering": ["picture", "pictures", "render_tiles", "estimate"],
         "recipe": ["Recipe", "WHOLE", "to_token", "from_token", "read"],
         "genetics": ["mutate", "crossover", "siblings", "hint"],
-        "prints": ["write_png", "png_bytes", "print_file"],
-        "walks": [
-            "walk_for",
-            "latent_walk",
-            "weight_walk",
-            "window_walk",
-            "endless_zoom",
-            "animate",
-            "rehearse",
-            "animation_file",
-        ],
-        "topologies": ["plan", "check_live"],
+        "walks": _WALKS.split(),
         "knobs": ["knobs_of", "turned"],
-        "breeding": ["Breeder", "Family", "Member"],
-        "drawings": ["graph_svg", "neuron_strips", "neuron_sheet", "family_tree"],
+        "breeding": ["Breeder", "Family", "Member", "LITTER"],
+        "drawings": ["graph_svg", "neuron_sheet", "neuron_strips", "family_tree"],
         "favourites": ["FileShelf", "load_favourites", "dump_favourites"],
+        "prints": ["write_png", "print_file", "recipe_file", "siblings_file", "favourites_file", "thumbnails"],
     },
 )

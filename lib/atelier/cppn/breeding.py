@@ -1,8 +1,10 @@
 """An exploration: the picture that is shown, its family, its siblings, and the way back."""
 
+import contextlib
 import json
+import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 from atelier import cppn
 from atelier.cppn import favourites, recipe
 from atelier.cppn.favourites import FileShelf, Shelf
-from atelier.cppn.knobs import turned
+from atelier.cppn.knobs import knobs_of, turned
 from atelier.cppn.recipe import WHOLE, Recipe
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.styles import Mutation, new_seed, recolour, surprise
@@ -95,6 +97,16 @@ class _Place:
     litter: Litter
 
 
+@dataclass(frozen=True)
+class News:
+    """What has changed: the picture, the knobs that it needs, its siblings, or anything that a page shows."""
+
+    picture: bool
+    knobs: bool
+    siblings: bool
+    anything: bool
+
+
 class Breeder:
     """One exploration of random fields. A method changes the state at once, or raises UserError and changes nothing.
 
@@ -121,7 +133,8 @@ class Breeder:
         self.litter = Litter((0,), begin.window, 0, self.mutation)
         self.note = ""
         self._way: list[_Place] = []
-        self._told: tuple[Recipe | None, int] = (None, -1)
+        self._told: tuple = (None, None, None, None)
+        self._turned: FieldSpec | None = None
         self._draws = 0
         self._changing = threading.Lock()
         self._thumbs: dict[Member, bytes] = {}
@@ -142,19 +155,52 @@ class Breeder:
         return f"{name}, changed" if self.draft else name
 
     @property
+    def stem(self) -> str:
+        """The name, as the beginning of a file's name."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-") or "field"
+
+    @property
     def token(self) -> str:
         """The word for an address."""
         return recipe.to_token(self.recipe)
+
+    def summary(self) -> dict[str, Any]:
+        """What a program tells of the picture."""
+        spec = self.spec
+        return {"name": self.name, "token": self.token, "seed": spec.seed, "topology": spec.topology}
 
     def draw(self, window: Window, height: int, width: int) -> np.ndarray:
         """What a window shows of the field, (height, width, 3) uint8."""
         return cppn.picture(self.spec, window, (width, height))
 
-    def news(self) -> tuple[bool, bool]:
-        """Whether there is another picture, and whether there are other siblings, than at the last call."""
-        now, before = (Recipe(self.spec), self.litter.draw), self._told
+    def look(self, place: Mapping[str, float]) -> None:
+        """Look through another window: x, y and zoom.
+
+        Raises:
+            SettingError: a number out of bounds.
+        """
+        self.window = WHOLE.replace(**{key: float(place[key]) for key in ("x", "y", "zoom")})
+
+    @property
+    def place(self) -> dict[str, float]:
+        """x, y and zoom of the window."""
+        return {key: getattr(self.window, key) for key in ("x", "y", "zoom")}
+
+    def news(self) -> News:
+        """What has changed since the last call."""
+        known = {name for group in knobs_of(self.spec).values() for name in group}
+        before, now = self._told, (self.spec, known, self.litter.draw, (self.recipe, self.note, self.family))
         self._told = now
-        return now[0] != before[0], now[1] != before[1]
+        picture, names, litter, all_else = (a != b for a, b in zip(now, before, strict=True))
+        return News(picture, picture and (names or self.spec != self._turned), litter, picture or litter or all_else)
+
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[None]:
+        """Turn a UserError of the block into the note."""
+        try:
+            yield
+        except UserError as error:
+            self.note = str(error)
 
     # Another picture.
 
@@ -198,9 +244,10 @@ class Breeder:
         Raises:
             UserError: a value that cannot be, a field that is too large to be drawn live.
         """
-        spec = check_live(turned(base, values))
+        self._turned = spec = check_live(turned(base, values))
         if spec == self.spec:
             return False
+        self.note = ""
         if spec == self.family.members[self.family.current].spec:  # back to where the knobs stood
             self.draft = None
             return self.undo()

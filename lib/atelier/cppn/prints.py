@@ -1,17 +1,25 @@
 """Pictures as PNG files that carry their recipe, at any size: written band by band (PNG, 3rd edition)."""
 
+import json
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from atelier.animation import Written
+from atelier.cppn.favourites import dump_favourites
+from atelier.cppn.genetics import siblings
 from atelier.cppn.recipe import KEYWORD, SIGNATURE, Recipe, compact
-from atelier.cppn.rendering import BAND, POINTS, Tile, render_tiles
-from atelier.fields.plane import check_size
+from atelier.cppn.rendering import BAND, POINTS, Tile, picture, pictures, render_tiles
+from atelier.cppn.spec import FieldSpec
+from atelier.cppn.styles import Mutation
+from atelier.drawing import contact_sheet, encoded
+from atelier.errors import UserError
+from atelier.fields.plane import Window, check_size
 from atelier.paths import atomic_write
 
 
@@ -57,6 +65,39 @@ def print_file(recipe: Recipe, size: tuple[int, int], *, supersample: int = 1) -
             total = tile.total + 1
             yield Written(tile.done, total)
         yield Written(total, total, path.read_bytes())
+
+
+def recipe_file(recipe: Recipe) -> bytes:
+    """recipe.json."""
+    return (json.dumps(recipe.to_json(), indent=2) + "\n").encode()
+
+
+def favourites_file(favourites: Mapping[str, Recipe]) -> bytes:
+    """favourites.json.
+
+    Raises:
+        UserError: there are none.
+    """
+    if not favourites:
+        raise UserError("There are no favourites yet: press Keep first.")
+    return dump_favourites(favourites).encode()
+
+
+def siblings_file(recipe: Recipe, grid: tuple[int, int], mutation: Mutation, side: int = 256) -> bytes:
+    """A sheet of siblings as PNG; grid: columns and rows."""
+    columns, rows = grid
+    specs = list(siblings([recipe.spec], columns * rows, recipe.spec.seed, mutation))
+    return encoded(contact_sheet(list(pictures(specs, (side, side), recipe.window)), columns, 6))
+
+
+def thumbnails(recipes: Iterable[Recipe], side: int = 128) -> Iterator[np.ndarray]:
+    """A small picture (side, side, 3) uint8 of each recipe; the last ones drawn are remembered."""
+    return (_thumbnail(recipe.spec, recipe.window, side) for recipe in recipes)
+
+
+@lru_cache(maxsize=256)
+def _thumbnail(spec: FieldSpec, window: Window, side: int) -> np.ndarray:
+    return picture(spec, window, (side, side))
 
 
 def _head(width: int, height: int, recipe: Recipe) -> bytes:

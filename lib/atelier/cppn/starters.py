@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from atelier.cppn.catalogue import STYLES
-from atelier.cppn.domains import Auto, Numbers
+from atelier.animation import ENDINGS, FPS
+from atelier.cppn.catalogue import PATHS, STYLES, WALKS
+from atelier.cppn.domains import Auto, Numbers, Sides
 from atelier.cppn.recipe import Recipe, from_token, read
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.styles import fitting_surprise
@@ -54,7 +55,7 @@ class Token(Text):
         return "the word after field= in a picture's address"
 
 
-def options() -> dict[str, Control]:
+def begin_options() -> dict[str, Control]:
     """What an address or a command line can ask for to begin with, as `begin` takes it."""
     styles = {name: entry.title for name, entry in STYLES.items()}
     return {
@@ -67,6 +68,34 @@ def options() -> dict[str, Control]:
         "zoom": Control(Auto(Number(1e-6, 1e12, log=True)), about="magnification"),
         "pan": Control(Auto(Numbers(-1e6, 1e6, 2, exact=True)), about="centre x,y of the picture"),
         **FieldSpec.controls(),
+    }
+
+
+def file_options() -> dict[str, Control]:
+    """What a command line can ask for to be written."""
+    found = {
+        "size": Control(Sides(), (1024, 1024), "Size, pixels", "width and height of the picture in pixels"),
+        "supersample": Control(
+            Number(1, 8, 1, whole=True), 1, "Samples along a pixel", "samples along the side of a pixel"
+        ),
+        "grid": Control(Auto(Sides(16)), about="also a grid of siblings, columns x rows"),
+        "animate": Control(Choice(("none", *WALKS)), "none", about="also a looping animation"),
+    }
+    return {name: replace(control, door="command") for name, control in found.items()}
+
+
+def motion_options(walk: str = "latent") -> dict[str, Control]:
+    """What an animation needs."""
+    endings = {ending.lstrip("."): title for ending, title in ENDINGS.items()}
+    sides = {str(side): f"{side} pixels" for side in (256, 384, 512, 768, 1080)}
+    return {
+        "walk": Control(Choice(tuple(WALKS)), walk if walk in WALKS else "latent", words=WALKS, door="page"),
+        "path": Control(Choice(tuple(PATHS)), "spline", words=PATHS, door="page"),
+        "reach": Control(Number(0.1, 1024, log=True), 16.0, "Zoom", door="page"),
+        "frames": Control(Number(1, 10_000, whole=True, log=True), 120, about="frames of the animation"),
+        "fps": Control(FPS, 24, "Frames a second", "frames a second"),
+        "side": Control(Choice(tuple(sides)), "512", "Size", words=sides, door="page"),
+        "format": Control(Choice(tuple(endings)), "webp", about="format of the animation (png: APNG)", words=endings),
     }
 
 

@@ -130,6 +130,13 @@ def activation_names(spec: FieldSpec, count: int) -> list[str]:
     return [_drawn(spec, spec.activations, i, "activation", RANDOM_ACTIVATIONS) for i in range(count)]
 
 
+def activation_of(spec: FieldSpec, node: str) -> tuple[str, str]:
+    """The node of this name, or the first one where the field has none, and its activation."""
+    known = {found.name: found.activation for found in plan(spec)[:-1]}
+    name = node if node in known else next(iter(known))
+    return name, known[name]
+
+
 def with_activation(spec: FieldSpec, node: str, activation: str) -> FieldSpec:
     """`spec` with the activation of one node (by its name) changed and all others as they are."""
     nodes = plan(spec)[:-1]
