@@ -5,7 +5,6 @@ the backbone sees x scaled so that alpha² + sigma² = 1, the noise fraction sig
 weights of the label embeddings. So one backbone serves every schedule.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
+from atelier.diffusion.catalogue import BACKBONES, TARGETS
 from atelier.diffusion.schedules import Schedule, build_schedule
 from atelier.diffusion.unet import UNet, UNetOptions
 from atelier.errors import UserError
@@ -26,40 +26,6 @@ SHIPPED = WEIGHTS / "digits-unet.safetensors"
 """The conditional U-Net that ships, made by `python -m atelier.diffusion.ship denoiser`."""
 SIZE = 28
 DATA_RANGE = (-1.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Target:
-    """What the network predicts: `of(x0, eps, alpha, sigma)`, and `x0_hat(prediction, x_t, alpha, sigma)`
-    back. Both are exact for every alpha and sigma."""
-
-    about: str
-    of: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-    x0_hat: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-
-
-TARGETS: dict[str, Target] = {
-    "eps": Target(
-        "the noise (Ho et al. 2020)",
-        lambda x0, eps, alpha, sigma: eps,
-        lambda eps_hat, x_t, alpha, sigma: (x_t - sigma * eps_hat) / alpha,
-    ),
-    "x0": Target(
-        "the clean image",
-        lambda x0, eps, alpha, sigma: x0,
-        lambda x0_hat, x_t, alpha, sigma: x0_hat,
-    ),
-    "v": Target(
-        "the velocity alpha eps - sigma x0 (Salimans & Ho 2022)",
-        lambda x0, eps, alpha, sigma: alpha * eps - sigma * x0,
-        lambda v, x_t, alpha, sigma: (alpha * x_t - sigma * v) / (alpha**2 + sigma**2),
-    ),
-    "flow": Target(
-        "the flow eps - x0 (Liu et al. 2022)",
-        lambda x0, eps, alpha, sigma: eps - x0,
-        lambda flow, x_t, alpha, sigma: (x_t - sigma * flow) / (alpha + sigma),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -247,13 +213,6 @@ def _admunet(options: dict[str, Any], classes: int) -> nn.Module:
     return ADMUNetBackbone(**(options | {"classes": classes}))
 
 
-BACKBONES: dict[str, Callable[[dict[str, Any], int], nn.Module]] = {
-    "unet": _unet,
-    "diffunet": _diffunet,
-    "admunet": _admunet,
-}
-
-
 def build_denoiser(
     backbone: str = "unet",
     schedule: str = "flow",
@@ -275,7 +234,7 @@ def build_denoiser(
     built_schedule = build_schedule(schedule, **({"T": T} | (schedule_options or {})))
     try:
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
-            network = BACKBONES[backbone](options or {}, classes)
+            network = BACKBONES[backbone].load()(options or {}, classes)
     except TypeError as error:
         raise UserError(f"The backbone {backbone} does not take these options: {options}.") from error
     initialise(network, torch.Generator().manual_seed(seed))

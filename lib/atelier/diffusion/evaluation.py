@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from atelier.data.digits import Digits
+from atelier.diffusion.catalogue import DEFAULT_STEPS
 from atelier.diffusion.denoiser import Denoiser, Guidance
 from atelier.diffusion.judges import Judge, judge_features, judge_logits, judge_path, load_judge
-from atelier.diffusion.sampling import DEFAULT_STEPS, initial_noise, sample
+from atelier.diffusion.sampling import initial_noise, sample
 from atelier.diffusion.training import to_uint8
 from atelier.errors import UserError
 from atelier.paths import WEIGHTS, cache_dir

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
 from atelier.diffusion.precision import autocast
-from atelier.seeds import mixed_seed
 from atelier.errors import UserError
 from atelier.paths import WEIGHTS
+from atelier.seeds import mixed_seed
 
 KIND = "judge"
 SUMS = "SHA256SUMS"

@@ -1,8 +1,8 @@
 """Sampling as an iterator of steps.
 
-One loop serves every sampler; a sampler is one class with one `step` from time t down to time s, and one line
-in `SAMPLERS`. All of them work on every schedule: they only use alpha, sigma and the denoiser's x0_hat, and
-are finite where alpha is 0 (pure noise).
+One loop serves every sampler; a sampler is one class with one `step` from time t down to time s, and one line in
+`catalogue.SAMPLERS`. All of them work on every schedule: they only use alpha, sigma and the denoiser's x0_hat, and are
+finite where alpha is 0 (pure noise).
 """
 
 import time
@@ -13,14 +13,14 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from atelier.diffusion.catalogue import DEFAULT_STEPS, SAMPLERS
 from atelier.diffusion.denoiser import SIZE, Denoiser, Guidance
 from atelier.diffusion.precision import autocast
-from atelier.seeds import mixed_seed
 from atelier.diffusion.training import to_model, to_uint8
 from atelier.errors import UserError
+from atelier.seeds import mixed_seed
 
 MOST_SAMPLES = 100_000
-DEFAULT_STEPS = 30
 Predict = Callable[[Tensor, float], Tensor]
 Noise = Callable[[], Tensor]
 
@@ -50,7 +50,6 @@ class Sampler:
     the denoiser, noise() a fresh N(0, I) like x.
     """
 
-    about: str
     stochastic = False
     calls_per_step = 1
 
@@ -64,8 +63,6 @@ class DDIM(Sampler):
     With eta = 0 this is also exactly the Euler step of the rectified flow, whatever the schedule: both move
     along the line between x0_hat and eps_hat.
     """
-
-    about = "DDIM: eta 0 is deterministic, eta 1 is DDPM"
 
     def __init__(self, eta: float = 0.0) -> None:
         if not 0 <= eta <= 1:
@@ -85,7 +82,6 @@ class DDPM(Sampler):
     """Ancestral sampling with the small posterior variance (Ho et al. 2020, eq. 6 and 7), for any pair of
     times (Kingma et al. 2021, eq. 25)."""
 
-    about = "DDPM: ancestral, noise at every step"
     stochastic = True
 
     def step(self, predict: Predict, x: Tensor, t: Rates, s: Rates, noise: Noise) -> tuple[Tensor, Tensor]:
@@ -99,8 +95,6 @@ class DDPM(Sampler):
 
 class DPMSolverPP(Sampler):
     """DPM-Solver++(2M) (Lu et al. 2022, arXiv:2211.01095, algorithm 2), the last step of first order."""
-
-    about = "DPM-Solver++(2M): second order, one network call a step"
 
     def __init__(self) -> None:
         self.earlier: tuple[Tensor, Tensor] | None = None  # (x0_hat, log_snr) of the step before
@@ -165,28 +159,15 @@ class ODE(Sampler):
 
 
 class Heun(ODE):
-    about = "Heun: second order, two network calls a step"
     coordinates, heun, calls_per_step = ANGLE, True, 2
 
 
 class FlowEuler(ODE):
-    about = "Flow Euler: straight lines, the same as deterministic DDIM"
     coordinates, heun = FLOW, False
 
 
 class FlowHeun(ODE):
-    about = "Flow Heun: second order on the flow, two network calls a step"
     coordinates, heun, calls_per_step = FLOW, True, 2
-
-
-SAMPLERS: dict[str, type[Sampler]] = {
-    "dpmpp": DPMSolverPP,
-    "ddim": DDIM,
-    "ddpm": DDPM,
-    "heun": Heun,
-    "flow_euler": FlowEuler,
-    "flow_heun": FlowHeun,
-}
 
 
 def posterior_std(t: Rates, s: Rates) -> float:
@@ -210,6 +191,11 @@ class SampleStep:
     last: bool
     x_t: Tensor = field(repr=False)
     x0_hat: Tensor = field(repr=False)
+
+    @property
+    def progress(self) -> float:
+        """Share of the steps that are done."""
+        return self.step / self.steps
 
     @property
     def images(self) -> Tensor:
@@ -238,7 +224,7 @@ def sample(
     labels: Tensor | None,
     *,
     n: int | None = None,
-    sampler: str = "dpmpp",
+    sampler: "str | Sampler | Callable" = "dpmpp",
     steps: int = DEFAULT_STEPS,
     guidance: Guidance | None = None,
     eta: float = 0.0,
@@ -255,7 +241,7 @@ def sample(
     Args:
         denoiser: in eval mode, on the device to compute on.
         labels: None (unconditional; then give `n`), (N,) digits, or (N, classes) weights of a blend.
-        sampler: a name in `SAMPLERS`; `eta` goes to DDIM.
+        sampler: a name in `SAMPLERS` (`eta` goes to DDIM), a `Sampler`, or a function like its `step`.
         steps: number of steps, respaced evenly over the schedule.
         guidance: scale and interval, see `Guidance`; plain conditional by default.
         seed, first: image k draws all its noise from (seed, first + k) alone.
@@ -379,6 +365,9 @@ def blend_labels(first: int, second: int, weights: Tensor, classes: int = 10) ->
 
 
 def _count(labels: Tensor | None, n: int | None, noise: Tensor | None) -> int:
+    for given in (labels, noise):
+        if given is not None and not (isinstance(given, Tensor) and given.ndim):
+            raise UserError("Labels and noise must be tensors, one entry an image; for four 7s give torch.full((4,), 7).")
     counts = [len(given) for given in (labels, noise) if given is not None] + ([] if n is None else [n])
     if not counts or len(set(counts)) > 1:
         raise UserError("Say how many images to sample: labels, noise or n, and the same number in each.")
@@ -391,10 +380,16 @@ def _checked(noise: Tensor, n: int) -> Tensor:
     return noise.float()
 
 
-def _sampler(name: str, eta: float) -> Sampler:
-    if name not in SAMPLERS:
-        raise UserError(f"There is no sampler {name!r}; choose one of {', '.join(SAMPLERS)}.")
-    return DDIM(eta) if name == "ddim" else SAMPLERS[name]()
+def _sampler(given: "str | Sampler | Callable", eta: float) -> Sampler:
+    if isinstance(given, Sampler):
+        return given
+    if callable(given):
+        own = Sampler()
+        own.step, own.stochastic = given, True
+        return own
+    if given not in SAMPLERS:
+        raise UserError(f"There is no sampler {given!r}; choose one of {', '.join(SAMPLERS)}.")
+    return DDIM(eta) if given == "ddim" else SAMPLERS[given].load()()
 
 
 def _grid(denoiser: Denoiser, steps: int, times: Sequence[float] | None) -> list[Rates]:

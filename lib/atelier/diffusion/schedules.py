@@ -2,7 +2,7 @@
 
 Every schedule lives on the same time axis, t in [0, T]: t = 0 is the clean image, t = T the noisiest, and
 x_t = alpha(t) x0 + sigma(t) eps with eps ~ N(0, I). A schedule is one class over the table of alpha at
-t = 0 … T and one line in `SCHEDULES`; between grid points alpha is interpolated linearly, so times may be
+t = 0 … T and one line in `catalogue.SCHEDULES`; between grid points alpha is interpolated linearly, so times may be
 fractional.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from atelier.diffusion.catalogue import SCHEDULES
 from atelier.errors import UserError
 
 LARGEST_T = 100_000
@@ -234,11 +235,6 @@ class RectifiedFlow(Schedule):
         return torch.linspace(self.T, 0, int(steps) + 1, dtype=torch.float64)
 
 
-SCHEDULES: dict[str, type[Schedule]] = {
-    kind.name: kind for kind in (Linear, Cosine, Sigmoid, ZeroTerminalSNR, RectifiedFlow)
-}
-
-
 def build_schedule(name: str, **options: Any) -> Schedule:
     """The schedule called `name`; options are T and, for linear, beta_1, beta_T and rescale.
 
@@ -248,6 +244,6 @@ def build_schedule(name: str, **options: Any) -> Schedule:
     if name not in SCHEDULES:
         raise UserError(f"There is no schedule {name!r}; choose one of {', '.join(SCHEDULES)}.")
     try:
-        return SCHEDULES[name](**options)
+        return SCHEDULES[name].load()(**options)
     except TypeError as error:
         raise UserError(f"The {name} schedule does not take {', '.join(options)}; leave out the odd one.") from error

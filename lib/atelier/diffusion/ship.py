@@ -20,6 +20,7 @@ from atelier.data.digits import DATASETS, Digits, load_digits
 from atelier.devices import best_device
 from atelier.diffusion import denoiser as denoisers
 from atelier.diffusion import judges
+from atelier.diffusion.catalogue import DEFAULT_STEPS
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
     SHIPPED,
@@ -31,7 +32,6 @@ from atelier.diffusion.denoiser import (
     save_denoiser,
 )
 from atelier.diffusion.evaluation import evaluate, load_judges
-from atelier.diffusion.sampling import DEFAULT_STEPS
 from atelier.diffusion.training import Recipe, train
 from atelier.errors import UserError
 from atelier.parallel import team

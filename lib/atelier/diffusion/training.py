@@ -19,15 +19,15 @@ from torch import Tensor
 
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
+from atelier.diffusion.catalogue import OPTIMISERS
 from atelier.diffusion.denoiser import KIND, SIZE, Denoiser, part, refuse_other
 from atelier.diffusion.precision import autocast, uses_bfloat16
-from atelier.seeds import mixed_seed
 from atelier.errors import UserError
 from atelier.optimisers import Muon, matrices_of
 from atelier.parallel import Team, team
+from atelier.seeds import mixed_seed
 
 TIME_BINS = 10
-OPTIMISERS = ("muon", "adamw")
 MUON_RMS = 0.5
 """Better than 0.2, that of AdamW, in 800 steps of our U-Net at rate 2e-3."""
 OPTIMISER_STATE = {torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"), Muon: ("momentum_buffer",)}
