@@ -21,8 +21,8 @@ class SettingError(UserError):
 
 @dataclass(frozen=True)
 class Number:
-    """A number in [low, high]; `whole` numbers are ints. `log` spaces a slider by ratio. An `optional` one
-    may be None, which stands for `auto` ("the network's own")."""
+    """A number in [low, high]; `whole` numbers are ints. `log` spaces a slider by ratio, `stops` are the values that a
+    slider stops at. An `optional` one may be None, which stands for `auto` ("the network's own")."""
 
     low: float
     high: float
@@ -30,6 +30,7 @@ class Number:
     whole: bool = False
     log: bool = False
     optional: bool = False
+    stops: tuple[float, ...] = ()
 
     def check(self, name: str, value: Any) -> float | int | None:
         if value is None and self.optional:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from atelier.settings import Control, Number
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -82,7 +84,83 @@ BACKBONES = {
 }
 OPTIMISERS = {"muon": "Muon", "adamw": "AdamW"}
 
+
+@dataclass(frozen=True)
+class Experiment(Entry):
+    """An experiment of steering: `uses` names the controls that it needs."""
+
+    uses: tuple[str, ...] = ()
+
+
+EXPERIMENTS = {
+    "sweep": Experiment(
+        "Guidance sweep",
+        "Rows: the label asked for. Columns: guidance. At 0 the label is ignored and the noise alone decides; from 1 "
+        "on it is obeyed; the further to the right, the more every digit becomes the same bold textbook digit.",
+        "steering:sweep",
+        ("seed",),
+    ),
+    "labels": Experiment(
+        "Between two labels",
+        "The noise of a row stays, and the label is blended from one digit to the other. In the middle the network is "
+        "asked for “half of each”, a label that it never saw.",
+        "steering:between_labels",
+        ("first", "second", "seed"),
+    ),
+    "noises": Experiment(
+        "Between two noises",
+        "The label stays, and the starting noise goes along the great circle from one noise to another (slerp): the "
+        "handwriting changes, and each stop is as likely a digit as the ends.",
+        "steering:between_noises",
+        ("first", "seed"),
+    ),
+    "real": Experiment(
+        "A real digit",
+        "DDIM run backwards finds the noise that a *real* test digit would come from. Drawn again under its own label "
+        "it comes back; under a label blended towards another digit it changes, and something of the hand stays.",
+        "steering:from_a_real_digit",
+        ("real", "second"),
+    ),
+    "race": Experiment(
+        "Sampler race",
+        "One noise, one label, several samplers. Left to right: what each believes the digit is, on its way; the last "
+        "picture is the result. All draw with the guidance that suits the network.",
+        "steering:sampler_race",
+        ("first", "seed"),
+    ),
+}
+
+DIGITS = ("all", *"0123456789")
+"""What can be asked for: one digit, or all of them in turn."""
 DEFAULT_STEPS = 30
 DEFAULT_MINUTES = 10.0
-GUIDANCE = "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1 is plain, more insists."
+LARGEST_T = 100_000
+GUIDANCE_WORDS = "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1 is plain, more insists."
 """The one convention of guidance, in words."""
+_STOPS = (0, 0.5, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100)
+
+
+def _guidance(scale: float | None, low: float | None, high: float | None) -> dict[str, Control]:
+    left_open = scale is None
+
+    def control(default: float | None, most: float, title: str, about: str, **look: Any) -> Control:
+        return Control(Number(0, most, optional=left_open, **look), default, title, about)
+
+    return {
+        "guidance": control(
+            scale, 100, "Guidance g", "guidance, 0 ignores the label, 1 is plain, auto suits the network", stops=_STOPS
+        ),
+        "guidance_from": control(low, 1, "acts from noise fraction", "noise fraction above which it acts", step=0.05),
+        "guidance_to": control(high, 1, "to noise fraction", "noise fraction below which it acts", step=0.05),
+    }
+
+
+GUIDANCE: dict[str, Control] = _guidance(None, None, None)
+"""The words of guidance, for those who do not know the network yet."""
+
+
+def guidance_of(model: Any) -> dict[str, Control]:
+    """The controls of guidance, standing at what suits a `Model`; none where it knows no labels."""
+    if not model.denoiser.conditional:
+        return {}
+    return _guidance(model.guidance.scale, *model.guidance.interval)

@@ -34,6 +34,7 @@ def number(
     step: float | None = None,
     whole: bool | None = None,
     log: bool = False,
+    stops: Sequence[float] = (),
     live: bool = False,
     title: str = "",
     about: str = "",
@@ -42,11 +43,11 @@ def number(
     """A number from `low` to `high`; without a default it may be left open (None, written auto).
 
     whole: only whole numbers, by default where low, high, step and default are. log: a slider spaced by ratio.
-    live: the value may be turned while a run goes on.
+    stops: the values that the slider stops at. live: the value may be turned while a run goes on.
     """
     given = [value for value in (low, high, step, default) if value is not None]
     whole = all(isinstance(value, int) for value in given) if whole is None else whole
-    domain = Number(low, high, step, whole, log, optional=default is None)
+    domain = Number(low, high, step, whole, log, optional=default is None, stops=tuple(stops))
     return Control(domain, default, title, about, live=live, door=door)
 
 
@@ -142,12 +143,14 @@ class Ask(mo.ui.dictionary):
         follow_in_address(words)
 
 
-def controls(*groups: Mapping[str, Control], later: Mapping[str, Control | Domain] | None = None) -> Any:
+def controls(
+    *groups: Mapping[str, Control], later: Mapping[str, Control | Domain] | None = None, keep: bool = False
+) -> Any:
     """One `Ask` for each group of controls, filled from the address or the command line.
 
     The first call of a notebook declares all words that it understands: those of its groups, and in `later` those of
     controls that are made further down, once a value above is known. It answers `--help`, and refuses what it does
-    not know.
+    not know. With `keep`, what a reader chose stays chosen when the cell makes its controls anew.
     """
     now = session()
     declared = {name: control for group in groups for name, control in group.items()}
@@ -156,7 +159,7 @@ def controls(*groups: Mapping[str, Control], later: Mapping[str, Control | Domai
         known = declared | {name: Control.of(entry) for name, entry in (later or {}).items()}
         words = now.state["words"] = Words(now, known)
         command.begin(now, words.given)
-    asks = [Ask(group, *words.take(group)) for group in groups]
+    asks = [Ask(group, *words.take(group, keep)) for group in groups]
     return asks[0] if len(asks) == 1 else asks
 
 
@@ -178,13 +181,17 @@ class Words:
         else:
             self._read_command_line()
 
-    def take(self, group: Mapping[str, Control]) -> tuple[dict[str, Any], list[str]]:
+    def take(self, group: Mapping[str, Control], keep: bool = False) -> tuple[dict[str, Any], list[str]]:
         """The values that were asked for of this group, and a sentence about each that cannot be."""
         if not self._live:
-            return {name: self.given[name] for name in group if name in self.given}, []
+            named = {name: self.given[name] for name in group if name in self.given}
+            optional = {name for name in group if getattr(group[name].domain, "optional", False)}
+            return {name: value for name, value in named.items() if value is not None or name in optional}, []
         again = self._first.setdefault(cell(), False) and cell() != self.cell
         self._first[cell()] = True
-        if again:  # these controls are new, since a choice above has changed: what was asked for belonged to the others
+        if again and keep:
+            self._words |= {name: text for name, text in address().items() if name in group}
+        elif again:  # these controls are new, since a choice above has changed: what was asked for belonged to the others
             follow_in_address(dict.fromkeys(self._known.keys() & group.keys()))
             return {}, []
         found, problems = {}, []
@@ -303,8 +310,8 @@ def _element(name: str, control: Control, value: Any) -> Any:
             return mo.ui.switch(value=value, label=text)
         case Number(optional=True) | Number(whole=True, log=False) if domain.optional or _many(domain):
             return mo.ui.number(domain.low, domain.high, step=domain.step, value=value, **wide)
-        case Number(log=True):
-            steps = ratio_steps(domain, value)
+        case Number() if domain.log or domain.stops:
+            steps = sorted({*domain.stops, value}) if domain.stops else ratio_steps(domain, value)
             return mo.ui.slider(steps=steps, value=value, show_value=True, debounce=not control.live, **wide)
         case Number():
             step = domain.step or (1 if domain.whole else (domain.high - domain.low) / 100)

@@ -4,6 +4,7 @@ In a browser `play` offers the run and drives it as a job. Without one it runs t
 on the terminal. Either way the canvas keeps moments of the run, and its slider goes back to them without any Python.
 """
 
+import dataclasses
 import functools
 import math
 import sys
@@ -39,6 +40,8 @@ class Run(Generic[Step]):
     def __init__(self, key: tuple, show: Callable[[Any, bool], Frame], make: Callable[[], Iterator[Step]]) -> None:
         self.key, self.show, self.make = key, show, make
         self.step: Step | None = None
+        self.newest: Step | None = None
+        """The newest step, also while the run goes on; read it between two steps only."""
 
     def is_for(self, key: tuple) -> bool:
         """Whether the run was made from the same function and arguments."""
@@ -80,6 +83,7 @@ class Live(Widget):
         opening: Any = None,
         start: bool | None = None,
         aside: bool = False,
+        alone: bool = True,
         **kwargs: Any,
     ) -> Run[Step]:
         """Offer the run that `function(*args, **kwargs)` makes, an iterator of steps.
@@ -92,6 +96,7 @@ class Live(Widget):
             opening: a finished step to show at first, or a Frame.
             start: whether the run begins by itself; by default where there is no opening.
             aside: a script that only writes files leaves this run out.
+            alone: whether it is run at all where nobody looks on.
 
         Returns:
             The run; its `step` is None until there is something to look at.
@@ -108,14 +113,14 @@ class Live(Widget):
         self.job, self._recorder = None, Recorder()
         self.run = run = Run(key, show, lambda: function(*args, **kwargs))
         if not session().live:
-            if not aside or not session().script or session().state.get("report"):
+            if alone and not (aside and session().script and not session().state.get("report")):
                 self._run_through(run)
             return run
         self._pictures, self._status, self.record = {}, {"state": "new", "live": True}, b""
         if isinstance(opening, Frame):
             self.publish(opening)
         elif opening is not None:
-            run.step = opening
+            run.step = run.newest = opening
             self.publish(show(opening, True))
         if running or (start if start is not None else opening is None):
             self._current().start()
@@ -174,6 +179,7 @@ class Live(Widget):
     def _draw(self, job: Job, run: Run, step: Any) -> None:
         if job is not self.job:
             return
+        run.newest = step
         begin = time.monotonic()
         ends = step.progress >= 1 or job.delay > 0 or job.holding
         if not ends and begin < self._next:
@@ -221,7 +227,7 @@ class Live(Widget):
                 steps.close()
         if last is None:
             sys.exit(f"{program()}: This run had no step; give it a longer budget.")
-        run.step = last
+        run.step = run.newest = last
         self._status |= {"live": True, "still": True}
         self.publish(run.show(last, True))
         self.record = self._recorder.message()
@@ -427,4 +433,6 @@ def _same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(_same, a, b))
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if dataclasses.is_dataclass(a) and a.__dataclass_params__.frozen:
+        return _same(vars(a), vars(b))
     return isinstance(a, _PLAIN) and a == b
