@@ -88,10 +88,17 @@ def threads_for(holders: int, others: float) -> int:
     return min(most_threads(), max(1, (cores() - int(others + 0.5)) // max(1, holders)))
 
 
-def use_free_processors(holders: int = 1) -> None:
-    """Let torch compute on this thread's share of the processors that nothing else uses, from now on."""
+_SHARE = threading.local()
+
+
+def use_free_processors(holders: int | None = None) -> None:
+    """Let torch compute on this thread's share of the processors that nothing else uses, from now on.
+
+    holders: runs of this process that share them; as many as this thread was told last by default, one at first.
+    """
     import torch
 
+    holders = _SHARE.holders = getattr(_SHARE, "holders", 1) if holders is None else holders
     wanted = threads_for(holders, _OTHERS.load())
     if wanted != torch.get_num_threads():
         torch.set_num_threads(wanted)

@@ -1,2 +1,36 @@
-"""Diffusion of digits: a denoiser is a function from a noisy image, a noise level and a label to a clean
-image; sampling, guidance, interpolation and evaluation only call it."""
+"""Diffusion of digits: a denoiser is a function from a noisy image, a noise level and a label to a clean image.
+Sampling, guidance, interpolation and evaluation only call it.
+
+Names, titles and bounds come without torch; the first call of a function imports what it needs.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "catalogue": [
+            "SAMPLERS",
+            "SCHEDULES",
+            "TARGETS",
+            "BACKBONES",
+            "OPTIMISERS",
+            "EXPERIMENTS",
+            "DIGITS",
+            "GUIDANCE",
+            "GUIDANCE_WORDS",
+            "LARGEST_T",
+            "guidance_of",
+        ],
+        "schedules": ["build_schedule", "Schedule"],
+        "denoiser": ["build_denoiser", "Denoiser", "Guidance"],
+        "models": ["Model", "choose_model", "read_model", "guide"],
+        "sampling": ["sample", "Sampler", "SampleStep"],
+        "drawing": ["draw", "Drawing", "panels", "digits_png", "digits_npz", "digits_gif", "summary"],
+        "training": ["train", "Recipe", "TrainStep"],
+        "learning": ["learn", "recipe_of", "learning_panels", "measure", "measured"],
+        "steering": ["experiment", "steering_panels"],
+        "evaluation": ["evaluate", "judge_model", "load_judges"],
+        "showing": ["forward", "leak_words", "class_note", "judging_panels", "Judgement"],
+    },
+)

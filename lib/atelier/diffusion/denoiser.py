@@ -26,6 +26,8 @@ SHIPPED = WEIGHTS / "digits-unet.safetensors"
 """The conditional U-Net that ships, made by `python -m atelier.diffusion.ship denoiser`."""
 SIZE = 28
 DATA_RANGE = (-1.0, 1.0)
+MOST_PARAMETERS = 150_000_000
+"""Of a denoiser that is read from a file: DiffUNet has 94 million."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Guidance:
         eps = eps_uncond + scale · (eps_cond - eps_uncond)
 
     so 0 ignores the label, 1 is plain conditional. It acts only where the noise fraction lies in `interval`
-    (Kynkäänniemi et al. 2024, arXiv:2404.07724); elsewhere the scale is 1, at half the cost.
+    (Kynkäänniemi et al. 2024, arXiv:2404.07724); elsewhere the scale is 1, at half the cost. Scale 0 acts everywhere.
 
     Raises:
         UserError: scale outside 0 to 100 or not a number, interval not rising within [0, 1].
@@ -52,9 +54,9 @@ class Guidance:
             raise UserError("The guidance interval must rise within 0 and 1, for instance 0.2 to 0.8.")
 
     def at(self, noise_fraction: float) -> float:
-        """The scale that acts at this noise fraction."""
+        """The scale that acts at this noise fraction. 0 ignores the label everywhere."""
         low, high = self.interval
-        return self.scale if low <= noise_fraction <= high else 1.0
+        return self.scale if low <= noise_fraction <= high or self.scale == 0 else 1.0
 
 
 DEFAULT_GUIDANCE = Guidance(2.5, (0.2, 0.55))
@@ -214,8 +216,8 @@ def _admunet(options: dict[str, Any], classes: int) -> nn.Module:
 
 
 def build_denoiser(
-    backbone: str = "unet",
-    schedule: str = "flow",
+    backbone: str | nn.Module = "unet",
+    schedule: str | Schedule = "flow",
     target: str = "flow",
     *,
     T: int = 1000,
@@ -226,12 +228,23 @@ def build_denoiser(
 ) -> Denoiser:
     """A fresh denoiser with weights drawn from `seed`.
 
+    Args:
+        backbone: a name in `BACKBONES`, or a module of your own that maps (x, noise_fraction, label_weights), of shapes
+            (N, 1, 28, 28), (N,) and (N, classes + 1), to (N, 1, 28, 28). Its weights are taken as they are.
+        schedule: a name in `SCHEDULES` (T and `schedule_options` are for it), or a `Schedule`.
+
     Raises:
-        UserError: an unknown backbone, schedule, target or option.
+        UserError: an unknown backbone, schedule, target or option; a module that gives another shape.
     """
+    if isinstance(schedule, Schedule):
+        built_schedule = schedule
+    else:
+        with torch.device("cpu"):  # also where everything else is on "meta"
+            built_schedule = build_schedule(schedule, **({"T": T} | (schedule_options or {})))
+    if isinstance(backbone, nn.Module):
+        return Denoiser(_own(backbone, classes), built_schedule, target, name="own", classes=classes)
     if backbone not in BACKBONES:
         raise UserError(f"There is no backbone {backbone!r}; choose one of {', '.join(BACKBONES)}.")
-    built_schedule = build_schedule(schedule, **({"T": T} | (schedule_options or {})))
     try:
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
             network = BACKBONES[backbone].load()(options or {}, classes)
@@ -242,13 +255,30 @@ def build_denoiser(
 
 
 @torch.no_grad()
+def _own(backbone: nn.Module, classes: int) -> nn.Module:
+    """A module of one's own, tried once, with what a backbone has beside `forward`."""
+    x, fraction = torch.zeros(2, 1, SIZE, SIZE), torch.full((2,), 0.5)
+    wanted = f"The network must map (x, noise_fraction, label_weights) to (N, 1, {SIZE}, {SIZE})"
+    try:
+        given = backbone(x, fraction, torch.zeros(2, classes + 1))
+    except Exception as error:
+        raise UserError(f"{wanted}; yours ended in an error ({type(error).__name__}: {error}).") from error
+    if not isinstance(given, Tensor) or given.shape != x.shape:
+        shape = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
+        raise UserError(f"{wanted}; yours gave {shape} for N = 2.")
+    backbone.conditional = getattr(backbone, "conditional", True)
+    backbone.options = getattr(backbone, "options", {})
+    return backbone
+
+
+@torch.no_grad()
 def initialise(network: nn.Module, generator: torch.Generator) -> None:
     """Redraw the weights uniformly within 1/sqrt(fan-in), torch's and EDM's default, from an explicit
     generator. Constant tensors (zeros, ones: zero-initialised layers and norms) stay as they are."""
     for module in network.modules():
         weight = getattr(module, "weight", None)
         for parameter in module.parameters(recurse=False):
-            if weight is None or weight.ndim < 2 or bool((parameter == parameter.flatten()[0]).all()):
+            if weight is None or weight.is_meta or weight.ndim < 2 or bool((parameter == parameter.flatten()[0]).all()):
                 continue
             bound = weight[0].numel() ** -0.5
             parameter.copy_(torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator))
@@ -269,25 +299,35 @@ def cost_per_image(denoiser: Denoiser) -> int:
     return counter.get_total_flops() // 2
 
 
+_MOST_OPTIONS = {"blocks": 16, "width": 1024}
+_MOST_CLASSES = 1000
+
+
 def build_from_spec(spec: dict[str, Any]) -> Denoiser:
     """The denoiser a checkpoint describes.
 
     Raises:
         UserError: the spec is not one of ours, or of another data range or image size.
     """
-    try:
-        data = spec["data"]
-        wanted = {key: spec[key] for key in ("backbone", "schedule", "target", "options", "schedule_options")}
-        classes = int(spec["classes"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError("This checkpoint does not say how its denoiser is built; choose another.") from error
+    unknown = UserError("This checkpoint does not say how its denoiser is built; choose another.")
+    kinds = {"backbone": str, "schedule": str, "target": str, "options": dict, "schedule_options": dict, "classes": int}
+    if any(type(spec.get(key)) is not kind for key, kind in kinds.items()):
+        raise unknown
     ours = {"range": list(DATA_RANGE), "size": SIZE}
-    if data != ours:
+    if spec.get("data") != ours:
         raise UserError(
-            f"This checkpoint was trained on images of another range or size ({data}), and {ours} is needed; "
-            "choose another."
+            f"This checkpoint was trained on images of another range or size ({str(spec.get('data'))[:80]}), "
+            f"and {ours} is needed; choose another."
         )
-    return build_denoiser(**wanted, classes=classes)
+    options = spec["options"]
+    counts = [(options.get(name, 1), most) for name, most in _MOST_OPTIONS.items()] + [(spec["classes"], _MOST_CLASSES)]
+    widths = options.get("widths", [])
+    if any(type(n) is not int or not 0 < n <= most for n, most in counts) or len(str(widths)) > 80:
+        raise unknown
+    try:
+        return build_denoiser(**{key: spec[key] for key in kinds})
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise unknown from error
 
 
 def refuse_other(spec: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -319,8 +359,9 @@ def load_denoiser(path: Path, expect: dict[str, Any] | None = None) -> tuple[Den
     """
     checkpoint = checkpoints.load(path, KIND)
     refuse_other(checkpoint.spec, expect or {})
-    denoiser = build_from_spec(checkpoint.spec)
-    checkpoints.load_into(denoiser, part(checkpoint.tensors, "ema."), Path(path).name)
+    denoiser = checkpoints.rebuild(
+        lambda: build_from_spec(checkpoint.spec), part(checkpoint.tensors, "ema."), Path(path).name, MOST_PARAMETERS
+    )
     return denoiser.eval(), checkpoint.extra
 
 

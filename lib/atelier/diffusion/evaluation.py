@@ -6,17 +6,18 @@ they can't be compared with figures computed on Inception features. The referenc
 """
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from atelier.data.digits import Digits
+from atelier.data.digits import Digits, load_digits
 from atelier.diffusion.catalogue import DEFAULT_STEPS
 from atelier.diffusion.denoiser import Denoiser, Guidance
 from atelier.diffusion.judges import Judge, judge_features, judge_logits, judge_path, load_judge
-from atelier.diffusion.sampling import initial_noise, sample
+from atelier.diffusion.models import Model
+from atelier.diffusion.sampling import Sampler, initial_noise, sample
 from atelier.diffusion.training import to_uint8
 from atelier.errors import UserError
 from atelier.paths import WEIGHTS, cache_dir
@@ -139,25 +140,6 @@ class EvaluationReport:
         }
 
 
-def figures_in(extra: dict) -> dict:
-    """The figures that a checkpoint's extras hold, if they are as `EvaluationReport.figures` gives them; else {}."""
-    found = extra.get("figures")
-    if not isinstance(found, dict):
-        return {}
-    texts, low_high = ("dataset", "reference", "sampler"), found.get("guidance_interval")
-    numbers = ("n", "steps", "guidance", "classifier_fid", "classifier_fid_real", "classifier_fid_ratio")
-    numbers += ("nearest_distance_ratio", "nearer_than_99_percent_of_test")
-    well_formed = (
-        all(isinstance(found.get(key), str) for key in texts)
-        and all(key in found for key in numbers)
-        and all(isinstance(v, int | float) for k, v in found.items() if k not in (*texts, "guidance_interval"))
-        and isinstance(low_high, list)
-        and len(low_high) == 2
-        and all(isinstance(v, int | float) for v in low_high)
-    )
-    return found if well_formed else {}
-
-
 @dataclass(frozen=True)
 class EvaluationStep:
     """Progress: what is being done, the share done in [0, 1], seconds left by the pace so far; the report at
@@ -167,6 +149,12 @@ class EvaluationStep:
     progress: float
     seconds_left: float
     report: EvaluationReport | None = field(default=None, repr=False)
+    note: str = ""
+
+    @property
+    def step(self) -> int:
+        """Per cent done."""
+        return round(100 * self.progress)
 
     @property
     def last(self) -> bool:
@@ -209,7 +197,7 @@ def evaluate(
     judges: Judges,
     *,
     n: int = 2_000,
-    sampler: str = "dpmpp",
+    sampler: str | Sampler | Callable = "dpmpp",
     steps: int = DEFAULT_STEPS,
     guidance: Guidance | None = None,
     seed: int = 0,
@@ -240,9 +228,33 @@ def evaluate(
         images.append(step.images)
     yield EvaluationStep("judging", 0.95, _left(began, 0.95))
     report = judge(torch.cat(images), labels, training, test, judges, real=pick, seed=seed)
-    settings = {"sampler": sampler, "steps": steps, "guidance": guidance.scale, "interval": guidance.interval}
+    named = sampler if isinstance(sampler, str) else getattr(sampler, "__name__", type(sampler).__name__)
+    settings = {"sampler": named, "steps": steps, "guidance": guidance.scale, "interval": guidance.interval}
     seconds = time.monotonic() - began
     yield EvaluationStep("done", 1.0, 0.0, EvaluationReport(**report, **settings, seconds=seconds))
+
+
+def judge_model(
+    model: Model | Denoiser,
+    *,
+    n: int = 1_000,
+    sampler: str | Sampler | Callable = "dpmpp",
+    steps: int = DEFAULT_STEPS,
+    guidance: Guidance | None = None,
+    seed: int = 0,
+) -> Iterator[EvaluationStep]:
+    """`evaluate` a model on the data set that it was trained on, which is downloaded where it is not here.
+
+    Raises:
+        UserError: there is no judge for this data set, or as `evaluate`.
+    """
+    model = Model.of(model)
+    judges = load_judges(model.dataset)
+    yield EvaluationStep("loading the digits", 0.0, float("nan"))
+    training, test = load_digits(model.dataset), load_digits(model.dataset, "test")
+    options = {"sampler": sampler, "steps": steps, "guidance": guidance or model.guidance, "seed": seed}
+    for step in evaluate(model.denoiser, training, test, judges, n=n, **options):
+        yield replace(step, note=training.title if training.stand_in else "")
 
 
 def judge(

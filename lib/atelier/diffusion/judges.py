@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
-from atelier.diffusion.precision import autocast
+from atelier.devices import autocast
 from atelier.errors import UserError
 from atelier.paths import WEIGHTS
 from atelier.seeds import mixed_seed
@@ -185,12 +185,12 @@ def load_judge(path: Path) -> tuple[Judge, float]:
     wanted = read_sums(path.parent).get(path.name)
     if wanted is not None and sha256(path) != wanted:
         raise UserError(f"{path.name} is not the judge that was shipped (its hash differs); restore the file.")
-    role, classes = checkpoint.spec["role"], int(checkpoint.spec["classes"])
-    if role not in JUDGES:
-        raise UserError(f"{path.name} is for an unknown role {role!r}; choose another.")
-    judge = JUDGES[role][0](classes)
-    checkpoints.load_into(judge, checkpoint.tensors, path.name)
-    return judge.eval().requires_grad_(False), float(checkpoint.extra["test_accuracy"])
+    role, classes = checkpoint.spec.get("role"), checkpoint.spec.get("classes")
+    if not isinstance(role, str) or role not in JUDGES or type(classes) is not int or not 1 <= classes <= 1000:
+        raise UserError(f"{path.name} does not say what it judges; choose another.")
+    judge = checkpoints.rebuild(lambda: JUDGES[role][0](classes), checkpoint.tensors, path.name)
+    accuracy = checkpoint.extra.get("test_accuracy")
+    return judge.eval().requires_grad_(False), accuracy if isinstance(accuracy, float) else float("nan")
 
 
 def sha256(path: Path) -> str:

@@ -13,9 +13,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from atelier.devices import autocast
 from atelier.diffusion.catalogue import DEFAULT_STEPS, SAMPLERS
 from atelier.diffusion.denoiser import SIZE, Denoiser, Guidance
-from atelier.diffusion.precision import autocast
 from atelier.diffusion.training import to_model, to_uint8
 from atelier.errors import UserError
 from atelier.seeds import mixed_seed
@@ -249,7 +249,7 @@ def sample(
         times: falling times to use instead of the even ones, the last of them 0.
         clip: whether x0_hat is clipped to [-1, 1] at every step.
         batch: images per network call, which bounds the memory.
-        precision: see `precision.autocast`.
+        precision: see `devices.autocast`.
 
     Raises:
         UserError: an unknown sampler, a number out of bounds, or labels that do not fit.
@@ -367,7 +367,9 @@ def blend_labels(first: int, second: int, weights: Tensor, classes: int = 10) ->
 def _count(labels: Tensor | None, n: int | None, noise: Tensor | None) -> int:
     for given in (labels, noise):
         if given is not None and not (isinstance(given, Tensor) and given.ndim):
-            raise UserError("Labels and noise must be tensors, one entry an image; for four 7s give torch.full((4,), 7).")
+            raise UserError(
+                "Labels and noise must be tensors, one entry an image; for four 7s give torch.full((4,), 7)."
+            )
     counts = [len(given) for given in (labels, noise) if given is not None] + ([] if n is None else [n])
     if not counts or len(set(counts)) > 1:
         raise UserError("Say how many images to sample: labels, noise or n, and the same number in each.")

@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from atelier.diffusion.catalogue import SCHEDULES
+from atelier.diffusion.catalogue import LARGEST_T, SCHEDULES
 from atelier.errors import UserError
 
-LARGEST_T = 100_000
 SMALLEST_ALPHA_BAR = 1e-9
 LARGEST_BETA = 0.999
 """Nichol & Dhariwal 2021, section 3.2: beta is clipped so that one step never forgets everything."""

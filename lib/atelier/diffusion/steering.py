@@ -4,21 +4,20 @@ Every function here only lays out calls of `sample` and `encode`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from atelier.data.digits import load_digits
+from atelier.diffusion.catalogue import EXPERIMENTS, SAMPLERS
 from atelier.diffusion.denoiser import DEFAULT_GUIDANCE, Denoiser, Guidance
-from atelier.diffusion.sampling import (
-    SampleStep,
-    blend_labels,
-    encode,
-    initial_noise,
-    sample,
-    slerp,
-)
+from atelier.diffusion.models import Model
+from atelier.diffusion.sampling import SampleStep, blend_labels, encode, initial_noise, sample, slerp
+from atelier.diffusion.sheets import headed_sheet
 from atelier.diffusion.training import to_uint8
+from atelier.drawing import Frame
 from atelier.errors import UserError
 
 GUIDANCE_SCALES = (0.0, 1.0, 1.5, 3.0, 5.0, 7.0, 10.0, 15.0)
@@ -169,3 +168,120 @@ def _path(frames: int) -> Tensor:
     if isinstance(frames, bool) or int(frames) != frames or not 2 <= frames <= 200:
         raise UserError(f"The number of frames must be a whole number from 2 to 200, and {frames} is not.")
     return torch.linspace(0, 1, int(frames))
+
+
+# The experiments of the page: each an iterator of `SteerStep`.
+
+
+@dataclass(frozen=True)
+class SteerStep:
+    """Progress of an experiment (`step` of `total`) and what there is to see of it so far, one picture (H, W) uint8."""
+
+    step: int
+    total: int
+    picture: np.ndarray = field(repr=False)
+    title: str = ""
+    note: str = ""
+
+    @property
+    def progress(self) -> float:
+        return self.step / self.total
+
+
+def experiment(
+    model: Model | Denoiser, kind: str = "sweep", *, first: int = 3, second: int = 8, real: int = 0, seed: int = 0
+) -> Iterator[SteerStep]:
+    """An experiment of `EXPERIMENTS`, step by step.
+
+    Args:
+        first, second: labels, 0 to 9. real: the number of a test digit. seed: of the noise.
+
+    Raises:
+        UserError: an unknown experiment, a number out of bounds, a model that knows no labels.
+    """
+    model = Model.of(model)
+    if kind not in EXPERIMENTS:
+        raise UserError(f"There is no experiment {kind!r}; choose one of {', '.join(EXPERIMENTS)}.")
+    if not model.denoiser.conditional:
+        raise UserError("Steering needs a network that knows labels; this one was trained without.")
+    given = {"first": first, "second": second, "real": real, "seed": seed}
+    for name, high in (("first", 9), ("second", 9), ("real", MOST_REAL), ("seed", 2**31 - 1)):
+        value = given[name]
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= high:
+            raise UserError(f"{_NAMES[name]} must be a whole number from 0 to {high:,}.")
+    entry = EXPERIMENTS[kind]
+    for step in entry.load()(model, **{name: given[name] for name in entry.uses}):
+        yield replace(step, title=entry.title)
+
+
+MOST_REAL = 3_999
+_NAMES = {"first": "The first digit", "second": "The second digit", "real": "The real digit", "seed": "The seed"}
+_FRAMES = 9
+_MORPH_ROWS = 4
+_RACE_COLUMNS = 10
+
+
+def sweep(model: Model, *, seed: int) -> Iterator[SteerStep]:
+    """Rows: digits; columns: guidance; one noise a row."""
+    columns: list[Tensor] = []
+    words = [f"{scale:g}" for scale in GUIDANCE_SCALES]
+    for found in guidance_sweep(model.denoiser, seed=seed):
+        columns.append(found.images)
+        rows = list(torch.stack(columns, 1))
+        picture = headed_sheet(rows, model.classes, words, columns=len(words))
+        yield SteerStep(found.column, found.columns, picture)
+
+
+def between_noises(model: Model, *, first: int, seed: int) -> Iterator[SteerStep]:
+    """From one noise to another under one label; each row goes between two noises of its own."""
+    return _morphs(model, "slerp", first, first, seed)
+
+
+def between_labels(model: Model, *, first: int, second: int, seed: int) -> Iterator[SteerStep]:
+    """One noise a row, the label blended from one digit to the other."""
+    return _morphs(model, "fixed", first, second, seed)
+
+
+def _morphs(model: Model, noise: str, first: int, second: int, seed: int) -> Iterator[SteerStep]:
+    rows: list[Tensor] = []
+    words = [f"{k / (_FRAMES - 1):.0%}" for k in range(_FRAMES)]
+    options = {"frames": _FRAMES, "noise": noise, "guidance": model.guidance}
+    for row in range(_MORPH_ROWS):
+        for step in morph(model.denoiser, first, second, seed=(seed + row) % 2**31, **options):
+            picture = headed_sheet([*rows, step.images], [""] * _MORPH_ROWS, words, columns=_FRAMES, scale=3)
+            yield SteerStep(row * step.steps + step.step, _MORPH_ROWS * step.steps, picture)
+        rows.append(step.images)
+
+
+def from_a_real_digit(model: Model, *, real: int, second: int) -> Iterator[SteerStep]:
+    """A real test digit, inverted to the noise it would come from, then drawn again under another label."""
+    test = load_digits(model.dataset, "test")
+    image, label = test.images[real], int(test.labels[real])
+    words = ["real", "rebuilt", *(f"{k / (_FRAMES - 1):.0%}" for k in range(1, _FRAMES))]
+    for step in morph_real(model.denoiser, image, label, second, frames=_FRAMES):
+        shown = [image[None]] if step.frames is None else [torch.cat([image[None], step.frames])]
+        picture = headed_sheet(shown, [f"{label} to {second}"], words, columns=len(words), scale=3)
+        note = f"{step.stage}; {test.title}" if test.stand_in else step.stage
+        yield SteerStep(round(100 * step.progress), 100, picture, note=note)
+
+
+def sampler_race(model: Model, *, first: int, seed: int) -> Iterator[SteerStep]:
+    """One noise, several samplers and step counts: x0_hat on the way, the digit at the end, and the time."""
+    names = [f"{SAMPLERS[name].title.split(',')[0]}, {steps} steps" for name, steps in RACERS]
+    rows: list[Tensor] = []
+    for lane in race(model.denoiser, first, guidance=model.guidance, seed=seed):
+        picks = torch.linspace(0, len(lane.strip) - 1, _RACE_COLUMNS - 1).round().long()
+        names[len(rows)] += f"  {lane.network_calls} calls  {lane.seconds:.2f} s"
+        rows.append(torch.cat([lane.strip[picks], lane.image[None]]))
+        yield SteerStep(len(rows), len(RACERS), headed_sheet(rows, names, columns=_RACE_COLUMNS))
+
+
+def steering_panels(step: SteerStep, full: bool = True) -> Frame:
+    """The picture of an experiment so far."""
+    return Frame(
+        {"picture": step.picture},
+        {"picture": step.title},
+        step=step.step,
+        total=f"of {step.total}",
+        note="" if step.progress == 1 else step.note,
+    )

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
+from atelier.devices import autocast, uses_bfloat16
 from atelier.diffusion.catalogue import OPTIMISERS
 from atelier.diffusion.denoiser import KIND, SIZE, Denoiser, part, refuse_other
-from atelier.diffusion.precision import autocast, uses_bfloat16
 from atelier.errors import UserError
 from atelier.optimisers import Muon, matrices_of
 from atelier.parallel import Team, team
@@ -428,6 +428,18 @@ def images_seen_in(extra: Mapping[str, Any]) -> int | None:
     return step * batch_size if type(step) is int and type(batch_size) is int else None
 
 
+def recipe_from(stored: Mapping[str, Any], budget: Recipe) -> Recipe:
+    """The recipe that a checkpoint tells, with the budget of another.
+
+    Raises:
+        UserError: it is not one of ours.
+    """
+    try:
+        return replace(budget, **{key: stored[key] for key in SHOULD_MATCH if key in stored})
+    except TypeError as error:
+        raise UserError("The recipe in this checkpoint cannot be read; choose another checkpoint.") from error
+
+
 def _restore(path: Path, run: _Run) -> None:
     """Put everything back where the checkpoint left it.
 
@@ -437,9 +449,13 @@ def _restore(path: Path, run: _Run) -> None:
     checkpoint = checkpoints.load(path, KIND)
     name = Path(path).name
     refuse_other(checkpoint.spec, run.denoiser.spec)
-    if "run" not in checkpoint.extra or not part(checkpoint.tensors, "model."):
+    if not isinstance(checkpoint.extra.get("run"), dict) or not part(checkpoint.tensors, "model."):
         raise UserError(f"{name} holds weights for sampling only; resume from a checkpoint of a training run.")
-    refuse_other(BEFORE_MUON | checkpoint.extra["recipe"], {key: getattr(run.recipe, key) for key in SHOULD_MATCH})
+    stored = checkpoint.extra.get("recipe")
+    refuse_other(
+        BEFORE_MUON | (stored if isinstance(stored, dict) else {}),
+        {key: getattr(run.recipe, key) for key in SHOULD_MATCH},
+    )
     checkpoints.load_into(run.denoiser, part(checkpoint.tensors, "model."), name)
     checkpoints.load_into(run.average, part(checkpoint.tensors, "ema."), name)
     names = {parameter: full for full, parameter in run.denoiser.named_parameters()}
@@ -452,6 +468,21 @@ def _restore(path: Path, run: _Run) -> None:
                     key: checkpoint.tensors[full].to("cpu" if key == "step" and not on_device else parameter.device)
                     for key, full in held.items()
                 }
-    position = dict(checkpoint.extra["run"])
-    position["bin_losses"] = [math.nan if b is None else b for b in position["bin_losses"]]
-    run.at = _Position(**position)
+    run.at = _position(checkpoint.extra["run"], name)
+
+
+def _position(stored: Mapping[str, Any], name: str) -> _Position:
+    """The position that a checkpoint tells.
+
+    Raises:
+        UserError: it is not as `_save` writes it.
+    """
+    try:
+        bins = [math.nan if b is None else float(b) for b in stored["bin_losses"]]
+        losses = [float(loss) for loss in stored["epoch_losses"]]
+        at = _Position(int(stored["step"]), float(stored["elapsed"]), float(stored["epoch_sum"]), losses, bins)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"The position of training in {name} cannot be read; choose another checkpoint.") from error
+    if not 0 <= at.step < 2**40 or not 0 <= at.elapsed < math.inf or len(bins) != TIME_BINS:
+        raise UserError(f"The position of training in {name} is out of bounds; choose another checkpoint.")
+    return at

@@ -7,6 +7,7 @@ from atelier.page.downloads import File, take_home
 from atelier.page.gallery import gallery
 from atelier.page.layout import beside, links, panel, stats
 from atelier.page.live import Run, live, replay
+from atelier.page.mixer import mixer
 from atelier.page.session import check, session
 from atelier.page.shelf import shelf
 from atelier.page.viewer import viewer
@@ -24,6 +25,7 @@ __all__ = [
     "gallery",
     "links",
     "live",
+    "mixer",
     "number",
     "panel",
     "replay",

@@ -191,7 +191,9 @@ class Words:
         self._first[cell()] = True
         if again and keep:
             self._words |= {name: text for name, text in address().items() if name in group}
-        elif again:  # these controls are new, since a choice above has changed: what was asked for belonged to the others
+        elif (
+            again
+        ):  # these controls are new, since a choice above has changed: what was asked for belonged to the others
             follow_in_address(dict.fromkeys(self._known.keys() & group.keys()))
             return {}, []
         found, problems = {}, []

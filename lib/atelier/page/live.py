@@ -241,7 +241,7 @@ class Live(Widget):
             self._layout = layout
             self.scene = pack({**layout, **self._look}, {})
         if frame.charts:
-            self._status["charts"] = {chart.title: [_thinned(line) for line in chart.lines] for chart in frame.charts}
+            self._status["charts"] = {chart.title: chart_values(chart) for chart in frame.charts}
         self._status |= {
             "step": frame.step,
             "total": frame.total,
@@ -384,7 +384,7 @@ def _layout(frame: Frame, before: Mapping[str, Any]) -> dict[str, Any]:
             for name, pixels in pictures.items()
         ]
 
-    charts = [_chart(chart) for chart in frame.charts]
+    charts = [chart_words(chart) for chart in frame.charts]
     found = {"panels": panels(frame.pictures), "charts": charts, "flow": panels(frame.flow)}
     shown = {key: [{k: v for k, v in part.items() if k != "label"} for part in parts] for key, parts in found.items()}
     result = {}
@@ -397,9 +397,15 @@ def _layout(frame: Frame, before: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _chart(chart: Chart) -> dict[str, Any]:
+def chart_words(chart: Chart) -> dict[str, Any]:
+    """How a chart looks, for `chart` in chart.js."""
     look = {name: getattr(chart, name) for name in ("unit", "digits", "log", "over", "height", "newest")}
     return {"name": chart.title, **look}
+
+
+def chart_values(chart: Chart) -> list[dict[str, Any]]:
+    """The curves of a chart, for `update` in chart.js."""
+    return [_thinned(line) for line in chart.lines]
 
 
 def _thinned(line: Line) -> dict[str, Any]:

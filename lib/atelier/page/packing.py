@@ -22,7 +22,7 @@ WIDGETS: weakref.WeakSet["Widget"] = weakref.WeakSet()
 
 
 class Widget(anywidget.AnyWidget):
-    """A piece of the page. Its module, `_source`.js with `_source`.css, stands beside this file.
+    """A piece of the page. Its module, `_source`.js with `_source`.css, lies beside this file.
 
     Commands of the page come as messages, which run no cell again; `_heard(name, value)` obeys them, and an error in it
     becomes a sentence. Where it returns True the page counts `acted` up, and the cells that use the widget follow.
@@ -35,8 +35,8 @@ class Widget(anywidget.AnyWidget):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "_source" in vars(cls):
             # As text: anywidget watches a path for changes, and would keep each widget alive through its watcher.
-            cls._esm = _text("common", cls._source, "js")
-            cls._css = _text("common", cls._source, "css")
+            cls._esm = source(cls._source, "js")
+            cls._css = source(cls._source, "css")
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits: Any) -> None:
@@ -103,6 +103,10 @@ def hang(poster: str, frame: bytes) -> Path:
     return write_whole(POSTERS / f"{poster}.poster", frame)
 
 
-def _text(shared: str, name: str, ending: str) -> str:
-    parts = [(_HERE / f"{part}.{ending}") for part in (shared, name)]
+_SHARED = {"live": ("chart",), "mixer": ("chart",)}
+
+
+def source(name: str, ending: str) -> str:
+    """The text of a widget's module ("js") or style ("css"), with what it shares with others before it."""
+    parts = [(_HERE / f"{part}.{ending}") for part in ("common", *_SHARED.get(name, ()), name)]
     return "".join(path.read_text("utf-8") for path in parts if path.is_file())

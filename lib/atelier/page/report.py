@@ -21,7 +21,7 @@ import marimo as mo
 
 from atelier.errors import UserError
 from atelier.page import command
-from atelier.page.packing import WIDGETS, Widget
+from atelier.page.packing import WIDGETS, Widget, source
 from atelier.paths import write_whole
 
 _HERE = Path(__file__).parent
@@ -55,7 +55,7 @@ def page(title: str, outputs: Sequence[Any], again: str = "") -> str:
     used = [widget for widget in WIDGETS if widget.model_id in body]
     sources = sorted({widget._source for widget in used})
     modules = ",".join(f"{json.dumps(name)}:(() => {{{_module(name)}}})()" for name in sources)
-    styles = _text("report.css") + _text("common.css") + "".join(_text(f"{name}.css") for name in sources)
+    styles = _text("report.css") + "".join(source(name, "css") for name in sources)
     states = {widget.model_id: {"source": widget._source, "state": _state(widget)} for widget in used}
     made = f"<footer>To make it again: <code>{html.escape(again)}</code></footer>" if again else ""
     told = json.dumps(states).replace("</", "<\\/")
@@ -84,7 +84,7 @@ def _state(widget: Widget) -> dict[str, Any]:
 
 def _module(name: str) -> str:
     """A widget's module as the body of a function."""
-    return (_text("common.js") + _text(f"{name}.js")).replace("export default", "return")
+    return source(name, "js").replace("export default", "return")
 
 
 def _text(name: str) -> str:

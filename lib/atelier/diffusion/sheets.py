@@ -1,18 +1,14 @@
-"""Sheets of digits: arrays, PNG and GIF."""
+"""Sheets of digits."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from atelier.page import encode_picture
+from atelier.drawing import contact_sheet
 
 SIZE = 28
-GIF_MILLISECONDS = 120
-GIF_REST = 2000
 _GROUND, _INK = 24, 200
 _MARGIN, _HEAD = 8, 26
 
@@ -24,25 +20,15 @@ def columns_for(n: int) -> int:
 
 def sheet(images: Tensor, columns: int | None = None, scale: int = 2) -> np.ndarray:
     """(N, 28, 28) uint8 as one picture (H, W) uint8, row by row; places left over are dark."""
-    n = len(images)
-    columns = columns or columns_for(n)
-    rows = -(-n // columns)
-    places = torch.full((rows * columns, SIZE, SIZE), _GROUND, dtype=torch.uint8)
-    places[:n] = images
-    joined = places.view(rows, columns, SIZE, SIZE).permute(0, 2, 1, 3).reshape(rows * SIZE, columns * SIZE)
-    return joined.numpy().repeat(scale, 0).repeat(scale, 1)
-
-
-def sheet_aspect(n: int, columns: int | None = None) -> float:
-    """Width ÷ height of the sheet of n digits."""
-    columns = columns or columns_for(n)
-    return columns / -(-n // columns)
+    joined = contact_sheet(list(images.cpu().numpy()), columns or columns_for(len(images)), ground=_GROUND)
+    return joined.repeat(scale, 0).repeat(scale, 1)
 
 
 def headed_sheet(
     rows: Sequence[Tensor], row_words: Sequence[str], column_words: Sequence[str] = (), *, columns: int, scale: int = 2
 ) -> np.ndarray:
-    """Rows of digits (each (K, 28, 28) uint8, K up to `columns`) with words before them and over the columns."""
+    """Rows of digits (each (K, 28, 28) uint8, K up to `columns`) with words before them and over the columns; (H, W)
+    uint8."""
     side = SIZE * scale
     font = ImageFont.load_default(16)
     left = 2 * _MARGIN + max((round(font.getlength(word)) for word in row_words), default=0)
@@ -57,17 +43,3 @@ def headed_sheet(
         if k < len(rows) and len(rows[k]):
             page.paste(Image.fromarray(sheet(rows[k], len(rows[k]), scale)), (left, top + k * side))
     return np.asarray(page)
-
-
-def png(images: Tensor, columns: int | None = None, scale: int = 2) -> bytes:
-    """The sheet of (N, 28, 28) uint8 as PNG."""
-    return encode_picture(sheet(images, columns, scale))
-
-
-def gif(frames: Sequence[np.ndarray]) -> bytes:
-    """Gray pictures of equal size (H, W) uint8 as an animation that rests at its end."""
-    pictures = [Image.fromarray(frame) for frame in frames]
-    durations = [GIF_MILLISECONDS] * (len(pictures) - 1) + [GIF_REST]
-    buffer = io.BytesIO()
-    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
-    return buffer.getvalue()

@@ -1,0 +1,218 @@
+"""Drawing digits step by step: each step carries what came before it, so that its picture is a function of it alone."""
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atelier import animation
+from atelier.diffusion.catalogue import DEFAULT_STEPS
+from atelier.diffusion.denoiser import Denoiser, Guidance
+from atelier.diffusion.models import Model
+from atelier.diffusion.sampling import Sampler, SampleStep, initial_noise, sample
+from atelier.diffusion.sheets import columns_for, sheet
+from atelier.diffusion.training import to_uint8
+from atelier.drawing import Chart, Frame, Line, encoded
+
+MOST_SHOWN = 400
+"""Digits on a page; files hold all of them, a PNG up to 1,000."""
+_MOST_IN_PNG = 1000
+_MOMENT_BYTES = 16 << 20
+_MOST_MOMENTS = 60
+_SHOWN_IN_FLOW, _FLOW_COLUMNS = 6, 3
+_MILLISECONDS, _REST = 120, 2000
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a drawing remembers: two curves, and moments (step, x_t, x0_hat as (M, 28, 28) uint8) for the animation."""
+
+    steps: list[int] = field(default_factory=list)
+    noise: list[float] = field(default_factory=list)
+    change: list[float] = field(default_factory=list)
+    moments: list[tuple[int, Tensor, Tensor]] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Digits after one step of `draw`.
+
+    Args:
+        at: the step of the sampler.
+        x: (N, 1, 28, 28) what went into the network in this step. eps_hat: what it took for noise in it.
+        start: (N, 1, 28, 28) the noise that everything began with.
+        asked: what the drawing was asked for, JSON-able.
+    """
+
+    model: Model
+    at: SampleStep
+    labels: Tensor | None
+    x: Tensor = field(repr=False)
+    eps_hat: Tensor = field(repr=False)
+    start: Tensor = field(repr=False)
+    past: Past = field(repr=False)
+    asked: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        return self.at.step
+
+    @property
+    def progress(self) -> float:
+        """Share of the steps that are done."""
+        return self.at.progress
+
+    @property
+    def images(self) -> Tensor:
+        """The digits as they are, (N, 28, 28) uint8."""
+        return self.at.images
+
+
+def draw(
+    model: Model | Denoiser,
+    *,
+    digit: str = "all",
+    samples: int = 60,
+    sampler: str | Sampler | Callable = "dpmpp",
+    sampling_steps: int = DEFAULT_STEPS,
+    guidance: Guidance | None = None,
+    eta: float = 0.0,
+    seed: int = 0,
+) -> Iterator[Drawing]:
+    """Draw digits out of noise, one `Drawing` a step.
+
+    Args:
+        digit: "all" (in turn), or one of "0" to "9".
+        sampler: a name, a `Sampler`, or a function like its `step`, see `sampling.sample`.
+        guidance: that which suits the model by default.
+
+    Raises:
+        UserError: the model knows no labels and is asked for one, or a number is out of bounds.
+    """
+    model = Model.of(model)
+    guidance = guidance or model.guidance
+    labels = model.labels(digit, samples)
+    run = sample(
+        model.denoiser,
+        labels,
+        n=samples,
+        sampler=sampler,
+        steps=sampling_steps,
+        guidance=guidance,
+        eta=eta,
+        seed=seed,
+    )
+    guided = model.denoiser.conditional
+    asked = {
+        "samples": samples,
+        "sampler": sampler if isinstance(sampler, str) else getattr(sampler, "__name__", type(sampler).__name__),
+        "sampling_steps": sampling_steps,
+        "guidance": guidance.scale if guided else None,
+        "guidance_interval": list(guidance.interval) if guided else None,
+        "seed": seed,
+    }
+    schedule, past = model.denoiser.schedule, Past()
+    shown = min(samples, MOST_SHOWN)
+    most = max(4, min(_MOST_MOMENTS, _MOMENT_BYTES // (2 * shown * 28 * 28)))
+    every = -(-sampling_steps // most)
+    start = x = initial_noise(seed, samples)
+    alpha, sigma = (float(rate) for rate in schedule.rates(torch.zeros(1), float(schedule.T)))
+    before = None
+    for step in run:
+        step = replace(step, x_t=step.x_t.cpu(), x0_hat=step.x0_hat.cpu())
+        # x_t = alpha x0_hat + sigma eps_hat: what the network took for noise in the picture that it was given
+        eps_hat = (x - alpha * step.x0_hat) / sigma
+        past.steps.append(step.step)
+        past.noise.append(step.noise_fraction)
+        if before is not None:
+            past.change.append(float((step.x0_hat - before).square().mean().sqrt()) / 2)
+        if step.step % every == 0 or step.last:
+            past.moments.append((step.step, to_uint8(step.x_t[:shown]), to_uint8(step.x0_hat[:shown])))
+        yield Drawing(model, step, labels, x, eps_hat, start, past, asked)
+        x, before = step.x_t, step.x0_hat
+        alpha, sigma = (float(rate) for rate in schedule.rates(torch.zeros(1), step.time))
+
+
+def panels(step: Drawing, full: bool = True) -> Frame:
+    """x_t and x0_hat as sheets, the curves so far, and one step of the network on a few digits."""
+    past, at = step.past, step.at
+    charts = [
+        Chart("Noise fraction σ/(α+σ)", [Line([0, *past.steps], [1.0, *past.noise])], height=64),
+        Chart("Change of x̂₀ in a step", [Line(past.steps[1:], past.change)], digits=3, height=64),
+    ]
+    flow = {
+        "pure noise": step.start / 2,  # noise is shown at half contrast
+        "xₜ, goes in": step.x.clamp(-2, 2) / 1.5,
+        "network: “noise”": step.eps_hat / 2,
+        "x̂₀, what is left": at.x0_hat,
+        "next xₜ, cleaner": at.x_t,
+    }
+    few = min(_SHOWN_IN_FLOW, len(at.x_t))
+    hidden = f", the first {MOST_SHOWN}" if len(at.x_t) > MOST_SHOWN else ""
+    return Frame(
+        {"x_t": sheet(to_uint8(at.x_t[:MOST_SHOWN])), "x0_hat": sheet(to_uint8(at.x0_hat[:MOST_SHOWN]))},
+        {
+            "x_t": f"xₜ: {at.noise_fraction:.0%} noise{hidden}",
+            "x0_hat": "x̂₀: the digits the network believes are below the noise",
+        },
+        charts if full else (),
+        {name: sheet(to_uint8(picture[:few]), min(_FLOW_COLUMNS, few), 1) for name, picture in flow.items()},
+        step=at.step,
+        total=f"of {at.steps} steps",
+        seconds=at.seconds,
+    )
+
+
+def digits_png(step: Drawing) -> bytes:
+    """The digits as one PNG, 1,000 at most."""
+    return encoded(sheet(step.images[:_MOST_IN_PNG]))
+
+
+def digits_npz(step: Drawing) -> bytes:
+    """`images` (N, 28, 28) uint8 and `labels` (N,), -1 where none were asked for, as numpy's .npz."""
+    labels = torch.full((len(step.images),), -1) if step.labels is None else step.labels
+    packed = io.BytesIO()
+    np.savez_compressed(packed, images=step.images.numpy(), labels=labels.numpy())
+    return packed.getvalue()
+
+
+def digits_gif(step: Drawing) -> Iterator[animation.Written]:
+    """The whole way from noise to digits, x_t beside x0_hat; rests at its end. The last step has the bytes."""
+    moments = step.past.moments
+    columns = columns_for(len(moments[0][1]))
+    frames = (_beside(x_t, x0_hat, columns) for _, x_t, x0_hat in moments)
+    durations = [_MILLISECONDS] * (len(moments) - 1) + [_REST]
+    return animation.encode(".gif", frames, durations=durations, count=len(moments))
+
+
+def _beside(x_t: Tensor, x0_hat: Tensor, columns: int) -> np.ndarray:
+    left, right = sheet(x_t, columns), sheet(x0_hat, columns)
+    return np.hstack([left, np.full((len(left), 12), 128, np.uint8), right])
+
+
+def summary(step: Drawing, learned: Any = None, judged: Any = None) -> dict[str, Any]:
+    """What a command prints last, JSON-able.
+
+    Args:
+        learned: the last `learning.Learning` of a training, if there was one.
+        judged: the last `evaluation.EvaluationStep`, if there was one.
+    """
+    told = dict(step.asked) | {
+        "seconds": round(step.at.seconds, 3),
+        "model": step.model.title,
+        "parameters": step.model.parameters,
+    }
+    if learned is not None:
+        told |= {"training": learned.figures()} | ({"note": learned.data_note} if learned.data_note else {})
+    if judged is not None and judged.report is not None:
+        found = judged.report.figures()
+        told["evaluation"] = {name: value if _finite(value) else None for name, value in found.items()}
+    return told
+
+
+def _finite(value: Any) -> bool:
+    return not isinstance(value, float) or bool(np.isfinite(value))

@@ -1,0 +1,291 @@
+"""Training to watch: `train` on a data set, with samples on the way, a smoothed loss, a checkpoint at any moment."""
+
+import contextlib
+import copy
+import functools
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from atelier import checkpoints
+from atelier.data.catalogue import FONTS
+from atelier.data.digits import load_digits
+from atelier.devices import best_device
+from atelier.diffusion.catalogue import DEFAULT_MINUTES
+from atelier.diffusion.denoiser import KIND, YOUNG_GUIDANCE, Denoiser, build_from_spec
+from atelier.diffusion.models import Model
+from atelier.diffusion.sampling import sample
+from atelier.diffusion.sheets import sheet
+from atelier.diffusion.training import (
+    BEFORE_MUON,
+    TIME_BINS,
+    Estimate,
+    Recipe,
+    TrainStep,
+    estimate,
+    recipe_from,
+    train,
+)
+from atelier.drawing import Chart, Frame, Line
+from atelier.errors import UserError
+from atelier.parallel import team
+from atelier.processors import on_free_processors
+
+KEEP_AFTER = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Epochs after which samples are kept."""
+_SAMPLES, _SAMPLE_COLUMNS, _SAMPLE_STEPS, _SAMPLE_SEED = 60, 20, 8, 1
+_SHORTEST_WAIT, _SHARE = 4.0, 12
+_KEPT_COLUMNS = 5
+_DARK = 24
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a training remembers: the loss of every step, smoothed; epoch -> samples (10, 28, 28) uint8 kept after it;
+    and the lock that its generator holds while it changes the weights."""
+
+    steps: list[int] = field(default_factory=list)
+    smooth: list[float] = field(default_factory=list)
+    kept: dict[float, Tensor] = field(default_factory=dict, repr=False)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, step: TrainStep) -> None:
+        """Book the loss of a step."""
+        share = max(0.03, 1 / (1 + len(self.steps)))
+        before = self.smooth[-1] if self.smooth else step.loss
+        self.steps.append(step.step)
+        self.smooth.append(before + share * (step.loss - before))
+
+
+@dataclass(frozen=True)
+class Learning:
+    """A network after one step of `learn`.
+
+    Args:
+        at: the step of training; None before the first.
+        past: what the run remembers.
+        samples: (60, 28, 28) uint8, the newest drawn; always the same noises.
+        keep_after: epochs after which samples are kept.
+        data: title of the data set. data_note: a sentence on it, or nothing.
+    """
+
+    at: TrainStep | None
+    past: Learned = field(repr=False)
+    samples: Tensor | None = field(repr=False)
+    keep_after: tuple[float, ...]
+    data: str = ""
+    data_note: str = ""
+    note: str = ""
+
+    @property
+    def step(self) -> int:
+        return self.at.step if self.at else 0
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget that is spent."""
+        return self.at.progress if self.at else 0.0
+
+    @functools.cached_property
+    def model(self) -> Model:
+        """A copy of the averaged network as it is now, ready to draw with."""
+        with self.past.lock:
+            average = copy.deepcopy(self.at.average)
+        return Model("Trained here", average, {"dataset": self.data}, self.at.images_seen)
+
+    def checkpoint(self) -> bytes:
+        """The run as it is now, between two steps: all that is needed to go on exactly from there.
+
+        Raises:
+            UserError: before the first step.
+        """
+        if self.at is None:
+            raise UserError("There is nothing to save yet; wait for the first step.")
+        with tempfile.TemporaryDirectory(prefix="atelier-") as folder, self.past.lock:
+            return self.at.keep(Path(folder) / "digits.safetensors").read_bytes()
+
+    def figures(self) -> dict[str, Any]:
+        """The numbers of the run, JSON-able."""
+        return {
+            "steps": self.at.step,
+            "epochs": round(self.at.epoch, 4),
+            "loss": self.at.loss,
+            "seconds": round(self.at.elapsed, 3),
+            "images_per_second": round(self.at.images_per_second, 1),
+        }
+
+
+def recipe_of(
+    *,
+    epochs: float | None = None,
+    train_minutes: float | None = None,
+    batch: int = 128,
+    optimiser: str = "muon",
+    learning_rate: float = 2e-3,
+    label_dropout: float = 0.1,
+    ema: float = 0.999,
+    seed: int = 0,
+) -> Recipe:
+    """A `Recipe` from the words of the page; ten minutes where no budget is given.
+
+    Raises:
+        UserError: both budgets, or a value out of bounds.
+    """
+    if epochs is not None and train_minutes is not None:
+        raise UserError("Give epochs or minutes of training, one of them.")
+    minutes = DEFAULT_MINUTES if epochs is None and train_minutes is None else train_minutes
+    return Recipe(
+        epochs=epochs,
+        minutes=minutes,
+        batch_size=batch,
+        optimiser=optimiser,
+        learning_rate=learning_rate,
+        label_dropout=label_dropout,
+        ema_decay=ema,
+        seed=seed,
+        checkpoint_seconds=30.0,
+    )
+
+
+def learn(
+    denoiser: Denoiser,
+    dataset: str,
+    recipe: Recipe,
+    *,
+    keep_after: Sequence[float] = KEEP_AFTER,
+    resume: str | bytes = "",
+    checkpoint: Path | None = None,
+) -> Iterator[Learning]:
+    """Train a copy of `denoiser` on a data set, one `Learning` a step, and draw samples on the way.
+
+    Args:
+        dataset: as `load_digits` knows it; it is downloaded where it is not here.
+        resume: a checkpoint to go on from. A path must hold this network and recipe; the network and the recipe of
+            bytes, as a page sends them, take the place of those given, but for the budget.
+        checkpoint: a file that is written every 30 seconds, and at the end.
+
+    Raises:
+        UserError: see `train`; a checkpoint that has used up the budget, or holds weights for drawing only.
+    """
+    past, keep_after = Learned(), tuple(sorted(keep_after))
+    yield Learning(None, past, None, keep_after, note="Loading the digits …")
+    digits = load_digits(dataset)
+    told = {"data": digits.title, "data_note": digits.note or (digits.title if digits.stand_in else "")}
+    with contextlib.ExitStack() as closing:
+        source = None
+        if isinstance(resume, bytes) and resume:
+            source = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="atelier-"))) / "upload.safetensors"
+            source.write_bytes(resume)
+            found = checkpoints.load(source, KIND)
+            recipe = recipe_from(BEFORE_MUON | found.extra.get("recipe", {}), recipe)
+            denoiser = build_from_spec(found.spec)
+        elif resume:
+            source = Path(resume)
+        own = copy.deepcopy(denoiser).to(best_device())
+        writes = checkpoint is not None and team().leads
+        run = train(
+            own,
+            digits.images,
+            digits.labels,
+            recipe,
+            checkpoint=checkpoint if writes else None,
+            resume=source,
+            notes={"dataset": digits.title},
+        )
+        if recipe.minutes is not None:
+            run = on_free_processors(run)  # a run by the clock never comes out twice the same
+        closing.callback(run.close)
+        samples, due = None, time.monotonic()
+        while True:
+            with past.lock:
+                at = next(run, None)
+            if at is None:
+                break
+            past.add(at)
+            begin = time.monotonic()
+            passed = [epoch for epoch in keep_after if epoch not in past.kept and at.epoch >= epoch]
+            if team().leads and (passed or at.last or begin >= due):
+                samples = _draw_samples(at.average)
+                past.kept.update(dict.fromkeys(passed, samples[:10]))
+                due = time.monotonic() + max(_SHORTEST_WAIT, _SHARE * (time.monotonic() - begin))
+            yield Learning(at, past, samples, keep_after, **told)
+        if not past.steps:
+            raise UserError("This checkpoint has used up that budget already; give more minutes or epochs in all.")
+
+
+def learning_panels(step: Learning, full: bool = True) -> Frame:
+    """The samples, the loss so far and by time, and the samples that were kept."""
+    at, past = step.at, step.past
+    if at is None:
+        return Frame(note=step.note)
+    centres = [(k + 0.5) / TIME_BINS for k in range(TIME_BINS)]
+    ends = [(k + 1) * at.step / at.epoch for k in range(len(at.epoch_losses))]
+    losses = [Line(past.steps, past.smooth, "steps, smoothed"), Line(ends, at.epoch_losses, "whole epochs")]
+    by_time, look = [Line(centres, at.bin_losses)], {"digits": 3, "height": 110}
+    charts = [
+        Chart("Loss", losses, **look),
+        Chart("Loss by time t, ten bins", by_time, over="= T", newest=False, **look),
+    ]
+    blank = torch.full((10, 28, 28), _DARK, dtype=torch.uint8)
+    kept = {f"{epoch:g} epochs": sheet(past.kept.get(epoch, blank), _KEPT_COLUMNS, 1) for epoch in step.keep_after}
+    speed = f"{at.images_per_second:,.0f} digits/s"
+    return Frame(
+        {} if step.samples is None else {"samples": sheet(step.samples, _SAMPLE_COLUMNS)},
+        {"samples": f"Always the same {_SAMPLES} noises, after {at.epoch:.2f} epochs"},
+        charts if full else (),
+        kept if full else {},
+        step=at.step,
+        total=f"steps, {at.epoch:.2f} epochs",
+        seconds=at.elapsed,
+        note=speed if at.last else f"{in_words(at.seconds_left)} left · {speed}",
+    )
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Progress of `measure`; `found` at the second and last step."""
+
+    step: int
+    found: Estimate | None = None
+
+    @property
+    def progress(self) -> float:
+        return self.step / 2
+
+
+def measure(denoiser: Denoiser, dataset: str, recipe: Recipe) -> Iterator[Measuring]:
+    """How long training would take, measured on a few steps of a copy."""
+    yield Measuring(1)
+    images = 20_000 if dataset == FONTS else 60_000
+    yield Measuring(2, estimate(copy.deepcopy(denoiser).to(best_device()), images, recipe))
+
+
+def measured(step: Measuring, full: bool = True) -> Frame:
+    """The result of `measure` in words."""
+    found = step.found
+    if found is None:
+        return Frame(note="a few steps")
+    words = f"{found.seconds_per_step:.2f} s a step, {in_words(found.seconds_per_epoch)} an epoch, "
+    return Frame(step=step.step, note=words + f"{in_words(found.seconds_in_all)} in all")
+
+
+def in_words(seconds: float) -> str:
+    """A duration as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _draw_samples(average: Denoiser) -> Tensor:
+    """(60, 28, 28) uint8: always the same noises, labels and guidance, so that one sees it learn."""
+    labels = torch.arange(_SAMPLES) % average.classes if average.conditional else None
+    options = {"steps": _SAMPLE_STEPS, "guidance": YOUNG_GUIDANCE, "seed": _SAMPLE_SEED}
+    *_, last = sample(average, labels, n=_SAMPLES, **options)
+    return last.images

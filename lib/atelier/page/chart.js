@@ -1,0 +1,103 @@
+// Curves on a scale of their own: the ends of the scale stand beside it, the newest value above it.
+// A chart shows one curve, or several by name: lines = [{label, x, y}, …].
+function chart(spec) {
+  const value = element("span", { class: "value", text: "–" });
+  const canvas = element("canvas", { role: "img", "aria-label": `${spec.name} over ${spec.over}` });
+  const head = element("div", { class: "head" }, element("span", { text: spec.name }), value);
+  const legend = element("div", { class: "legend" });
+  const node = element("figure", {}, head, canvas, legend);
+  const number = (y) => (spec.log ? y.toExponential(1) : y.toFixed(spec.digits));
+  let lines = [], mark = null, hovered = null, place = null;
+
+  function draw() {
+    const width = canvas.clientWidth, height = spec.height, ratio = window.devicePixelRatio || 1;
+    if (!width) return;
+    canvas.style.height = `${height}px`;
+    canvas.width = width * ratio;
+    canvas.height = height * ratio;
+    const c = canvas.getContext("2d"), css = getComputedStyle(canvas);
+    const colour = (name) => resolve(canvas, css.getPropertyValue(name));
+    const left = 40, right = width - 2, top = 8, bottom = height - 16;
+    c.scale(ratio, ratio);
+    c.font = "10px system-ui, sans-serif";
+    c.strokeStyle = colour("--line");
+    c.beginPath(); c.moveTo(left + 0.5, top); c.lineTo(left + 0.5, bottom + 0.5); c.lineTo(right, bottom + 0.5); c.stroke();
+    const drawn = lines.map(({ x, y }) => x.map((v, i) => [v, y[i]]).filter(([, v]) => v != null && (!spec.log || v > 0)));
+    const all = drawn.flat();
+    if (!all.length) return;
+    const scale = spec.log ? Math.log : (y) => y;
+    const ys = all.map(([, y]) => y), low = Math.min(...ys), high = Math.max(...ys);
+    const last = Math.max(...all.map(([x]) => x)), span = scale(high) - scale(low) || 1;
+    const px = (x) => left + (x / (last || 1)) * (right - left);
+    const py = (y) => bottom - 3 - ((scale(y) - scale(low)) / span) * (bottom - top - 6);
+    place = { left, right, last: last || 1, px, py };
+    if (mark != null) {
+      c.save(); c.strokeStyle = colour("--soft"); c.setLineDash([2, 3]);
+      c.beginPath(); c.moveTo(px(Math.min(mark, last)), top); c.lineTo(px(Math.min(mark, last)), bottom); c.stroke(); c.restore();
+    }
+    c.lineWidth = 1.8;
+    c.lineJoin = "round";
+    drawn.forEach((pairs, i) => {
+      c.strokeStyle = colour(`--series-${i % 4}`);
+      c.beginPath();
+      pairs.forEach(([x, y], k) => (k ? c.lineTo(px(x), py(y)) : c.moveTo(px(x), py(y))));
+      c.stroke();
+    });
+    if (hovered != null) {
+      c.fillStyle = colour("--ink");
+      drawn.forEach((pairs) => {
+        const near = nearest(pairs, hovered);
+        if (near) { c.beginPath(); c.arc(px(near[0]), py(near[1]), 3, 0, 7); c.fill(); }
+      });
+    }
+    c.fillStyle = colour("--soft");
+    c.textAlign = "right";
+    if (high > low) c.fillText(number(high), left - 4, top + 8);
+    c.fillText(number(low), left - 4, bottom);
+    c.fillText(`${last.toLocaleString("en", { maximumFractionDigits: 1 })} ${spec.over}`, right, height - 3);
+  }
+  const nearest = (pairs, x) => pairs.reduce((best, pair) => (!best || Math.abs(pair[0] - x) < Math.abs(best[0] - x) ? pair : best), null);
+  const told = (y) => (spec.log ? y.toExponential(2) : y.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
+  function tell() {
+    if (hovered != null) {
+      const pairs = lines.map(({ x, y, label }) => [nearest(x.map((v, i) => [v, y[i]]).filter(([, v]) => v != null), hovered), label]);
+      const words = pairs.filter(([near]) => near).map(([near, label]) => (lines.length > 1 && label ? `${label} ` : "") + told(near[1]));
+      if (words.length) {
+        const at = pairs.find(([near]) => near)[0][0];
+        value.textContent = `${words.join(", ")} at ${at.toLocaleString("en", { maximumFractionDigits: 2 })}`;
+        value.classList.add("hovered");
+        return;
+      }
+    }
+    value.classList.remove("hovered");
+    const now = spec.newest ? lines[0]?.y.at(-1) : null;
+    value.textContent = now == null ? (spec.newest ? "–" : "\u00a0") : told(now);
+  }
+  canvas.onpointermove = (event) => {
+    if (!place) return;
+    const box = canvas.getBoundingClientRect();
+    hovered = ((event.clientX - box.left - place.left) / (place.right - place.left)) * place.last;
+    tell();
+    draw();
+  };
+  canvas.onpointerleave = () => { hovered = null; tell(); draw(); };
+  function at(x) { mark = x; draw(); }
+  function update(next) {
+    lines = next;
+    tell();
+    if (lines.length > 1) {
+      legend.replaceChildren(...lines.map(({ label }, i) =>
+        element("span", { style: `--mark: var(--series-${i % 4})`, text: label })));
+    }
+    draw();
+  }
+  return { node, update, draw, at };
+}
+
+// A colour as a canvas understands it: light-dark() and variables are resolved by the element.
+function resolve(node, colour) {
+  node.style.color = colour;
+  const found = getComputedStyle(node).color;
+  node.style.color = "";
+  return found;
+}
