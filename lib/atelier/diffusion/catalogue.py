@@ -98,21 +98,21 @@ EXPERIMENTS = {
         "Rows: the label asked for. Columns: guidance. At 0 the label is ignored and the noise alone decides; from 1 "
         "on it is obeyed; the further to the right, the more every digit becomes the same bold textbook digit.",
         "steering:sweep",
-        ("seed",),
+        ("steer_seed",),
     ),
     "labels": Experiment(
         "Between two labels",
         "The noise of a row stays, and the label is blended from one digit to the other. In the middle the network is "
         "asked for “half of each”, a label that it never saw.",
         "steering:between_labels",
-        ("first", "second", "seed"),
+        ("first", "second", "steer_seed"),
     ),
     "noises": Experiment(
         "Between two noises",
         "The label stays, and the starting noise goes along the great circle from one noise to another (slerp): the "
         "handwriting changes, and each stop is as likely a digit as the ends.",
         "steering:between_noises",
-        ("first", "seed"),
+        ("first", "steer_seed"),
     ),
     "real": Experiment(
         "A real digit",
@@ -126,7 +126,7 @@ EXPERIMENTS = {
         "One noise, one label, several samplers. Left to right: what each believes the digit is, on its way; the last "
         "picture is the result. All draw with the guidance that suits the network.",
         "steering:sampler_race",
-        ("first", "seed"),
+        ("first", "steer_seed"),
     ),
 }
 
@@ -135,6 +135,8 @@ DIGITS = ("all", *"0123456789")
 DEFAULT_STEPS = 30
 DEFAULT_MINUTES = 10.0
 LARGEST_T = 100_000
+MOST_REAL = 3_999
+"""The highest number of a test digit: font digits that stand in are 4,000."""
 GUIDANCE_WORDS = "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1 is plain, more insists."
 """The one convention of guidance, in words."""
 _STOPS = (0, 0.5, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100)

@@ -12,7 +12,7 @@ from torch import Tensor
 from atelier import animation
 from atelier.diffusion.catalogue import DEFAULT_STEPS
 from atelier.diffusion.denoiser import Denoiser, Guidance
-from atelier.diffusion.models import Model
+from atelier.diffusion.models import Model, guide
 from atelier.diffusion.sampling import Sampler, SampleStep, initial_noise, sample
 from atelier.diffusion.sheets import columns_for, sheet
 from atelier.diffusion.training import to_uint8
@@ -79,7 +79,9 @@ def draw(
     samples: int = 60,
     sampler: str | Sampler | Callable = "dpmpp",
     sampling_steps: int = DEFAULT_STEPS,
-    guidance: Guidance | None = None,
+    guidance: Guidance | float | None = None,
+    guidance_from: float | None = None,
+    guidance_to: float | None = None,
     eta: float = 0.0,
     seed: int = 0,
 ) -> Iterator[Drawing]:
@@ -88,13 +90,13 @@ def draw(
     Args:
         digit: "all" (in turn), or one of "0" to "9".
         sampler: a name, a `Sampler`, or a function like its `step`, see `sampling.sample`.
-        guidance: that which suits the model by default.
+        guidance, guidance_from, guidance_to: see `models.guide`; that which suits the model by default.
 
     Raises:
         UserError: the model knows no labels and is asked for one, or a number is out of bounds.
     """
     model = Model.of(model)
-    guidance = guidance or model.guidance
+    guidance = guide(model, guidance, guidance_from, guidance_to)
     labels = model.labels(digit, samples)
     run = sample(
         model.denoiser,

@@ -16,7 +16,7 @@ from atelier.data.digits import Digits, load_digits
 from atelier.diffusion.catalogue import DEFAULT_STEPS
 from atelier.diffusion.denoiser import Denoiser, Guidance
 from atelier.diffusion.judges import Judge, judge_features, judge_logits, judge_path, load_judge
-from atelier.diffusion.models import Model
+from atelier.diffusion.models import Model, guide
 from atelier.diffusion.sampling import Sampler, initial_noise, sample
 from atelier.diffusion.training import to_uint8
 from atelier.errors import UserError
@@ -149,6 +149,7 @@ class EvaluationStep:
     progress: float
     seconds_left: float
     report: EvaluationReport | None = field(default=None, repr=False)
+    model: Model | None = None
     note: str = ""
 
     @property
@@ -240,7 +241,9 @@ def judge_model(
     n: int = 1_000,
     sampler: str | Sampler | Callable = "dpmpp",
     steps: int = DEFAULT_STEPS,
-    guidance: Guidance | None = None,
+    guidance: Guidance | float | None = None,
+    guidance_from: float | None = None,
+    guidance_to: float | None = None,
     seed: int = 0,
 ) -> Iterator[EvaluationStep]:
     """`evaluate` a model on the data set that it was trained on, which is downloaded where it is not here.
@@ -252,9 +255,10 @@ def judge_model(
     judges = load_judges(model.dataset)
     yield EvaluationStep("loading the digits", 0.0, float("nan"))
     training, test = load_digits(model.dataset), load_digits(model.dataset, "test")
-    options = {"sampler": sampler, "steps": steps, "guidance": guidance or model.guidance, "seed": seed}
+    guidance = guide(model, guidance, guidance_from, guidance_to)
+    options = {"sampler": sampler, "steps": steps, "guidance": guidance, "seed": seed}
     for step in evaluate(model.denoiser, training, test, judges, n=n, **options):
-        yield replace(step, note=training.title if training.stand_in else "")
+        yield replace(step, model=model, note=training.title if training.stand_in else "")
 
 
 def judge(

@@ -6,7 +6,7 @@ import functools
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,51 +122,43 @@ class Learning:
         }
 
 
-def recipe_of(
-    *,
-    epochs: float | None = None,
-    train_minutes: float | None = None,
-    batch: int = 128,
-    optimiser: str = "muon",
-    learning_rate: float = 2e-3,
-    label_dropout: float = 0.1,
-    ema: float = 0.999,
-    seed: int = 0,
-) -> Recipe:
-    """A `Recipe` from the words of the page; ten minutes where no budget is given.
+def recipe_of(words: Mapping[str, Any], seed: int = 0) -> Recipe:
+    """A `Recipe` from the words of the page: epochs or train_minutes (ten minutes where neither is given), batch,
+    optimiser, learning_rate, label_dropout, ema. Other words are left alone.
 
     Raises:
         UserError: both budgets, or a value out of bounds.
     """
-    if epochs is not None and train_minutes is not None:
+    epochs, minutes = words.get("epochs"), words.get("train_minutes")
+    if epochs is not None and minutes is not None:
         raise UserError("Give epochs or minutes of training, one of them.")
-    minutes = DEFAULT_MINUTES if epochs is None and train_minutes is None else train_minutes
+    names = {"batch": "batch_size", "ema": "ema_decay"} | {
+        name: name for name in ("optimiser", "learning_rate", "label_dropout")
+    }
     return Recipe(
         epochs=epochs,
-        minutes=minutes,
-        batch_size=batch,
-        optimiser=optimiser,
-        learning_rate=learning_rate,
-        label_dropout=label_dropout,
-        ema_decay=ema,
+        minutes=DEFAULT_MINUTES if epochs is None and minutes is None else minutes,
         seed=seed,
         checkpoint_seconds=30.0,
+        **{names[name]: value for name, value in words.items() if name in names},
     )
 
 
+Lesson = Callable[[], tuple[Denoiser, str, Recipe]]
+"""Gives what is trained, the name of the data set, and how."""
+
+
 def learn(
-    denoiser: Denoiser,
-    dataset: str,
-    recipe: Recipe,
+    lesson: Lesson,
     *,
     keep_after: Sequence[float] = KEEP_AFTER,
     resume: str | bytes = "",
     checkpoint: Path | None = None,
 ) -> Iterator[Learning]:
-    """Train a copy of `denoiser` on a data set, one `Learning` a step, and draw samples on the way.
+    """Train the denoiser of a lesson, one `Learning` a step, and draw samples on the way.
 
     Args:
-        dataset: as `load_digits` knows it; it is downloaded where it is not here.
+        lesson: called once, when training begins. The data set is downloaded where it is not here.
         resume: a checkpoint to go on from. A path must hold this network and recipe; the network and the recipe of
             bytes, as a page sends them, take the place of those given, but for the budget.
         checkpoint: a file that is written every 30 seconds, and at the end.
@@ -175,6 +167,7 @@ def learn(
         UserError: see `train`; a checkpoint that has used up the budget, or holds weights for drawing only.
     """
     past, keep_after = Learned(), tuple(sorted(keep_after))
+    denoiser, dataset, recipe = lesson()
     yield Learning(None, past, None, keep_after, note="Loading the digits …")
     digits = load_digits(dataset)
     told = {"data": digits.title, "data_note": digits.note or (digits.title if digits.stand_in else "")}
@@ -188,10 +181,10 @@ def learn(
             denoiser = build_from_spec(found.spec)
         elif resume:
             source = Path(resume)
-        own = copy.deepcopy(denoiser).to(best_device())
+        denoiser.to(best_device())
         writes = checkpoint is not None and team().leads
         run = train(
-            own,
+            denoiser,
             digits.images,
             digits.labels,
             recipe,
@@ -218,6 +211,38 @@ def learn(
             yield Learning(at, past, samples, keep_after, **told)
         if not past.steps:
             raise UserError("This checkpoint has used up that budget already; give more minutes or epochs in all.")
+
+
+def trains(
+    *,
+    epochs: float | None = None,
+    train_minutes: float | None = None,
+    resume: str = "",
+    checkpoint: str = "",
+    **others: Any,
+) -> bool:
+    """Whether the words of a command line ask for training.
+
+    Raises:
+        UserError: words that do not go together.
+    """
+    asked = epochs is not None or train_minutes is not None
+    if resume and not asked:
+        raise UserError("Say how long to train in all, for instance --epochs 10, to resume a checkpoint.")
+    if checkpoint and asked:
+        raise UserError("To go on training a checkpoint give it as --resume; --checkpoint only draws from it.")
+    return asked
+
+
+def saved(step: Learning | None) -> bytes:
+    """The checkpoint of a training.
+
+    Raises:
+        UserError: nothing was trained yet.
+    """
+    if step is None:
+        raise UserError("There is nothing to save yet: press Train.")
+    return step.checkpoint()
 
 
 def learning_panels(step: Learning, full: bool = True) -> Frame:
@@ -260,11 +285,12 @@ class Measuring:
         return self.step / 2
 
 
-def measure(denoiser: Denoiser, dataset: str, recipe: Recipe) -> Iterator[Measuring]:
-    """How long training would take, measured on a few steps of a copy."""
+def measure(lesson: Lesson) -> Iterator[Measuring]:
+    """How long training would take, measured on a few steps."""
+    denoiser, dataset, recipe = lesson()
     yield Measuring(1)
     images = 20_000 if dataset == FONTS else 60_000
-    yield Measuring(2, estimate(copy.deepcopy(denoiser).to(best_device()), images, recipe))
+    yield Measuring(2, estimate(denoiser.to(best_device()), images, recipe))
 
 
 def measured(step: Measuring, full: bool = True) -> Frame:

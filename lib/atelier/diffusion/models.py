@@ -157,15 +157,20 @@ def _in_its_place(wanted: str) -> Model:
 
 
 def guide(
-    model: Model, guidance: float | None = None, guidance_from: float | None = None, guidance_to: float | None = None
+    model: Model,
+    guidance: float | Guidance | None = None,
+    guidance_from: float | None = None,
+    guidance_to: float | None = None,
 ) -> Guidance:
-    """Guidance as asked for; what is left open (None) suits the model.
+    """Guidance as asked for, a `Guidance` or its parts; what is left open (None) suits the model.
 
     An end of the interval that lies beyond the other, suited one opens it: from 0.9 is from 0.9 to 1.
 
     Raises:
         UserError: a number out of bounds, an interval that does not rise.
     """
+    if isinstance(guidance, Guidance):
+        return guidance
     suited = Model.of(model).guidance
     low = suited.interval[0] if guidance_from is None else guidance_from
     high = suited.interval[1] if guidance_to is None else guidance_to

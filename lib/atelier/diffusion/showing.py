@@ -110,7 +110,7 @@ class Judgement:
 
     Args:
         model: whose figures they are.
-        step: the last step of `judge_model`; without one, what the model's checkpoint tells.
+        step: the last step of `judge_model`; without one of this model, what its checkpoint tells.
     """
 
     model: Model
@@ -118,7 +118,7 @@ class Judgement:
 
     @property
     def report(self) -> EvaluationReport | None:
-        return self.step.report if self.step is not None else None
+        return self.step.report if self.step is not None and self.step.model is self.model else None
 
     @property
     def figures(self) -> Mapping[str, Any]:

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from atelier.data.digits import load_digits
-from atelier.diffusion.catalogue import EXPERIMENTS, SAMPLERS
+from atelier.diffusion.catalogue import EXPERIMENTS, MOST_REAL, SAMPLERS
 from atelier.diffusion.denoiser import DEFAULT_GUIDANCE, Denoiser, Guidance
 from atelier.diffusion.models import Model
 from atelier.diffusion.sampling import SampleStep, blend_labels, encode, initial_noise, sample, slerp
 from atelier.diffusion.sheets import headed_sheet
 from atelier.diffusion.training import to_uint8
-from atelier.drawing import Frame
+from atelier.drawing import Frame, encoded
 from atelier.errors import UserError
 
 GUIDANCE_SCALES = (0.0, 1.0, 1.5, 3.0, 5.0, 7.0, 10.0, 15.0)
@@ -189,12 +189,12 @@ class SteerStep:
 
 
 def experiment(
-    model: Model | Denoiser, kind: str = "sweep", *, first: int = 3, second: int = 8, real: int = 0, seed: int = 0
+    model: Model | Denoiser, kind: str = "sweep", *, first: int = 3, second: int = 8, real: int = 0, steer_seed: int = 0
 ) -> Iterator[SteerStep]:
     """An experiment of `EXPERIMENTS`, step by step.
 
     Args:
-        first, second: labels, 0 to 9. real: the number of a test digit. seed: of the noise.
+        first, second: labels, 0 to 9. real: the number of a test digit. steer_seed: of the noise.
 
     Raises:
         UserError: an unknown experiment, a number out of bounds, a model that knows no labels.
@@ -204,8 +204,8 @@ def experiment(
         raise UserError(f"There is no experiment {kind!r}; choose one of {', '.join(EXPERIMENTS)}.")
     if not model.denoiser.conditional:
         raise UserError("Steering needs a network that knows labels; this one was trained without.")
-    given = {"first": first, "second": second, "real": real, "seed": seed}
-    for name, high in (("first", 9), ("second", 9), ("real", MOST_REAL), ("seed", 2**31 - 1)):
+    given = {"first": first, "second": second, "real": real, "steer_seed": steer_seed}
+    for name, high in (("first", 9), ("second", 9), ("real", MOST_REAL), ("steer_seed", 2**31 - 1)):
         value = given[name]
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= high:
             raise UserError(f"{_NAMES[name]} must be a whole number from 0 to {high:,}.")
@@ -214,32 +214,31 @@ def experiment(
         yield replace(step, title=entry.title)
 
 
-MOST_REAL = 3_999
-_NAMES = {"first": "The first digit", "second": "The second digit", "real": "The real digit", "seed": "The seed"}
+_NAMES = {"first": "The first digit", "second": "The second digit", "real": "The real digit", "steer_seed": "The seed"}
 _FRAMES = 9
 _MORPH_ROWS = 4
 _RACE_COLUMNS = 10
 
 
-def sweep(model: Model, *, seed: int) -> Iterator[SteerStep]:
+def sweep(model: Model, *, steer_seed: int) -> Iterator[SteerStep]:
     """Rows: digits; columns: guidance; one noise a row."""
     columns: list[Tensor] = []
     words = [f"{scale:g}" for scale in GUIDANCE_SCALES]
-    for found in guidance_sweep(model.denoiser, seed=seed):
+    for found in guidance_sweep(model.denoiser, seed=steer_seed):
         columns.append(found.images)
         rows = list(torch.stack(columns, 1))
         picture = headed_sheet(rows, model.classes, words, columns=len(words))
         yield SteerStep(found.column, found.columns, picture)
 
 
-def between_noises(model: Model, *, first: int, seed: int) -> Iterator[SteerStep]:
+def between_noises(model: Model, *, first: int, steer_seed: int) -> Iterator[SteerStep]:
     """From one noise to another under one label; each row goes between two noises of its own."""
-    return _morphs(model, "slerp", first, first, seed)
+    return _morphs(model, "slerp", first, first, steer_seed)
 
 
-def between_labels(model: Model, *, first: int, second: int, seed: int) -> Iterator[SteerStep]:
+def between_labels(model: Model, *, first: int, second: int, steer_seed: int) -> Iterator[SteerStep]:
     """One noise a row, the label blended from one digit to the other."""
-    return _morphs(model, "fixed", first, second, seed)
+    return _morphs(model, "fixed", first, second, steer_seed)
 
 
 def _morphs(model: Model, noise: str, first: int, second: int, seed: int) -> Iterator[SteerStep]:
@@ -265,15 +264,26 @@ def from_a_real_digit(model: Model, *, real: int, second: int) -> Iterator[Steer
         yield SteerStep(round(100 * step.progress), 100, picture, note=note)
 
 
-def sampler_race(model: Model, *, first: int, seed: int) -> Iterator[SteerStep]:
+def sampler_race(model: Model, *, first: int, steer_seed: int) -> Iterator[SteerStep]:
     """One noise, several samplers and step counts: x0_hat on the way, the digit at the end, and the time."""
     names = [f"{SAMPLERS[name].title.split(',')[0]}, {steps} steps" for name, steps in RACERS]
     rows: list[Tensor] = []
-    for lane in race(model.denoiser, first, guidance=model.guidance, seed=seed):
+    for lane in race(model.denoiser, first, guidance=model.guidance, seed=steer_seed):
         picks = torch.linspace(0, len(lane.strip) - 1, _RACE_COLUMNS - 1).round().long()
         names[len(rows)] += f"  {lane.network_calls} calls  {lane.seconds:.2f} s"
         rows.append(torch.cat([lane.strip[picks], lane.image[None]]))
         yield SteerStep(len(rows), len(RACERS), headed_sheet(rows, names, columns=_RACE_COLUMNS))
+
+
+def picture(step: SteerStep | None) -> bytes:
+    """The picture of an experiment as PNG.
+
+    Raises:
+        UserError: none has run yet.
+    """
+    if step is None:
+        raise UserError("There is no experiment to save yet: press Run under Steer.")
+    return encoded(step.picture)
 
 
 def steering_panels(step: SteerStep, full: bool = True) -> Frame:

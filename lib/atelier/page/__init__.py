@@ -3,12 +3,12 @@
 from atelier.page.actions import actions
 from atelier.page.controls import Ask, choice, controls, number, seed, switch, text
 from atelier.page.diagram import diagram
-from atelier.page.downloads import File, take_home
+from atelier.page.downloads import File, take_home, written
 from atelier.page.gallery import gallery
 from atelier.page.layout import beside, links, panel, stats
 from atelier.page.live import Run, live, replay
 from atelier.page.mixer import mixer
-from atelier.page.session import check, session
+from atelier.page.session import attempt, check, session
 from atelier.page.shelf import shelf
 from atelier.page.viewer import viewer
 
@@ -17,6 +17,7 @@ __all__ = [
     "File",
     "Run",
     "actions",
+    "attempt",
     "beside",
     "check",
     "choice",
@@ -37,4 +38,5 @@ __all__ = [
     "take_home",
     "text",
     "viewer",
+    "written",
 ]

@@ -125,6 +125,12 @@ def take_home(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]
     return mo.vstack(rows, gap=0.4)
 
 
+def written(name: str) -> Path | None:
+    """Where a script writes a file of that name; None on a page, where readers save files themselves."""
+    now = session()
+    return now.state.get("out", Path("out")) / name if now.script else None
+
+
 def _write(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]] | None, out: Path) -> None:
     bar, written = command.ProgressBar(), []
     try:

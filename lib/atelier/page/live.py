@@ -6,7 +6,9 @@ on the terminal. Either way the canvas keeps moments of the run, and its slider 
 
 import dataclasses
 import functools
+import io
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -64,6 +66,7 @@ class Live(Widget):
         super().__init__()
         self.job: Job | None = None
         self.run: Run | None = None
+        self._waiting: Run | None = None
         self._look = {"height": height, "verb": verb, "clock": clock, "brief": brief}
         self._layout: dict[str, Any] = {}
         self._status: dict[str, Any] = {"state": "new"}
@@ -84,6 +87,8 @@ class Live(Widget):
         start: bool | None = None,
         aside: bool = False,
         alone: bool = True,
+        held: bool = False,
+        together: bool = False,
         **kwargs: Any,
     ) -> Run[Step]:
         """Offer the run that `function(*args, **kwargs)` makes, an iterator of steps.
@@ -97,22 +102,35 @@ class Live(Widget):
             start: whether the run begins by itself; by default where there is no opening.
             aside: a script that only writes files leaves this run out.
             alone: whether it is run at all where nobody looks on.
+            held: once something has run, other arguments wait until the reader presses the button again; what was run
+                stays until then.
+            together: under torchrun all processes make this run; any other run is made by the first one, and the others
+                end there.
 
         Returns:
             The run; its `step` is None until there is something to look at.
         """
         key = (function, args, kwargs)
+        if self._waiting is not None and self._waiting.is_for(key):
+            return self.run
         if self.run is not None and self.run.is_for(key):
+            self._waiting = None
             if not _same(self.run.show, show):
                 self.run.show = show
                 if self.run.step is not None and not (self.job and self.job.state == "running"):
                     self.publish(show(self.run.step, True))
             return self.run
+        run = Run(key, show, lambda: function(*args, **kwargs))
+        if held and self.job is not None:
+            self._waiting = run
+            return self.run
         running = self.job is not None and self.job.active and not self.job.holding
         self.halt()
-        self.job, self._recorder = None, Recorder()
-        self.run = run = Run(key, show, lambda: function(*args, **kwargs))
+        self.job, self._recorder, self._waiting = None, Recorder(), None
+        self.run = run
         if not session().live:
+            if not together and os.environ.get("RANK", "0") != "0":
+                sys.exit(0)
             if alone and not (aside and session().script and not session().state.get("report")):
                 self._run_through(run)
             return run
@@ -159,7 +177,8 @@ class Live(Widget):
     def _current(self) -> Job:
         """The job that the buttons mean: a fresh one when there is none or it is over."""
         if self.job is None or self.job.state in ("finished", "stopped", "failed"):
-            run = self.run
+            self.run = run = self._waiting or self.run
+            self._waiting = None
             self._recorder, self._next_full = Recorder(), 0.0
             self._status = {
                 "state": "new",
@@ -207,7 +226,7 @@ class Live(Widget):
 
     def _run_through(self, run: Run) -> None:
         """Without a browser: to the end, or until someone stops the program."""
-        bar, moments, last = ProgressBar(), 0, None
+        bar, moments, last = ProgressBar(None if os.environ.get("RANK", "0") == "0" else io.StringIO()), 0, None
         steps = run.make()
         try:
             for last in steps:

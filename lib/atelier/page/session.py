@@ -143,6 +143,17 @@ def check() -> Iterator[None]:
         sys.exit(f"{program()}: {error}")
 
 
+def attempt(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, str]:
+    """What a function gives, and an empty text. On the page, None and the sentence of a UserError, so that the cells below
+    go on; in a script a UserError ends the program."""
+    try:
+        return function(*args, **kwargs), ""
+    except UserError as error:
+        if session().live:
+            return None, str(error)
+        sys.exit(f"{program()}: {error}")
+
+
 def program() -> str:
     """The name of the notebook's file, without its ending."""
     try:
