@@ -13,15 +13,11 @@ with app.setup:
 
 @app.cell(hide_code=True)
 def _():
-    mo.vstack(
-        [
-            mo.md(
-                "# Digit diffusion\nPure noise becomes handwritten digits, step by step. Watch it, steer it, train a "
-                "network of your own, and see how good it is."
-            ),
-            page.links("Train your own", "Forward", "Steer", "How good", "Take home", "How it works", "Try this"),
-        ],
-        gap=0.2,
+    page.title(
+        "Digit diffusion",
+        "Pure noise becomes handwritten digits, step by step. Watch it, steer it, train a network of your own, and see how "
+        "good it is.",
+        *("Train your own", "Forward", "Steer", "How good", "Take home", "How it works", "Try this"),
     )
     return
 
@@ -81,14 +77,21 @@ def _(model):
 
 @app.cell(hide_code=True)
 def _(canvas, draw_ask, guidance_ask, model, model_choice):
-    _knobs = ["digit", "samples", "guidance", "guidance_from", "guidance_to", "sampler", "sampling_steps", "seed"]
-    _notes = [model.note, diffusion.class_note(model), diffusion.GUIDANCE_WORDS if guidance_ask.controls else ""]
+    _knobs = ["digit", "samples", "guidance", "sampler", "sampling_steps"]
+    _notes = [model.note, diffusion.class_note(model)]
+    if _acts := guidance_ask.value:
+        _where = "noise fractions {guidance_from:g} to {guidance_to:g}; 0 acts everywhere".format(**_acts)
+        _notes.append(f"Guidance: {diffusion.GUIDANCE_WORDS} It acts at {_where}.")
     page.beside(
         mo.vstack(
             [
                 model_choice,
                 page.panel(
-                    draw_ask, guidance_ask, first=_knobs, more={"More": ["eta"]}, notes=" ".join(filter(None, _notes))
+                    draw_ask,
+                    guidance_ask,
+                    first=_knobs,
+                    more={"More": ["guidance_from", "guidance_to", "seed", "eta"]},
+                    notes=" ".join(filter(None, _notes)),
                 ),
             ],
             gap=0.6,
@@ -196,8 +199,8 @@ def _(draw_ask, file_ask, keep_choice, lesson, loaded, measure_canvas, schedule,
     }
     _how = {"show": diffusion.learning_panels, "start": False, "alone": trains, "held": True, "together": True}
     training = train_canvas.play(diffusion.learn, _lesson, keep_after=keep_choice.value, **_files, **_how)
-    measure_canvas.play(diffusion.measure, _lesson, show=diffusion.measured, start=False, alone=False)
-    return (training,)
+    measuring = measure_canvas.play(diffusion.measure, _lesson, show=diffusion.measured, start=False, alone=False)
+    return measuring, training
 
 
 @app.cell(hide_code=True)
@@ -398,8 +401,7 @@ def _():
 
 
 @app.cell
-def _(canvas, judging, run, steering, train_canvas, training, trains):
-    canvas, train_canvas  # the files follow the runs when they come to rest
+def _(judging, run, steering, training, trains):
     page.take_home(
         {
             "samples.png": page.File("Digits", "as they stand now", lambda: diffusion.digits_png(run.step)),

@@ -17,6 +17,7 @@ from atelier.diffusion.sampling import Sampler, SampleStep, initial_noise, sampl
 from atelier.diffusion.sheets import columns_for, sheet
 from atelier.diffusion.training import to_uint8
 from atelier.drawing import Chart, Frame, Line, encoded
+from atelier.errors import UserError
 
 MOST_SHOWN = 400
 """Digits on a page; files hold all of them, a PNG up to 1,000."""
@@ -169,22 +170,33 @@ def panels(step: Drawing, full: bool = True) -> Frame:
     )
 
 
-def digits_png(step: Drawing) -> bytes:
-    """The digits as one PNG, 1,000 at most."""
-    return encoded(sheet(step.images[:_MOST_IN_PNG]))
+def _drawn(step: Drawing | None) -> Drawing:
+    if step is None:
+        raise UserError("There is nothing to save yet: press Play, and wait for the end or press Pause.")
+    return step
 
 
-def digits_npz(step: Drawing) -> bytes:
+def digits_png(step: Drawing | None) -> bytes:
+    """The digits as one PNG, 1,000 at most.
+
+    Raises:
+        UserError: nothing was drawn yet; as do the others.
+    """
+    return encoded(sheet(_drawn(step).images[:_MOST_IN_PNG]))
+
+
+def digits_npz(step: Drawing | None) -> bytes:
     """`images` (N, 28, 28) uint8 and `labels` (N,), -1 where none were asked for, as numpy's .npz."""
+    step = _drawn(step)
     labels = torch.full((len(step.images),), -1) if step.labels is None else step.labels
     packed = io.BytesIO()
     np.savez_compressed(packed, images=step.images.numpy(), labels=labels.numpy())
     return packed.getvalue()
 
 
-def digits_gif(step: Drawing) -> Iterator[animation.Written]:
+def digits_gif(step: Drawing | None) -> Iterator[animation.Written]:
     """The whole way from noise to digits, x_t beside x0_hat; rests at its end. The last step has the bytes."""
-    moments = step.past.moments
+    moments = _drawn(step).past.moments
     columns = columns_for(len(moments[0][1]))
     frames = (_beside(x_t, x0_hat, columns) for _, x_t, x0_hat in moments)
     durations = [_MILLISECONDS] * (len(moments) - 1) + [_REST]

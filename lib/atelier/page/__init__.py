@@ -5,7 +5,7 @@ from atelier.page.controls import Ask, choice, controls, number, seed, switch, t
 from atelier.page.diagram import diagram
 from atelier.page.downloads import File, take_home, written
 from atelier.page.gallery import gallery
-from atelier.page.layout import beside, links, panel, stats
+from atelier.page.layout import beside, links, panel, stats, title
 from atelier.page.live import Run, live, replay
 from atelier.page.mixer import mixer
 from atelier.page.session import attempt, check, session
@@ -37,6 +37,7 @@ __all__ = [
     "switch",
     "take_home",
     "text",
+    "title",
     "viewer",
     "written",
 ]

@@ -310,7 +310,9 @@ def _element(name: str, control: Control, value: Any) -> Any:
             return mo.ui.dropdown(shown, value=first or next(iter(shown)), **wide)
         case Switch():
             return mo.ui.switch(value=value, label=text)
-        case Number(optional=True) | Number(whole=True, log=False) if domain.optional or _many(domain):
+        case Number(optional=True):  # marimo's number box has no empty state
+            return mo.ui.text("" if value is None else control.write(value), placeholder="auto", **wide)
+        case Number(whole=True, log=False) if _many(domain):
             return mo.ui.number(domain.low, domain.high, step=domain.step, value=value, **wide)
         case Number() if domain.log or domain.stops:
             steps = sorted({*domain.stops, value}) if domain.stops else ratio_steps(domain, value)

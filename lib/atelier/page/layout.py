@@ -1,5 +1,6 @@
 """Where things stand on a page: controls beside their picture, rows of numbers, a line of links."""
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ def beside(panel: Any, picture: Any) -> mo.Html:
     return mo.Html(
         '<div style="display: flex; flex-wrap: wrap-reverse; gap: 1.25rem; align-items: flex-end">'
         f'<div style="flex: 1 1 210px; min-width: 0; align-self: stretch">{_html(panel)}</div>'
-        f'<div style="flex: 4 1 min(640px, 100%); min-width: 0; align-self: flex-start">{_html(picture)}</div></div>'
+        f'<div style="flex: 4 1 min(640px, 100%); min-width: 0; align-self: flex-end">{_html(picture)}</div></div>'
     )
 
 
@@ -51,6 +52,14 @@ def panel(
 def stats(numbers: Mapping[str, str]) -> mo.Html:
     """A row of numbers: name -> text."""
     return mo.hstack([mo.stat(text, label=name) for name, text in numbers.items()], widths="equal", wrap=True)
+
+
+def title(name: str, promise: str, *headings: str) -> mo.Html:
+    """The name of the page, a sentence on what it does, and links to its headings."""
+    return mo.Html(
+        f'<h1 style="margin: 0 0 .2rem; font-size: 1.9rem">{html.escape(name)}</h1>'
+        f'<p style="margin: 0 0 .2rem">{html.escape(promise)}</p>{links(*headings).text}'
+    )
 
 
 def links(*headings: str) -> mo.Html:

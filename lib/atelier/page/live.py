@@ -32,7 +32,7 @@ FRAMES_PER_SECOND = 15
 SLOW_SECONDS = 0.4
 _MOST_POINTS = 240
 _MOST_MOMENTS = 60
-_RECORD_BYTES = 5 << 19  # 2.5 MB
+_RECORD_BYTES = 3 << 19  # 1.5 MB
 _FULL_SECONDS = 0.5
 
 
@@ -74,6 +74,7 @@ class Live(Widget):
         self._recorder = Recorder()
         self._next = self._next_full = 0.0
         self._slow = self._left = False
+        self.scene = pack(self._look, {})
         self._hang(poster)
 
     # What a notebook calls.
