@@ -55,8 +55,9 @@ def _(file_ask, load_file, train_ask):
         {"The loaded file": "file"} if loaded else {}
     )
     _first = "The loaded file" if loaded else "The one trained below" if trains else "Shipped U-Net"
+    resume = file_ask.value["resume"] or (loaded.goes_on if loaded else "")
     model_choice = mo.ui.dropdown(_kinds, value=_first, label="Network that draws", full_width=True)
-    return file_problem, loaded, model_choice, trains
+    return file_problem, loaded, model_choice, resume, trains
 
 
 @app.cell
@@ -191,16 +192,22 @@ def _():
 
 
 @app.cell
-def _(draw_ask, file_ask, keep_choice, lesson, loaded, measure_canvas, schedule, train_ask, train_canvas, trains):
-    _lesson = functools.partial(lesson, train_ask.value, schedule, draw_ask.value["seed"])
-    _files = {
-        "resume": file_ask.value["resume"] or (loaded.goes_on if loaded else ""),
-        "checkpoint": page.written("checkpoint.safetensors"),
-    }
-    _how = {"show": diffusion.learning_panels, "start": False, "alone": trains, "held": True, "together": True}
-    training = train_canvas.play(diffusion.learn, _lesson, keep_after=keep_choice.value, **_files, **_how)
-    measuring = measure_canvas.play(diffusion.measure, _lesson, show=diffusion.measured, start=False, alone=False)
-    return measuring, training
+def _(draw_ask, keep_choice, lesson, resume, schedule, train_ask, train_canvas, trains):
+    # Train runs `diffusion.learn` on this lesson. What you change meanwhile is for the next run.
+    asked_lesson = functools.partial(lesson, train_ask.value, schedule, draw_ask.value["seed"])
+    _files = {"resume": resume, "checkpoint": page.written("checkpoint.safetensors")}
+    _when = {"start": False, "held": True, "alone": trains, "together": True}
+    _look = {"show": diffusion.learning_panels, "opening": diffusion.before_learning(keep_choice.value)}
+    training = train_canvas.play(
+        diffusion.learn, asked_lesson, keep_after=keep_choice.value, **_files, **_when, **_look
+    )
+    return asked_lesson, training
+
+
+@app.cell(hide_code=True)
+def _(asked_lesson, measure_canvas):
+    measuring = measure_canvas.play(diffusion.measure, asked_lesson, show=diffusion.measured, start=False, alone=False)
+    return (measuring,)
 
 
 @app.cell(hide_code=True)
@@ -234,18 +241,14 @@ def _(train_canvas, training):
 
 @app.cell(hide_code=True)
 def _(train_ask):
+    _shown = ["schedule", "timesteps"] + (["rescale"] if train_ask.value["schedule"] == "linear" else [])
     mo.vstack(
         [
             mo.md(
                 "## Forward\nTraining spoils digits on purpose: $x_t = \\alpha_t\\, x_0 + \\sigma_t\\, \\varepsilon$, with more "
                 "noise the larger $t$ is. The schedule, the one that is trained on, says how fast. Drag $t$."
             ),
-            mo.hstack(
-                [train_ask.elements[name] for name in ("schedule", "timesteps", "rescale")],
-                justify="start",
-                gap=2,
-                wrap=True,
-            ),
+            page.row(*(train_ask.elements[name] for name in _shown)),
         ]
     )
     return
@@ -293,9 +296,7 @@ def _(steer_ask, steer_canvas):
     _experiment = diffusion.EXPERIMENTS[steer_ask.value["kind"]]
     mo.vstack(
         [
-            mo.hstack(
-                [steer_ask.elements[name] for name in ("kind", *_experiment.uses)], justify="start", gap=2, wrap=True
-            ),
+            page.row(*(steer_ask.elements[name] for name in ("kind", *_experiment.uses))),
             mo.md(_experiment.about),
             steer_canvas,
         ]
@@ -342,18 +343,10 @@ def _(file_ask):
 
 @app.cell
 def _(asked, file_ask, judge_canvas, judge_count, model):
-    _as_drawn = {name: asked[name] for name in ("sampler", "seed", *diffusion.GUIDANCE) if name in asked}
-    judging = judge_canvas.play(
-        diffusion.judge_model,
-        model,
-        n=judge_count.value,
-        steps=asked["sampling_steps"],
-        **_as_drawn,
-        show=diffusion.judging_panels,
-        start=False,
-        alone=file_ask.value["evaluate"] is not None,
-        held=True,
-    )
+    _sampling = {name: asked[name] for name in ("sampler", "seed", *diffusion.GUIDANCE) if name in asked}
+    _sampling |= {"n": judge_count.value, "steps": asked["sampling_steps"]}
+    _when = {"start": False, "held": True, "alone": file_ask.value["evaluate"] is not None}
+    judging = judge_canvas.play(diffusion.judge_model, model, **_sampling, show=diffusion.judging_panels, **_when)
     return (judging,)
 
 
@@ -364,7 +357,7 @@ def _(judge_canvas, judging, model):
     mo.vstack(
         [
             mo.callout(mo.md(judgement.verdict), kind="info"),
-            mo.ui.table(judgement.table, selection=None, pagination=False),
+            page.table(judgement.table),
             mo.md(f"<small>{judgement.note}</small>"),
         ]
     ) if judgement.figures else mo.md("This network was not judged yet: press *Judge*.")

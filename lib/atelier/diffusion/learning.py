@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -245,19 +245,28 @@ def saved(step: Learning | None) -> bytes:
     return step.checkpoint()
 
 
+def before_learning(keep_after: Sequence[float] = KEEP_AFTER) -> Frame:
+    """The panels of `learning_panels` while there is nothing to show yet."""
+    blank = torch.full((_SAMPLES, 28, 28), _DARK, dtype=torch.uint8)
+    kept = {f"{epoch:g} epochs": sheet(blank[:10], _KEPT_COLUMNS, 1) for epoch in sorted(keep_after)}
+    charts = [Chart(title, **_LOOK | more) for title, more in _CHARTS.items()]
+    return Frame({"samples": sheet(blank, _SAMPLE_COLUMNS)}, {"samples": "Samples while it learns"}, charts, kept)
+
+
+_LOOK = {"digits": 3, "height": 110}
+_CHARTS = {"Loss": {}, "Loss by time t, ten bins": {"over": "= T", "newest": False}}
+
+
 def learning_panels(step: Learning, full: bool = True) -> Frame:
     """The samples, the loss so far and by time, and the samples that were kept."""
     at, past = step.at, step.past
     if at is None:
-        return Frame(note=step.note)
+        return replace(before_learning(step.keep_after), note=step.note)
     centres = [(k + 0.5) / TIME_BINS for k in range(TIME_BINS)]
     ends = [(k + 1) * at.step / at.epoch for k in range(len(at.epoch_losses))]
     losses = [Line(past.steps, past.smooth, "steps, smoothed"), Line(ends, at.epoch_losses, "whole epochs")]
-    by_time, look = [Line(centres, at.bin_losses)], {"digits": 3, "height": 110}
-    charts = [
-        Chart("Loss", losses, **look),
-        Chart("Loss by time t, ten bins", by_time, over="= T", newest=False, **look),
-    ]
+    lines = losses, [Line(centres, at.bin_losses)]
+    charts = [Chart(title, found, **_LOOK | more) for (title, more), found in zip(_CHARTS.items(), lines, strict=True)]
     blank = torch.full((10, 28, 28), _DARK, dtype=torch.uint8)
     kept = {f"{epoch:g} epochs": sheet(past.kept.get(epoch, blank), _KEPT_COLUMNS, 1) for epoch in step.keep_after}
     speed = f"{at.images_per_second:,.0f} digits/s"
@@ -271,6 +280,9 @@ def learning_panels(step: Learning, full: bool = True) -> Frame:
         seconds=at.elapsed,
         note=speed if at.last else f"{in_words(at.seconds_left)} left · {speed}",
     )
+
+
+MEASURED_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -290,7 +302,7 @@ def measure(lesson: Lesson) -> Iterator[Measuring]:
     denoiser, dataset, recipe = lesson()
     yield Measuring(1)
     images = 20_000 if dataset == FONTS else 60_000
-    yield Measuring(2, estimate(denoiser.to(best_device()), images, recipe))
+    yield Measuring(2, estimate(denoiser.to(best_device()), images, recipe, measured_steps=MEASURED_STEPS))
 
 
 def measured(step: Measuring, full: bool = True) -> Frame:
@@ -299,7 +311,7 @@ def measured(step: Measuring, full: bool = True) -> Frame:
     if found is None:
         return Frame(note="a few steps")
     words = f"{found.seconds_per_step:.2f} s a step, {in_words(found.seconds_per_epoch)} an epoch, "
-    return Frame(step=step.step, note=words + f"{in_words(found.seconds_in_all)} in all")
+    return Frame(step=MEASURED_STEPS, total="steps tried", note=words + f"{in_words(found.seconds_in_all)} in all")
 
 
 def in_words(seconds: float) -> str:

@@ -5,7 +5,7 @@ from atelier.page.controls import Ask, choice, controls, number, seed, switch, t
 from atelier.page.diagram import diagram
 from atelier.page.downloads import File, take_home, written
 from atelier.page.gallery import gallery
-from atelier.page.layout import beside, links, panel, stats, title
+from atelier.page.layout import beside, links, panel, row, stats, table, title
 from atelier.page.live import Run, live, replay
 from atelier.page.mixer import mixer
 from atelier.page.session import attempt, check, session
@@ -30,11 +30,13 @@ __all__ = [
     "number",
     "panel",
     "replay",
+    "row",
     "seed",
     "session",
     "shelf",
     "stats",
     "switch",
+    "table",
     "take_home",
     "text",
     "title",

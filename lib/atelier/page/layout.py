@@ -49,6 +49,28 @@ def panel(
     return mo.vstack(parts, gap=0.6)
 
 
+def row(*parts: Any) -> mo.Html:
+    """Controls side by side, each of a modest width; they wrap where the page is narrow."""
+    cells = "".join(f'<div style="flex: 0 1 230px; min-width: 150px">{_html(part)}</div>' for part in parts)
+    return mo.Html(
+        f'<div style="display: flex; flex-wrap: wrap; gap: .5rem 1.75rem; align-items: flex-start">{cells}</div>'
+    )
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> mo.Html:
+    """Rows of texts under the names of their columns."""
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        style = "padding: .3rem 1.6rem .3rem 0; text-align: left; border-bottom: 1px solid rgb(128 128 128 / 30%)"
+        return "<tr>" + "".join(f'<{tag} style="{style}">{html.escape(cell)}</{tag}>' for cell in cells) + "</tr>"
+
+    body = "".join(line("td", list(row.values())) for row in rows)
+    return mo.Html(
+        '<div style="overflow-x: auto"><table style="border-collapse: collapse; font-variant-numeric: tabular-nums">'
+        f"{line('th', list(rows[0])) if rows else ''}{body}</table></div>"
+    )
+
+
 def stats(numbers: Mapping[str, str]) -> mo.Html:
     """A row of numbers: name -> text."""
     return mo.hstack([mo.stat(text, label=name) for name, text in numbers.items()], widths="equal", wrap=True)
@@ -57,7 +79,7 @@ def stats(numbers: Mapping[str, str]) -> mo.Html:
 def title(name: str, promise: str, *headings: str) -> mo.Html:
     """The name of the page, a sentence on what it does, and links to its headings."""
     return mo.Html(
-        f'<h1 style="margin: 0 0 .2rem; font-size: 1.9rem">{html.escape(name)}</h1>'
+        f'<h1 style="margin: 0 0 .2rem; font: 400 2rem/1.2 var(--heading-font, serif)">{html.escape(name)}</h1>'
         f'<p style="margin: 0 0 .2rem">{html.escape(promise)}</p>{links(*headings).text}'
     )
 

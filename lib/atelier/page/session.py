@@ -144,8 +144,8 @@ def check() -> Iterator[None]:
 
 
 def attempt(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, str]:
-    """What a function gives, and an empty text. On the page, None and the sentence of a UserError, and the cells below go
-    on; in a script a UserError ends the program."""
+    """What a function gives, and an empty text. A UserError gives None and its sentence on the page, so that the cells
+    below go on, and ends a script."""
     try:
         return function(*args, **kwargs), ""
     except UserError as error:
