@@ -1,7 +1,7 @@
 import pytest
 import torch
-from atelier.diffusion.denoiser import Guidance
 from atelier.diffusion.catalogue import SAMPLERS
+from atelier.diffusion.denoiser import Guidance
 from atelier.diffusion.sampling import blend_labels, encode, initial_noise, sample, slerp
 from atelier.diffusion.schedules import SCHEDULES, build_schedule
 from atelier.diffusion.training import to_uint8

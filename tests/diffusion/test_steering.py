@@ -1,9 +1,21 @@
 import pytest
 import torch
-from atelier.diffusion.denoiser import Guidance
+from atelier.data.digits import font_digits
+from atelier.diffusion import steering
+from atelier.diffusion.catalogue import EXPERIMENTS
+from atelier.diffusion.denoiser import Guidance, build_denoiser
 from atelier.diffusion.sampling import sample
 from atelier.diffusion.schedules import build_schedule
-from atelier.diffusion.steering import GUIDANCE_SCALES, guidance_sweep, morph, morph_real, race
+from atelier.diffusion.steering import (
+    GUIDANCE_SCALES,
+    experiment,
+    guidance_sweep,
+    morph,
+    morph_real,
+    picture,
+    race,
+    steering_panels,
+)
 from atelier.diffusion.training import to_uint8
 from atelier.errors import UserError
 from oracles import oracle
@@ -65,3 +77,24 @@ def test_refuses_odd_morphs(tiny):
         next(morph(tiny, 1, 2, noise="linear"))
     with pytest.raises(UserError, match="0 to 9"):
         next(morph(tiny, 1, 12))
+
+
+@pytest.mark.parametrize("kind", EXPERIMENTS)
+def test_every_experiment_runs_to_a_picture(kind, tiny, monkeypatch):
+    monkeypatch.setattr(steering, "load_digits", lambda *_, **__: font_digits(20))
+    steps = list(experiment(tiny, kind))
+    assert steps[-1].progress == 1
+    assert steps[-1].picture.ndim == 2
+    assert steering_panels(steps[-1]).captions == {"picture": EXPERIMENTS[kind].title}
+    assert picture(steps[-1]).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "x"}, {"first": 10}, {"steer_seed": -1}, {"real": 10**6}, {"second": 1.5}])
+def test_odd_steering_is_refused(wrong, tiny):
+    with pytest.raises(UserError):
+        next(experiment(tiny, **wrong))
+
+
+def test_steering_needs_labels():
+    with pytest.raises(UserError, match="knows labels"):
+        next(experiment(build_denoiser("diffunet")))

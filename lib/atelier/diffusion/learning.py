@@ -24,7 +24,6 @@ from atelier.diffusion.models import Model
 from atelier.diffusion.sampling import sample
 from atelier.diffusion.sheets import sheet
 from atelier.diffusion.training import (
-    BEFORE_MUON,
     TIME_BINS,
     Estimate,
     Recipe,
@@ -177,7 +176,7 @@ def learn(
             source = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="atelier-"))) / "upload.safetensors"
             source.write_bytes(resume)
             found = checkpoints.load(source, KIND)
-            recipe = recipe_from(BEFORE_MUON | found.extra.get("recipe", {}), recipe)
+            recipe = recipe_from(found.extra.get("recipe"), recipe)
             denoiser = build_from_spec(found.spec)
         elif resume:
             source = Path(resume)

@@ -428,15 +428,16 @@ def images_seen_in(extra: Mapping[str, Any]) -> int | None:
     return step * batch_size if type(step) is int and type(batch_size) is int else None
 
 
-def recipe_from(stored: Mapping[str, Any], budget: Recipe) -> Recipe:
-    """The recipe that a checkpoint tells, with the budget of another.
+def recipe_from(stored: Any, budget: Recipe) -> Recipe:
+    """The recipe that a checkpoint's extras tell, with the budget of another.
 
     Raises:
         UserError: it is not one of ours.
     """
     try:
+        stored = BEFORE_MUON | dict(stored or {})
         return replace(budget, **{key: stored[key] for key in SHOULD_MATCH if key in stored})
-    except TypeError as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UserError("The recipe in this checkpoint cannot be read; choose another checkpoint.") from error
 
 
