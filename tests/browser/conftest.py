@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 from atelier.paths import ROOT
@@ -32,21 +33,49 @@ def browser():
 
 @pytest.fixture(scope="module")
 def served(request, tmp_path_factory):
-    """The address of the app that a test module names in APP."""
+    """The address of the app that a test module names in APP, as a read-only web app."""
+    yield from _serve(ROOT / "apps" / request.module.APP, "run", tmp_path_factory)
+
+
+@pytest.fixture
+def editor(request, browser, tmp_path_factory):
+    """A copy of the app that a test module names in APP, open in `marimo edit`. Its cells run by themselves."""
+    folder = tmp_path_factory.mktemp("edited")
+    notebook = shutil.copy(ROOT / "apps" / request.module.APP, folder)
+    (folder / "pyproject.toml").write_text("[tool.marimo.runtime]\nauto_instantiate = true\n")
+    for address in _serve(notebook, "edit", tmp_path_factory, "--no-token"):
+        opened = browser.new_page(viewport={"width": 1280, "height": 900})
+        opened.set_default_timeout(60_000)
+        opened.goto(address, wait_until="domcontentloaded")
+        yield opened
+        opened.close()
+
+
+def _serve(notebook, mode, tmp_path_factory, *options):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("served") / "log.txt"
-    app = ROOT / "apps" / request.module.APP
-    command = [sys.executable, "-m", "marimo", "run", str(app), "--headless", "--port", str(port), "--session-ttl", "1"]
+    options = [*options, *(["--session-ttl", "1"] if mode == "run" else [])]
+    command = [sys.executable, "-m", "marimo", mode, str(notebook), "--headless", "--port", str(port), *options]
     with log.open("w") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out)
+        server = subprocess.Popen(command, stdout=out, stderr=out, cwd=Path(notebook).parent)
         try:
             _wait_until_it_answers(f"http://127.0.0.1:{port}/health", server, log)
             yield f"http://127.0.0.1:{port}/"
         finally:
             server.terminate()
             server.wait(20)
+
+
+def rewrite(page, old, new):
+    """Replace the cell that contains `old` by `new`, and run it, as a reader does in `marimo edit`."""
+    cell = page.locator(".cm-content", has_text=old).first
+    cell.scroll_into_view_if_needed()
+    cell.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(new)
+    page.keyboard.press("Control+Enter")
 
 
 def _wait_until_it_answers(url, server, log):

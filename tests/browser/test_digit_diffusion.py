@@ -1,19 +1,20 @@
-"""Digit diffusion in a real browser: draw, go back, train, stop, take the checkpoint home and go on from it, steer,
-judge."""
+"""Digit diffusion in a real browser: draw, go back, train, stop, take the checkpoint home and go on from it, mix, steer,
+judge, edit."""
 
-import re
-
+import numpy as np
 import pytest
 from atelier import checkpoints
 from atelier.diffusion.denoiser import KIND, YOUNG_GUIDANCE
+from conftest import rewrite
 from PIL import Image
 
 pytestmark = pytest.mark.browser
 APP = "digit_diffusion.py"
+DRAW, TRAIN, MEASURE, STEER, JUDGE = range(5)
 
 
 class Run:
-    """One live canvas of the page: the drawing on top, or that of the open tab below."""
+    """One live canvas of the page, in reading order."""
 
     def __init__(self, page, number):
         self.root = page.locator(".live").nth(number)
@@ -26,93 +27,115 @@ class Run:
     def becomes(self, words):
         self.root.locator(".state", has_text=words).wait_for()
 
-    def frames(self, label):
-        return int(self.root.get_by_label(label).get_attribute("data-frames") or 0)
-
 
 def press(page, slider, key):
     page.locator("marimo-slider", has_text=slider).first.get_by_role("slider").press(key)
 
 
-def open_tab(page, name):
-    page.get_by_role("tab", name=name, exact=True).click()
-    return Run(page, 1)
+def save(page, label, path):
+    with page.expect_download() as download:
+        page.locator(".atelier.download button", has_text=label).first.click()
+    download.value.save_as(path)
+    return path
 
 
 @pytest.mark.parametrize("page", ["?samples=10&sampling_steps=6"], indirect=True)
-def test_digits_are_drawn_scrubbed_saved_and_the_address_follows(page, tmp_path):
-    drawing = Run(page, 0)
+def test_digits_are_drawn_replayed_saved_and_the_address_follows(page, tmp_path):
+    drawing = Run(page, DRAW)
     drawing.becomes("Finished")
     assert drawing.step == 6
-    press(page, "Go back to step", "ArrowLeft")
+    drawing.root.locator(".replay input").press("ArrowLeft")
     drawing.root.locator(".counter", has_text="5").wait_for()
 
-    with page.expect_download() as download:
-        page.get_by_role("button", name="PNG").first.click()
-    path = tmp_path / "digits.png"
-    download.value.save_as(path)
-    assert Image.open(path).size[0] % 28 == 0
-    with page.expect_download() as download:
-        page.get_by_role("button", name="GIF").first.click()
-    download.value.save_as(path)
-    assert Image.open(path).n_frames == 7
+    assert Image.open(save(page, "PNG", tmp_path / "digits.png")).size[0] % 28 == 0
+    assert np.load(save(page, "NPZ", tmp_path / "digits.npz"))["images"].shape == (10, 28, 28)
+    assert Image.open(save(page, "GIF", tmp_path / "digits.gif")).n_frames == 6
 
     press(page, "Guidance g", "ArrowRight")
     page.wait_for_url("**guidance=3**")
     drawing.becomes("Finished")
 
 
-@pytest.mark.parametrize("page", ["?guidance=nan"], indirect=True)
+@pytest.mark.parametrize("page", ["?guidance=nan&utm_source=x&samples=10"], indirect=True)
 def test_a_wrong_address_says_so_and_digits_are_drawn(page):
     page.get_by_text("Guidance must be a number from 0 to 100").first.wait_for()
-    Run(page, 0).becomes("Finished")
+    Run(page, DRAW).becomes("Finished")
+    assert page.get_by_text("utm_source").count() == 0
 
 
 @pytest.mark.parametrize("page", ["?samples=10&sampling_steps=2&batch=16&train_minutes=5"], indirect=True)
 def test_a_network_is_trained_stopped_taken_home_gone_on_from_steered_and_judged(page, tmp_path):
-    Run(page, 0).becomes("Finished")
-    training = open_tab(page, "Train")
-    training.becomes("Measured")
+    Run(page, DRAW).becomes("Finished")
+    measuring = Run(page, MEASURE)
+    measuring.play.click()
+    measuring.becomes("an epoch")
+    training = Run(page, TRAIN)
     training.play.click()
-    page.wait_for_timeout(3000)
+    training.becomes("left")
+    press(page, "How many", "ArrowRight")  # a change above leaves the training alone
+    page.wait_for_timeout(2000)
     training.play.click()
     training.becomes("Paused")
     held = training.step
     assert held > 0
-    assert training.frames(re.compile("Samples while it learns")) > 0
     training.root.get_by_label("Single step").click()
     training.root.locator(".counter", has_text=f"{held + 1:,}").wait_for()
     training.becomes("Paused")
-
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save the checkpoint").click()
-    saved = tmp_path / "digits.safetensors"
-    download.value.save_as(saved)
+    saved = save(page, "SAFETENSORS", tmp_path / "digits.safetensors")
     assert checkpoints.load(saved, KIND).extra["run"]["step"] == held + 1
+
+    page.locator("marimo-dropdown", has_text="Network that draws").locator("select").select_option(
+        label="The one trained below"
+    )
+    page.locator("marimo-slider", has_text="Guidance g").get_by_text(f"{YOUNG_GUIDANCE.scale:g}", exact=True).wait_for()
+    Run(page, DRAW).becomes("Finished")
 
     odd = tmp_path / "odd.safetensors"
     odd.write_bytes(b"\x80\x04no checkpoint")
     upload = page.locator("marimo-file input")
     upload.set_input_files(odd)
-    page.get_by_text("odd.safetensors is not a whole safetensors file").wait_for()
+    page.get_by_text("is not a whole safetensors file").wait_for()
     assert training.step == held + 1
     upload.set_input_files(saved)
-    page.get_by_text(f"Loaded at step {held + 1:,}").wait_for()
-    training.play.click()
+    page.get_by_text("Train goes on from it").wait_for()
+    training.root.get_by_label("Start again").click()
     training.becomes("left")
     training.play.click()
     training.becomes("Paused")
-    assert training.step > held + 1
+    assert training.step > held + 1, "it went on from the file"
 
-    page.locator("marimo-dropdown", has_text="Model").locator("select").first.select_option(label="Trained here")
-    suited = f"{YOUNG_GUIDANCE.scale:g}"
-    page.locator("marimo-slider", has_text="Guidance g").get_by_text(suited, exact=True).wait_for()
-    Run(page, 0).becomes("Finished")
-    steering = open_tab(page, "Steer")
+    steering, judging = Run(page, STEER), Run(page, JUDGE)
+    steering.play.click()
     steering.becomes("Finished")
-    judging = open_tab(page, "How good")
+    assert Image.open(save(page, "PNG", tmp_path / "a.png")).size
     press(page, "Digits to judge", "Home")
     judging.play.click()
     judging.becomes("Finished")
     page.get_by_text("The nearest pairs").wait_for()
-    page.get_by_text("classifier-FID").first.wait_for()
+    page.get_by_text("Measured now: n = 100").wait_for()
+
+
+def test_digits_sink_into_noise_without_the_kernel(page):
+    mixer = page.locator(".atelier.mixer")
+    mixer.locator(".told", has_text="40 % noise").wait_for()
+    before = mixer.locator("canvas.large").evaluate("canvas => canvas.toDataURL()")
+    mixer.get_by_label("Time t").press("Home")
+    mixer.locator(".told", has_text="0 % noise").wait_for()
+    clean = mixer.locator("canvas.large").evaluate("canvas => canvas.toDataURL()")
+    assert clean != before
+    mixer.get_by_label("Picture 7").first.click()
+    assert mixer.locator("canvas.large").evaluate("canvas => canvas.toDataURL()") != clean
+    assert mixer.locator(".charts canvas").count() == 3
+
+
+def test_an_edited_sampler_changes_the_picture(editor):
+    drawing = Run(editor, DRAW)
+    drawing.becomes("Finished")
+    canvas = drawing.root.locator(".panels canvas").first
+    before = canvas.evaluate("canvas => canvas.toDataURL()")
+    body = "x0_hat = predict(x, t.t)\n    return s.alpha * x0_hat + s.sigma * noise(), x0_hat"
+    rewrite(editor, "sampler = draw_ask.value", f"def sampler(predict, x, t, s, noise):\n    {body}")
+    editor.wait_for_timeout(500)
+    drawing.becomes("Finished")
+    assert canvas.evaluate("canvas => canvas.toDataURL()") != before
+    assert not editor.get_by_text("Traceback").count()
