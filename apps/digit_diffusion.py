@@ -113,7 +113,7 @@ def _(draw_ask):
 def _(canvas, draw_ask, guidance_ask, model, sampler):
     # `diffusion.draw` is a generator: it yields after each step, and `diffusion.panels` draws what a step looks like.
     asked = {**draw_ask.value, **guidance_ask.value, "sampler": sampler}
-    run = canvas.play(diffusion.draw, model, **asked, show=diffusion.panels)
+    run = canvas.play(diffusion.draw, model, **asked, show=diffusion.panels, moments=diffusion.moments)
     return asked, run
 
 

@@ -68,14 +68,19 @@ def _serve(notebook, mode, tmp_path_factory, *options):
             server.wait(20)
 
 
-def rewrite(page, old, new):
-    """Replace the cell that contains `old` by `new`, and run it, as a reader does in `marimo edit`."""
-    cell = page.locator(".cm-content", has_text=old).first
-    cell.scroll_into_view_if_needed()
-    cell.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.insert_text(new)
-    page.keyboard.press("Control+Enter")
+@pytest.fixture
+def rewrite():
+    """`rewrite(page, old, new)` replaces the cell that contains `old` and runs it, as readers do in `marimo edit`."""
+
+    def act(page, old, new):
+        cell = page.locator(".cm-content", has_text=old).first
+        cell.scroll_into_view_if_needed()
+        cell.click()
+        page.keyboard.press("Control+A")
+        page.keyboard.insert_text(new)
+        page.keyboard.press("Control+Enter")
+
+    return act
 
 
 def _wait_until_it_answers(url, server, log):

@@ -1,11 +1,9 @@
-"""Digit diffusion in a real browser: draw, go back, train, stop, take the checkpoint home and go on from it, mix, steer,
-judge, edit."""
+"""Digit diffusion in a real browser: draw, go back, train, go on from a checkpoint, mix, steer, judge, edit."""
 
 import numpy as np
 import pytest
 from atelier import checkpoints
 from atelier.diffusion.denoiser import KIND, YOUNG_GUIDANCE
-from conftest import rewrite
 from PIL import Image
 
 pytestmark = pytest.mark.browser
@@ -128,7 +126,7 @@ def test_digits_sink_into_noise_without_the_kernel(page):
     assert mixer.locator(".charts canvas").count() == 3
 
 
-def test_an_edited_sampler_changes_the_picture(editor):
+def test_an_edited_sampler_changes_the_picture(editor, rewrite):
     drawing = Run(editor, DRAW)
     drawing.becomes("Finished")
     canvas = drawing.root.locator(".panels canvas").first

@@ -15,6 +15,7 @@ from atelier.diffusion.drawing import (
     digits_npz,
     digits_png,
     draw,
+    moments,
     panels,
     summary,
 )
@@ -75,7 +76,10 @@ def test_a_page_shows_some_hundreds_and_the_files_hold_all(model):
 def test_moments_of_a_long_drawing_stay_within_their_memory(model):
     step = last(draw(model, samples=10, sampling_steps=200, sampler="ddim"))
     assert len(step.past.moments) <= 60
-    assert step.past.moments[-1][0] == 200
+    assert step.past.moments[-1].step == 200
+    frames = list(moments(step))
+    assert len(frames) == len(step.past.moments)
+    assert np.array_equal(frames[-1].pictures["x_t"], panels(step).pictures["x_t"])
 
 
 def test_the_animation_has_every_moment_and_rests_at_its_end(tiny):

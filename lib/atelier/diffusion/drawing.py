@@ -14,7 +14,7 @@ from atelier.diffusion.catalogue import DEFAULT_STEPS
 from atelier.diffusion.denoiser import Denoiser, Guidance
 from atelier.diffusion.models import Model, guide
 from atelier.diffusion.sampling import Sampler, SampleStep, initial_noise, sample
-from atelier.diffusion.sheets import columns_for, sheet
+from atelier.diffusion.sheets import sheet
 from atelier.diffusion.training import to_uint8
 from atelier.drawing import Chart, Frame, Line, encoded
 from atelier.errors import UserError
@@ -29,13 +29,26 @@ _MILLISECONDS, _REST = 120, 2000
 
 
 @dataclass(frozen=True)
+class Moment:
+    """What there was to see after a step: x_t and x0_hat, (M, 28, 28) uint8; flow: what the network did with a few digits
+    in it, name -> (H, W) uint8."""
+
+    step: int
+    noise_fraction: float
+    seconds: float
+    x_t: Tensor = field(repr=False)
+    x0_hat: Tensor = field(repr=False)
+    flow: Mapping[str, np.ndarray] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Past:
-    """What a drawing remembers: two curves, and moments (step, x_t, x0_hat as (M, 28, 28) uint8) for the animation."""
+    """What a drawing remembers: two curves, and moments for the replay and the animation."""
 
     steps: list[int] = field(default_factory=list)
     noise: list[float] = field(default_factory=list)
     change: list[float] = field(default_factory=list)
-    moments: list[tuple[int, Tensor, Tensor]] = field(default_factory=list, repr=False)
+    moments: list[Moment] = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True)
@@ -133,9 +146,10 @@ def draw(
         past.noise.append(step.noise_fraction)
         if before is not None:
             past.change.append(float((step.x0_hat - before).square().mean().sqrt()) / 2)
+        drawn = Drawing(model, step, labels, x, eps_hat, start, past, asked)
         if step.step % every == 0 or step.last:
-            past.moments.append((step.step, to_uint8(step.x_t[:shown]), to_uint8(step.x0_hat[:shown])))
-        yield Drawing(model, step, labels, x, eps_hat, start, past, asked)
+            past.moments.append(_moment(drawn))
+        yield drawn
         x, before = step.x_t, step.x0_hat
         alpha, sigma = (float(rate) for rate in schedule.rates(torch.zeros(1), step.time))
 
@@ -147,6 +161,18 @@ def panels(step: Drawing, full: bool = True) -> Frame:
         Chart("Noise fraction σ/(α+σ)", [Line([0, *past.steps], [1.0, *past.noise])], height=64),
         Chart("Change of x̂₀ in a step", [Line(past.steps[1:], past.change)], digits=3, height=64),
     ]
+    frame = _frame(_moment(step), at.steps, len(at.x_t))
+    return replace(frame, charts=charts) if full else frame
+
+
+def moments(step: Drawing) -> Iterator[Frame]:
+    """What there was to see on the way, for a replay."""
+    for moment in step.past.moments:
+        yield _frame(moment, step.at.steps, len(step.at.x_t))
+
+
+def _moment(step: Drawing) -> Moment:
+    at, few = step.at, min(_SHOWN_IN_FLOW, len(step.at.x_t))
     flow = {
         "pure noise": step.start / 2,  # noise is shown at half contrast
         "xₜ, goes in": step.x.clamp(-2, 2) / 1.5,
@@ -154,19 +180,23 @@ def panels(step: Drawing, full: bool = True) -> Frame:
         "x̂₀, what is left": at.x0_hat,
         "next xₜ, cleaner": at.x_t,
     }
-    few = min(_SHOWN_IN_FLOW, len(at.x_t))
-    hidden = f", the first {MOST_SHOWN}" if len(at.x_t) > MOST_SHOWN else ""
+    small = {name: sheet(to_uint8(picture[:few]), min(_FLOW_COLUMNS, few), 1) for name, picture in flow.items()}
+    x_t, x0_hat = (to_uint8(images[:MOST_SHOWN]) for images in (at.x_t, at.x0_hat))
+    return Moment(at.step, at.noise_fraction, at.seconds, x_t, x0_hat, small)
+
+
+def _frame(moment: Moment, steps: int, n: int) -> Frame:
+    hidden = f", the first {MOST_SHOWN}" if n > MOST_SHOWN else ""
     return Frame(
-        {"x_t": sheet(to_uint8(at.x_t[:MOST_SHOWN])), "x0_hat": sheet(to_uint8(at.x0_hat[:MOST_SHOWN]))},
+        {"x_t": sheet(moment.x_t), "x0_hat": sheet(moment.x0_hat)},
         {
-            "x_t": f"xₜ: {at.noise_fraction:.0%} noise{hidden}",
+            "x_t": f"xₜ: {moment.noise_fraction:.0%} noise{hidden}",
             "x0_hat": "x̂₀: the digits the network believes are below the noise",
         },
-        charts if full else (),
-        {name: sheet(to_uint8(picture[:few]), min(_FLOW_COLUMNS, few), 1) for name, picture in flow.items()},
-        step=at.step,
-        total=f"of {at.steps} steps",
-        seconds=at.seconds,
+        flow=moment.flow,
+        step=moment.step,
+        total=f"of {steps} steps",
+        seconds=moment.seconds,
     )
 
 
@@ -196,15 +226,14 @@ def digits_npz(step: Drawing | None) -> bytes:
 
 def digits_gif(step: Drawing | None) -> Iterator[animation.Written]:
     """The whole way from noise to digits, x_t beside x0_hat; rests at its end. The last step has the bytes."""
-    moments = _drawn(step).past.moments
-    columns = columns_for(len(moments[0][1]))
-    frames = (_beside(x_t, x0_hat, columns) for _, x_t, x0_hat in moments)
-    durations = [_MILLISECONDS] * (len(moments) - 1) + [_REST]
-    return animation.encode(".gif", frames, durations=durations, count=len(moments))
+    found = _drawn(step).past.moments
+    frames = (_beside(moment.x_t, moment.x0_hat) for moment in found)
+    durations = [_MILLISECONDS] * (len(found) - 1) + [_REST]
+    return animation.encode(".gif", frames, durations=durations, count=len(found))
 
 
-def _beside(x_t: Tensor, x0_hat: Tensor, columns: int) -> np.ndarray:
-    left, right = sheet(x_t, columns), sheet(x0_hat, columns)
+def _beside(x_t: Tensor, x0_hat: Tensor) -> np.ndarray:
+    left, right = sheet(x_t), sheet(x0_hat)
     return np.hstack([left, np.full((len(left), 12), 128, np.uint8), right])
 
 

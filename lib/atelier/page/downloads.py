@@ -55,6 +55,10 @@ class Download(Widget):
         self._next = 0.0
         self.job: Job | None = None
 
+    def makes(self, make: Make) -> None:
+        """Make the file so from now on."""
+        self._make = make
+
     def close(self) -> None:
         """Cancel what runs and leave the registry of widgets; safe to call twice."""
         if self.job is not None:
@@ -117,9 +121,9 @@ def take_home(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]
     for name, file in files.items():
         words = mo.md(f"**{file.title}**: {file.about}")
         if now.live:
-            button = Download(name, file.make)
-            now.keep(button.close)
-            rows.append(mo.hstack([words, mo.ui.anywidget(button)], widths=[2, 3], align="center"))
+            button = now.lasting(name, lambda: mo.ui.anywidget(Download(name, file.make)))  # noqa: B023
+            button.widget.makes(file.make)
+            rows.append(mo.hstack([words, button], widths=[2, 3], align="center"))
         else:
             rows.append(words)
     return mo.vstack(rows, gap=0.4)

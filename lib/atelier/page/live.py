@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType, MethodType
 from typing import Any, Generic, TypeVar
 
@@ -39,8 +39,14 @@ _FULL_SECONDS = 0.5
 class Run(Generic[Step]):
     """What a notebook knows of a run: `step` is the newest one at rest (the opening, paused, the last), or None."""
 
-    def __init__(self, key: tuple, show: Callable[[Any, bool], Frame], make: Callable[[], Iterator[Step]]) -> None:
-        self.key, self.show, self.make = key, show, make
+    def __init__(
+        self,
+        key: tuple,
+        show: Callable[[Any, bool], Frame],
+        make: Callable[[], Iterator[Step]],
+        moments: Callable[[Any], Iterable[Frame]] | None = None,
+    ) -> None:
+        self.key, self.show, self.make, self.moments = key, show, make, moments
         self.step: Step | None = None
         self.newest: Step | None = None
         """The newest step, also while the run goes on; read it between two steps only."""
@@ -84,6 +90,7 @@ class Live(Widget):
         function: Callable[..., Iterator[Step]],
         *args: Any,
         show: Callable[[Step, bool], Frame],
+        moments: Callable[[Step], Iterable[Frame]] | None = None,
         opening: Any = None,
         start: bool | None = None,
         aside: bool = False,
@@ -99,6 +106,8 @@ class Live(Widget):
 
         Args:
             show: show(step, full) is what a step looks like. With `full` false it may leave out what is slow to draw.
+            moments: moments(step) gives frames of the run so far, for the slider that goes back, where steps remember
+                them; else the canvas keeps some of what it has shown.
             opening: a finished step to show at first, or a Frame.
             start: whether the run begins by itself; by default where there is no opening.
             aside: a script that only writes files leaves this run out.
@@ -121,7 +130,7 @@ class Live(Widget):
                 if self.run.step is not None and not (self.job and self.job.state == "running"):
                     self.publish(show(self.run.step, True))
             return self.run
-        run = Run(key, show, lambda: function(*args, **kwargs))
+        run = Run(key, show, lambda: function(*args, **kwargs), moments)
         if held and self.job is not None:
             self._waiting = run
             return self.run
@@ -208,7 +217,8 @@ class Live(Widget):
         frame = run.show(step, full)
         self.publish(frame, exact=ends)
         if full:
-            self._recorder.offer(frame, last=step.progress >= 1)
+            if run.moments is None:
+                self._recorder.offer(frame, last=step.progress >= 1)
             cost = time.monotonic() - begin
             self._next_full = time.monotonic() + max(4 * cost, min(_FULL_SECONDS, 0.1 * job.seconds))
         self._next = max(self._next, time.monotonic() + 0.5 * (time.monotonic() - begin))
@@ -221,9 +231,18 @@ class Live(Widget):
         if job.state in ("paused", "finished", "stopped") and job.latest is not None:
             run.step = job.latest
             frame = run.show(job.latest, True)
-            self._recorder.offer(frame, last=True)
-            self.record = self._recorder.message()
         self.publish(frame)
+        if frame is not None:
+            self._remember(run, frame)
+
+    def _remember(self, run: Run, frame: Frame) -> None:
+        """Offer the moments of a run that stands still to the slider; `frame` is the newest."""
+        if run.moments is not None:
+            self._recorder = Recorder()
+            for moment in run.moments(run.step):
+                self._recorder.offer(moment)
+        self._recorder.offer(frame, last=True)
+        self.record = self._recorder.message()
 
     def _run_through(self, run: Run) -> None:
         """Without a browser: to the end, or until someone stops the program."""
@@ -232,9 +251,9 @@ class Live(Widget):
         try:
             for last in steps:
                 bar(getattr(run.key[0], "__name__", "run").replace("_", " "), last.progress, f"step {last.step:,}")
-                if last.progress >= (moments / _MOST_MOMENTS) ** 1.5 or last.progress >= 1:
+                if run.moments is None and last.progress >= (moments / _MOST_MOMENTS) ** 1.5:
                     moments = math.ceil(_MOST_MOMENTS * last.progress ** (1 / 1.5) + 1e-9)
-                    self._recorder.offer(run.show(last, True), last=last.progress >= 1)
+                    self._recorder.offer(run.show(last, True))
                 if STOPPED.signal:
                     STOPPED.words = f" at step {last.step:,}"
                     break
@@ -249,8 +268,9 @@ class Live(Widget):
             sys.exit(f"{program()}: This run had no step; give it a longer budget.")
         run.step = run.newest = last
         self._status |= {"live": True, "still": True}
-        self.publish(run.show(last, True))
-        self.record = self._recorder.message()
+        frame = run.show(last, True)
+        self.publish(frame)
+        self._remember(run, frame)
 
     # Messages.
 

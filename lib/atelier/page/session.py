@@ -33,6 +33,7 @@ class Session:
         self.state: dict[str, Any] = {}
         """What other modules of the page remember for this visit, by their names."""
         self._made: dict[str | None, tuple[object, list[Callable[[], None]]]] = {}
+        self._lasting: dict[tuple[str | None, str], Any] = {}
         self._guard = _when_the_session_ends(self.close) if live else None
         if live:
             threading.Thread(target=_warm_up, name="atelier-warm-up", daemon=True).start()
@@ -47,8 +48,27 @@ class Session:
             closers = []
         self._made[place] = (run, [*closers, close])
 
+    def lasting(self, name: str, make: Callable[[], Any]) -> Any:
+        """The element of that name which `make` gave when this cell ran first: it stays when the cell runs again.
+
+        marimo closes the widgets of a cell, and the files of their modules, before the cell runs again; a button that a
+        reader is about to press would be gone. So what marimo remembers to close is forgotten, and is closed at the
+        end of the visit.
+        """
+        place = cell()
+        if (place, name) not in self._lasting:
+            registry = get_context().cell_lifecycle_registry.registry if place else {}
+            before = set(registry.get(place, ()))
+            self._lasting[place, name] = make()
+            if place:
+                registry[place] = before
+        return self._lasting[place, name]
+
     def close(self) -> None:
         """End everything that the visit started."""
+        for element in self._lasting.values():
+            element.widget.close()
+        self._lasting.clear()
         for _, closers in self._made.values():
             for end in closers:
                 end()
