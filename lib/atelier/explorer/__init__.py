@@ -1,1 +1,0 @@
-"""The random-field explorer: what one visitor does with random fields."""
