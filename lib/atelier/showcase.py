@@ -1,5 +1,6 @@
 """The pictures of the README, the covers of the apps and their posters, from what the product makes:
-`uv run python -m atelier.showcase [gallery | screenshots]`. Screenshots need playwright and Chromium."""
+`uv run python -m atelier.showcase [PART …]`, all but the screenshots if no part is named. Parts: painting, digits,
+random_fields, posters, screenshots. Screenshots need playwright and Chromium."""
 
 import io
 import os
@@ -14,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from atelier.drawing import contact_sheet
+from atelier.drawing import as_image, captioned, contact_sheet
 from atelier.paths import ROOT, write_whole
 
 GALLERY = ROOT / "data" / "gallery"
@@ -135,6 +137,47 @@ def _report(path: Path) -> None:
 
 
 ENDLESS = "Shell without end"
+_MOMENTS = 1, 20, 60, 200, 3000
+_DIGIT_STEPS = 1, 7, 11, 15, 20
+
+
+def painting() -> None:
+    """The Mona Lisa as the default network has her after a few steps and many."""
+    from atelier import data, fields
+    from atelier.fields.rendering import to_uint8
+
+    picture = data.load_picture("mona_lisa")
+    images, captions = [], []
+    for step in fields.fit(fields.build(picture=picture), picture, steps=_MOMENTS[-1]):
+        if step.step in _MOMENTS:
+            found = step.measure()
+            images.append(as_image(to_uint8(found.picture)))
+            captions.append(f"step {step.step:,} · {found.psnr:.1f} dB")
+    size = 198, round(198 * images[0].height / images[0].width)
+    small = [np.asarray(image.resize(size, Image.Resampling.LANCZOS)) for image in images]
+    sheet = Image.fromarray(captioned(small, captions))
+    _write(GALLERY / "mona_lisa_learning.png", sheet, palette=True, optimize=True)
+    _write(cover("painting_fitter"), _side_by_side(images), palette=True, optimize=True)
+
+
+def digits() -> None:
+    """Ten digits on their way out of noise, and the guidance sweep."""
+    import torch
+
+    from atelier import diffusion
+    from atelier.diffusion.sheets import sheet
+
+    model = diffusion.choose_model("shipped")
+    rows = [
+        step.at.images
+        for step in diffusion.draw(model, samples=10, sampling_steps=_DIGIT_STEPS[-1], seed=3)
+        if step.at.step in _DIGIT_STEPS
+    ]
+    emerging = Image.fromarray(sheet(torch.cat(rows), 10, 3))
+    _write(GALLERY / "digits_emerging.png", emerging, optimize=True)
+    _write(cover("digit_diffusion"), _covering(emerging), optimize=True)
+    *_, last = diffusion.experiment(model, "sweep", steer_seed=3)
+    _write(GALLERY / "guidance_sweep.png", Image.fromarray(last.picture), optimize=True)
 
 
 def random_fields() -> None:
@@ -150,3 +193,47 @@ def random_fields() -> None:
     for _ in animation.write(GALLERY / "random_field_zoom.webp", frames, 16):
         pass
     _report(GALLERY / "random_field_zoom.webp")
+
+
+def posters() -> None:
+    """The first picture of each app, which stands there until the live one comes."""
+    from atelier import cppn, data, diffusion, fields, page
+    from atelier.page.live import write_poster
+    from atelier.page.packing import hang
+
+    model = diffusion.choose_model("shipped")
+    *_, drawn = diffusion.draw(model)
+    *_, steered = diffusion.experiment(model)
+    _report(write_poster("painting_fitter", fields.panels(fields.finished(data.load_picture("mona_lisa")))))
+    _report(write_poster("digit_diffusion", diffusion.panels(drawn)))
+    _report(write_poster("digit_steering", diffusion.steering_panels(steered)))
+    breeder = cppn.Breeder(cppn.begin())
+    view = page.viewer({breeder.name: breeder.draw}, spans="shorter")
+    view.widget.draw(breeder.place, True, 512)
+    siblings = page.gallery(breeder.choose)
+    siblings.fill(breeder.breed(), total=cppn.LITTER)
+    _report(hang("random_fields", view.widget.frame))
+    _report(hang("random_fields_siblings", siblings.widget.frame))
+
+
+PARTS = {
+    "painting": painting,
+    "digits": digits,
+    "random_fields": random_fields,
+    "posters": posters,
+    "screenshots": screenshots,
+}
+
+
+def main() -> None:
+    """Make what the command line names."""
+    named = sys.argv[1:] or [name for name in PARTS if name != "screenshots"]
+    unknown = [name for name in named if name not in PARTS]
+    if unknown:
+        sys.exit(f"showcase: there is no part {unknown[0]!r}; choose among {', '.join(PARTS)}.")
+    for name in named:
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any, Generic, TypeVar
 
@@ -404,7 +405,7 @@ def replay(frames: Iterator[Frame] | list[Frame], *, height: int = 360) -> Any:
     return mo.ui.anywidget(made)
 
 
-def write_poster(name: str, frame: Frame) -> None:
+def write_poster(name: str, frame: Frame) -> Path:
     """Store the first frame of a notebook, to hang it before the library is there."""
     made = Live()
     pictures = {key: encoded(pixels, "WEBP") for key, pixels in frame.pictures.items()}
@@ -412,7 +413,7 @@ def write_poster(name: str, frame: Frame) -> None:
     made._take(frame, "JPEG")
     header = {"scene": made._layout, "frame": {**made._status, "state": "new"}}
     made.close()
-    hang(name, pack(header, pictures))
+    return hang(name, pack(header, pictures))
 
 
 def _layout(frame: Frame, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Viewer(Widget):
         if session().live:
             self._ask(dict(self.window), moved)
         else:
-            self._draw(dict(self.window), True, _STILL)
+            self.draw(dict(self.window), True, _STILL)
 
     def close(self) -> None:
         self._views = {}
@@ -83,14 +83,15 @@ class Viewer(Widget):
                     return
             try:
                 with QUICK.turn():
-                    self._draw(*wanted, self._longer)
+                    self.draw(*wanted, self._longer)
                 self.send({"problem": ""})
             except UserError as error:
                 self._fail(str(error))
             except Exception as error:
                 self._fail(f"This could not be drawn ({type(error).__name__}: {error}).")
 
-    def _draw(self, window: dict[str, float], moved: bool, longer: int) -> None:
+    def draw(self, window: dict[str, float], moved: bool, longer: int) -> None:
+        """Draw the views at a place now, `longer` pixels along; `moved` if the page should look there, too."""
         from atelier.fields.plane import Window, fitted_size
 
         height, width = fitted_size(self._aspect, 1.0, longer)
