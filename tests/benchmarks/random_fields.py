@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from atelier.cppn.field import build
 from atelier.cppn.genetics import siblings
-from atelier.cppn.recipe import Recipe, write_png
+from atelier.cppn.prints import write_png
+from atelier.cppn.recipe import WHOLE, Recipe
 from atelier.cppn.rendering import estimate, picture, pictures, render_tiles
 from atelier.cppn.spec import FieldSpec
-from atelier.cppn.surprise import surprise
-from atelier.cppn.window import Window
+from atelier.cppn.styles import surprise
 
 SPEC = FieldSpec(activations=("tanh",), colour="rgb", scale=1.5, std=1.2)
-WINDOW = Window()
+WINDOW = WHOLE
 
 
 @torch.inference_mode()
