@@ -6,20 +6,14 @@ app = marimo.App(width="full", app_title="Random fields")
 with app.setup:
     import marimo as mo
     from atelier import cppn, drawing, page  # nothing here imports torch
-    from atelier.page.controls import follow_in_address
 
 
 @app.cell(hide_code=True)
 def _():
-    mo.vstack(
-        [
-            mo.md(
-                "# Random fields\nNetworks that nobody trained draw pictures that nobody planned. Choose the one you like, "
-                "and it has children."
-            ),
-            page.links("Knobs", "Look inside", "Family", "Animate", "Print", "Keep", "How it works", "Try this"),
-        ],
-        gap=0.2,
+    page.title(
+        "Random fields",
+        "Networks that nobody trained draw pictures that nobody planned. Choose the one you like, and it has children.",
+        *("Knobs", "Look inside", "Family", "Animate", "Print", "Keep", "How it works", "Try this"),
     )
     return
 
@@ -60,15 +54,8 @@ def _(breeder):
         {"Cross…": breeder.cross, "More siblings": lambda picks: breeder.more()},
         poster="random_fields_siblings",
     )
-    buttons = page.actions(
-        {
-            "Surprise me": breeder.surprise,
-            "Other colours": breeder.recolour,
-            "Undo": breeder.undo,
-            "Keep": breeder.keep,
-        },
-        lead=True,
-    )
+    _acts = {"Surprise me": breeder.surprise, "Other colours": breeder.recolour}
+    buttons = page.actions({**_acts, "Undo": breeder.undo, "Keep": breeder.keep}, lead=True)
     return buttons, siblings, viewer
 
 
@@ -84,52 +71,47 @@ def _(browser_shelf, buttons, siblings, strength_ask, viewer):
 
 
 @app.cell(hide_code=True)
-def _(begin_ask, breeder, get_shown):
-    get_shown()
+def _(begin_ask, breeder, shown):
+    shown
     note = " ".join([*begin_ask.sentences, breeder.note or (cppn.hint(breeder.spec) if breeder.draft else "")])
     mo.Html(f"<div role='status' style='min-height: 1.5em'>{mo.md(note)}</div>")
     return (note,)
 
 
-@app.cell(hide_code=True)
-def _():
-    get_shown, set_shown = mo.state(0)  # counts whatever changes
-    get_base, set_base = mo.state(0)  # counts the pictures that need other knobs
-    get_turned, set_turned = mo.state(0)  # counts turns of the knobs
-    return get_base, get_shown, get_turned, set_base, set_shown, set_turned
+@app.cell
+def _(breeder, buttons, get_turned, kept, keeping, loaded, node_chosen, siblings, strength_ask, tree, viewer):
+    # Whatever was clicked, turned or dropped has changed the breeder. All that the page shows follows from here.
+    buttons, get_turned(), kept, keeping, loaded, node_chosen, siblings, tree
+    with breeder.telling():
+        breeder.set_strength(strength_ask.value["strength"])
+        breeder.look(viewer.window)
+    shown = breeder.recipe
+    return (shown,)
 
 
 @app.cell
-def _(
-    breeder,
-    buttons,
-    get_turned,
-    kept,
-    keeping,
-    loaded,
-    node_chosen,
-    set_base,
-    set_shown,
-    siblings,
-    strength_ask,
-    tree,
-    viewer,
-):
-    # Whatever was clicked or turned: the picture and its siblings follow, and the address.
-    buttons, get_turned(), kept, keeping, loaded, node_chosen, tree
-    breeder.set_strength(strength_ask.value["strength"])
-    with breeder.telling():
-        breeder.look(viewer.window)
-    news = breeder.news()
+def _(breeder, shown, siblings, viewer):
+    news = breeder.news()  # since the last time
     if news.picture:
         viewer.show({breeder.name: breeder.draw}, window=breeder.place)
     if news.siblings:
         siblings.fill(breeder.breed(), total=cppn.LITTER)
+    page.follow_in_address({**dict.fromkeys(cppn.begin_options()), "field": cppn.to_token(shown)})
+    return (news,)
+
+
+@app.cell(hide_code=True)
+def _():
+    # Knobs stand still while they are turned: they are made anew only for a picture that came another way.
+    get_base, set_base = mo.state(0)
+    get_turned, set_turned = mo.state(0)
+    return get_base, get_turned, set_base, set_turned
+
+
+@app.cell(hide_code=True)
+def _(news, set_base):
     if news.knobs:
         set_base(lambda count: count + 1)
-    if news.anything:
-        set_shown(lambda count: count + 1)
-    follow_in_address({**dict.fromkeys(cppn.begin_options()), "field": breeder.token})
     return
 
 
@@ -150,11 +132,13 @@ def _(breeder, get_base):
     return base, knob_asks
 
 
-@app.cell
+@app.cell(hide_code=True)
 def _(base, breeder, knob_asks, set_turned):
+    _before = breeder.spec, breeder.note
     with breeder.telling():
-        if breeder.turn(base, {name: value for ask in knob_asks.values() for name, value in ask.value.items()}):
-            set_turned(lambda count: count + 1)
+        breeder.turn(base, {name: value for ask in knob_asks.values() for name, value in ask.value.items()})
+    if (breeder.spec, breeder.note) != _before:
+        set_turned(lambda count: count + 1)
     return
 
 
@@ -165,8 +149,8 @@ def _(breeder):
 
 
 @app.cell(hide_code=True)
-def _(breeder, get_shown, knob_view):
-    get_shown()
+def _(breeder, knob_view, shown):
+    shown
     knob_view.show({breeder.name: breeder.draw}, window=breeder.place)
     return
 
@@ -226,22 +210,23 @@ def _(breeder, curve_ask, node):
 
 
 @app.cell
-def _(breeder, get_shown, graph, node):
-    get_shown()
-    graph.svg = cppn.graph_svg(breeder.spec, selected=node)
-    sheet = cppn.neuron_sheet(breeder.recipe, node)  # what the neurons of this node see, black to white
-    strips = cppn.neuron_strips(breeder.recipe)  # ten neurons of every node
+def _(graph, node, shown):
+    graph.svg = cppn.graph_svg(shown.spec, selected=node)
+    sheet = cppn.neuron_sheet(shown, node)  # what the neurons of this node see, black to white
+    strips = cppn.neuron_strips(shown)  # ten neurons of every node
     return sheet, strips
 
 
 @app.cell(hide_code=True)
-def _(breeder, curve_ask, graph, node, sheet, strips):
-    _curves = {_node.name: f" · {_node.activation}" for _node in cppn.plan(breeder.spec)}
+def _(curve_ask, graph, node, sheet, shown, strips):
     _rows = [
-        mo.vstack(
-            [mo.md(f"<small>{_name}{_curves[_name]}</small>"), mo.image(drawing.encoded(_strip), alt=_name)], gap=0.1
+        part
+        for _node in cppn.plan(shown.spec)
+        if _node.name in strips
+        for part in (
+            mo.md(f"<small>{_node.name} · {_node.activation}</small>"),
+            mo.image(drawing.encoded(strips[_node.name]), alt=_node.name),
         )
-        for _name, _strip in strips.items()
     ]
     mo.vstack(
         [
@@ -250,7 +235,7 @@ def _(breeder, curve_ask, graph, node, sheet, strips):
             mo.md(f"**{node.capitalize()}**: its neurons over the plane, each from black to white on its own scale"),
             mo.image(drawing.encoded(sheet), alt=f"Neurons of {node}"),
             mo.md("**Every layer**: ten of its neurons"),
-            mo.Html(f"<div style='overflow-x: auto'>{mo.vstack(_rows, gap=0.5)}</div>"),
+            mo.Html(f"<div style='overflow-x: auto'>{mo.vstack(_rows, gap=0.2)}</div>"),
         ],
         gap=0.6,
     )
@@ -273,15 +258,10 @@ def _(breeder):
 
 
 @app.cell(hide_code=True)
-def _(tree):
-    tree
-    return
-
-
-@app.cell
-def _(breeder, get_shown, tree):
-    get_shown()
+def _(breeder, shown, tree):
+    shown
     tree.svg = cppn.family_tree(breeder.family, breeder.thumb)
+    tree
     return
 
 
@@ -303,38 +283,36 @@ def _(files_ask):
 
 
 @app.cell
-def _(breeder, get_shown, loop_view, motion_ask):
-    get_shown()
+def _(motion_ask, shown):
     motion = motion_ask.value
-    walk = cppn.walk_for(motion["walk"], breeder.recipe, motion["reach"], motion["path"])  # t in [0, 1] -> a recipe
+    walk = cppn.walk_for(motion["walk"], shown, motion["reach"], motion["path"])  # t in [0, 1] -> a recipe
+    return motion, walk
+
+
+@app.cell
+def _(loop_view, motion, shown, walk):
     loop = loop_view.play(
         cppn.rehearse,
-        breeder.token,
-        **{_name: motion[_name] for _name in ("walk", "reach", "path", "frames", "fps")},
-        show=lambda frame, full: drawing.Frame(
-            {"loop": frame.pixels}, step=frame.step, total=f"of {frame.count} frames"
-        ),
+        cppn.to_token(shown),
+        **{name: motion[name] for name in ("walk", "reach", "path", "frames", "fps")},
+        show=cppn.rehearsal_panels,
         opening=cppn.frame_at(walk, 0, motion["frames"], (256, 256)),
         aside=True,
     )
-    return loop, motion, walk
+    return (loop,)
 
 
 @app.cell(hide_code=True)
 def _(breeder, loop, loop_view, motion, motion_ask, walk):
     _form = {"zoom": ["walk", "reach"], "latent": ["walk", "path"], "weights": ["walk"]}[motion["walk"]]
-    _file = page.take_home(
-        {
-            f"{breeder.stem}-{motion['walk']}.{motion['format']}": page.File(
-                "The animation",
-                f"{motion['frames']} frames of {motion['side']} pixels",
-                lambda: cppn.animation_file(
-                    walk, motion["frames"], (int(motion["side"]),) * 2, motion["fps"], f".{motion['format']}"
-                ),
-                written=False,
-            )
-        }
+    _count, _size, _ending = motion["frames"], (int(motion["side"]),) * 2, f".{motion['format']}"
+    _made = page.File(
+        "The animation",
+        f"{_count} frames of {motion['side']} pixels",
+        lambda: cppn.animation_file(walk, _count, _size, motion["fps"], _ending),
+        written=False,
     )
+    _file = page.take_home({f"{breeder.stem}-{motion['walk']}{_ending}": _made})
     _loop = mo.image(loop.step.data, alt="The loop", rounded=True) if loop.step and loop.step.data else mo.md("")
     page.beside(
         mo.vstack([page.panel(motion_ask, first=[*_form, "frames", "fps", "side", "format"]), _file, _loop], gap=0.8),
@@ -352,60 +330,40 @@ def _():
     return
 
 
-@app.cell
+@app.cell(hide_code=True)
 def _():
-    papers = {
-        f"{_w}x{_h}": f"{_w} × {_h}"
-        for _w, _h in [(1024, 1024), (2048, 2048), (4096, 4096), (8192, 8192), (16384, 16384)]
-    }
-    papers |= {
-        "1920x1080": "1920 × 1080, screen",
-        "3840x2160": "3840 × 2160, screen",
-        "2480x3508": "2480 × 3508, A4 at 300 dpi",
-    }
-    paper_ask = page.Ask(
-        dict(paper=page.choice({**papers, "own": "own size"}, "4096x4096", title="Size", door="page")), {}
-    )
+    paper_ask = page.Ask(cppn.paper_options(), {})
     return (paper_ask,)
 
 
 @app.cell
-def _(breeder, files_ask, get_shown, paper_ask):
-    get_shown()
+def _(files_ask, paper_ask, shown):
     paper, samples = paper_ask.value["paper"], files_ask.value["supersample"]
     print_size = files_ask.value["size"] if paper == "own" else tuple(map(int, paper.split("x")))
-    cost = cppn.estimate(breeder.spec, print_size, supersample=samples)
+    cost = cppn.estimate(shown.spec, print_size, supersample=samples)
     return cost, paper, print_size, samples
 
 
 @app.cell(hide_code=True)
-def _(breeder, cost, files_ask, paper, paper_ask, print_size, samples):
-    _width, _height = print_size
+def _(breeder, cost, files_ask, paper, paper_ask, print_size, samples, shown):
+    _w, _h = print_size
+    _file = page.File(
+        "The print",
+        f"{_w} × {_h} pixels, with its recipe",
+        lambda: cppn.print_file(shown, print_size, supersample=samples),
+        written=False,
+    )
     mo.vstack(
         [
-            mo.hstack(
-                [
-                    page.panel(paper_ask),
-                    page.panel(files_ask, first=["supersample", *(["size"] if paper == "own" else [])]),
-                ],
-                justify="start",
-                gap=2,
-                wrap=True,
+            page.row(
+                page.panel(paper_ask),
+                page.panel(files_ask, first=["supersample", *(["size"] if paper == "own" else [])]),
             ),
             mo.md(
-                f"About **{cost.seconds:,.0f} seconds** and **{cost.bytes / 1e6:,.0f} MB** of memory besides the file itself, on this "
-                f"machine; {_width / 300 * 2.54:.0f} × {_height / 300 * 2.54:.0f} cm at 300 dpi."
+                f"About **{cost.seconds:,.0f} seconds** and **{cost.bytes / 1e6:,.0f} MB** of memory besides the file "
+                f"itself, on this machine; {_w / 300 * 2.54:.0f} × {_h / 300 * 2.54:.0f} cm at 300 dpi."
             ),
-            page.take_home(
-                {
-                    f"{breeder.stem}-{_width}x{_height}.png": page.File(
-                        "The print",
-                        f"{_width} × {_height} pixels, with its recipe",
-                        lambda: cppn.print_file(breeder.recipe, print_size, supersample=samples),
-                        written=False,
-                    )
-                }
-            ),
+            page.take_home({f"{breeder.stem}-{_w}x{_h}.png": _file}),
         ],
         gap=0.6,
     )
@@ -432,7 +390,7 @@ def _(breeder):
     return keeping, kept, name_text, upload
 
 
-@app.cell
+@app.cell(hide_code=True)
 def _(breeder, upload):
     loaded = upload.name()
     if loaded:
@@ -442,57 +400,63 @@ def _(breeder, upload):
 
 
 @app.cell
-def _(breeder, browser_shelf, get_shown, kept):
-    browser_shelf, get_shown()
+def _(breeder, browser_shelf, kept, shown):
+    browser_shelf, shown
     favourites = breeder.favourites()
     kept.show([drawing.encoded(_p, "JPEG") for _p in cppn.thumbnails(favourites.values())], list(favourites))
     return (favourites,)
 
 
 @app.cell(hide_code=True)
-def _(breeder, browser_shelf, favourites, files_ask, keeping, kept, loop, motion, name_text, note, upload):
+def _(breeder, favourites, files_ask, motion, shown):
+    _asked, _ending = files_ask.value, f".{motion['format']}"
+    _size, _grid, _walk = _asked["size"], _asked["grid"], _asked["animate"]
+    _makes = {
+        f"{breeder.stem}.png": (
+            "The picture",
+            "{} × {} pixels, with its recipe".format(*_size),
+            lambda: cppn.print_file(shown, _size, supersample=_asked["supersample"]),
+        ),
+        "recipe.json": ("The recipe", "all that makes the picture", lambda: cppn.recipe_file(shown)),
+        f"{breeder.stem}-siblings.png": (
+            "Siblings",
+            "a sheet of them",
+            lambda: cppn.siblings_file(shown, _grid or (4, 4), breeder.mutation),
+            _grid is not None,
+        ),
+        "favourites.json": (
+            "All favourites",
+            "to load them elsewhere",
+            lambda: cppn.favourites_file(favourites),
+            False,
+        ),
+    }
+    if _walk != "none":  # from the command line; on the page there is Animate
+        _makes[f"{breeder.stem}-{_walk}{_ending}"] = (
+            "Animation",
+            "a loop",
+            lambda: cppn.animation_file(cppn.walk_for(_walk, shown), motion["frames"], _size, motion["fps"], _ending),
+        )
+    files = page.take_home(
+        {_name: page.File(*_made) for _name, _made in _makes.items()}, lambda: breeder.summary() | {"size": _size}
+    )
+    return (files,)
+
+
+@app.cell(hide_code=True)
+def _(browser_shelf, favourites, files, keeping, kept, name_text, note, upload):
     _where = "Favourites are kept in `favourites.json`, in the data folder."
     if page.session().visitor:
         _where = "Favourites stay in *this browser*; the server keeps none. Take them with you to have them in another."
         if not browser_shelf.works:
             _where = "**This browser keeps nothing** (its storage is full or switched off): take the favourites home."
-    _recipe, _size, _asked = breeder.recipe, files_ask.value["size"], files_ask.value
-    _files = {
-        f"{breeder.stem}.png": page.File(
-            "The picture",
-            "{} × {} pixels, with its recipe".format(*_size),
-            lambda: cppn.print_file(_recipe, _size, supersample=_asked["supersample"]),
-        ),
-        "recipe.json": page.File("The recipe", "all that makes the picture", lambda: cppn.recipe_file(_recipe)),
-        f"{breeder.stem}-siblings.png": page.File(
-            "Siblings",
-            "a sheet of them",
-            lambda: cppn.siblings_file(breeder.recipe, _asked["grid"] or (4, 4), breeder.mutation),
-            written=_asked["grid"] is not None,
-        ),
-        f"{breeder.stem}-{_asked['animate']}.{motion['format']}": page.File(
-            "Animation",
-            "",
-            lambda: cppn.animation_file(
-                cppn.walk_for(_asked["animate"], _recipe),
-                motion["frames"],
-                _size,
-                motion["fps"],
-                f".{motion['format']}",
-            ),
-            written=_asked["animate"] != "none",
-        ),
-        "favourites.json": page.File(
-            "All favourites", "to load them elsewhere", lambda: cppn.favourites_file(favourites), written=False
-        ),
-    }
     mo.vstack(
         [
             mo.hstack([name_text, keeping], justify="start", gap=1, wrap=True, align="end"),
             mo.md(note),
             kept if favourites else mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window."),
             mo.md(_where),
-            page.take_home(_files, summary=lambda: breeder.summary() | {"size": _size}),
+            files,
             upload,
         ],
         gap=0.7,
@@ -502,37 +466,35 @@ def _(breeder, browser_shelf, favourites, files_ask, keeping, kept, loop, motion
 
 @app.cell(hide_code=True)
 def _():
-    mo.md(
-        r"""
-        ## How it works
-        A **compositional pattern-producing network** (CPPN, Stanley 2007) is a function from a place to a colour. Ask it at
-        $(x, y)$, and it answers red, green and blue. A picture is what comes of asking at every pixel. Nobody teaches the
-        network: its weights are *drawn at random*, and you choose.
+    mo.md(r"""
+    ## How it works
+    A **compositional pattern-producing network** (CPPN, Stanley 2007) is a function from a place to a colour. Ask it at
+    $(x, y)$, and it answers red, green and blue. A picture is what comes of asking at every pixel. Nobody teaches the
+    network: its weights are *drawn at random*, and you choose.
 
-        - **Why there are shapes at all.** Each layer mixes smooth waves and bends them by a curve (sine, bump, tanh). Neighbouring
-          places get nearly equal numbers all the way through, so the result is smooth; where the bending folds, edges appear.
-        - **What the inputs do.** Given $r$, the distance from the centre, a network can draw rings. Given a sine of $x$, it repeats.
-          Folding the plane before the network sees it makes mirrors, rosettes and tiles.
-        - **Why zooming in never ends in pixels.** There are none. Zooming asks the same function at places closer together, and
-          what you see is computed there, not enlarged.
-        - **What it does not promise.** A smooth function looked at closely enough is nearly flat: zoom a thousand times into most
-          fields, and one soft gradient is left. Only fields made of *spiral* and *theta* look the same at every
-          power of two, and repeat for ever. Coordinates are 64-bit numbers, which hold out to a zoom of about a million
-          million at the centre.
-        - **Breeding.** A child has its parent's weights, turned by a small angle towards other random ones, and sometimes another
-          curve, input or palette. Crossing takes wiring, inputs and colours each from one parent, and weights from between
-          them. You are the judge, as in *Picbreeder* (Secretan et al., 2008).
+    - **Why there are shapes at all.** Each layer mixes smooth waves and bends them by a curve (sine, bump, tanh). Neighbouring
+      places get nearly equal numbers all the way through, so the result is smooth; where the bending folds, edges appear.
+    - **What the inputs do.** Given $r$, the distance from the centre, a network can draw rings. Given a sine of $x$, it repeats.
+      Folding the plane before the network sees it makes mirrors, rosettes and tiles.
+    - **Why zooming in never ends in pixels.** There are none. Zooming asks the same function at places closer together, and
+      what you see is computed there, not enlarged.
+    - **What it does not promise.** A smooth function looked at closely enough is nearly flat: zoom a thousand times into most
+      fields, and one soft gradient is left. Only fields made of *spiral* and *theta* look the same at every
+      power of two, and repeat for ever. Coordinates are 64-bit numbers, which hold out to a zoom of about a million
+      million at the centre.
+    - **Breeding.** A child has its parent's weights, turned by a small angle towards other random ones, and sometimes another
+      curve, input or palette. Crossing takes wiring, inputs and colours each from one parent, and weights from between
+      them. You are the judge, as in *Picbreeder* (Secretan et al., 2008).
 
-        ## Try this
-        Open the notebook with `marimo edit apps/cppn_explorer.py` and change a line; the page follows.
+    ## Try this
+    Open the notebook with `marimo edit apps/cppn_explorer.py` and change a line; the page follows.
 
-        1. In the cell that says `begin = …`, write `begin = cppn.FieldSpec(seed=3, topology="watts_strogatz")`: a random web in
-           place of layers. Add `symmetry="kaleidoscope"`.
-        2. Or write `begin = cppn.FieldSpec(inputs=("spiral", "theta"), cycles=4)`, and zoom in: the picture never ends.
-        3. In the cell that says `walk = …`, write `walk = cppn.window_walk(breeder.recipe, cppn.WHOLE.replace(x=0.5, zoom=4))`, and
-           make the animation: a walk of your own.
-        """
-    )
+    1. In the cell that says `begin = …`, write `begin = cppn.FieldSpec(seed=3, topology="watts_strogatz")`: a random web in
+       place of layers. Add `symmetry="kaleidoscope"`.
+    2. Or write `begin = cppn.FieldSpec(inputs=("spiral", "theta"), cycles=4)`, and zoom in: the picture never ends.
+    3. In the cell that says `walk = …`, write `walk = cppn.window_walk(breeder.recipe, cppn.WHOLE.replace(x=0.5, zoom=4))`, and
+       make the animation: a walk of your own.
+    """)
     return
 
 

@@ -7,6 +7,7 @@ move it. Names, titles and bounds come without torch; the first call that draws 
 import lazy_loader
 
 _CATALOGUE = "TOPOLOGIES ACTIVATIONS OPERATIONS INITIALISATIONS INPUTS SYMMETRIES COLOURS PALETTES STYLES WALKS PATHS"
+_BEGIN = "STARTERS starter begin begin_options file_options motion_options paper_options"
 _WALKS = "walk_for latent_walk weight_walk window_walk endless_zoom animate frame_at rehearse animation_file"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -14,14 +15,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "catalogue": _CATALOGUE.split(),
         "spec": ["FieldSpec", "blend"],
-        "starters": ["STARTERS", "starter", "begin", "begin_options", "file_options", "motion_options"],
+        "starters": _BEGIN.split(),
         "styles": ["surprise", "recolour", "Mutation"],
         "topologies": ["plan", "activation_of", "check_live"],
         "field": ["Field", "build"],
         "rendering": ["picture", "pictures", "render_tiles", "estimate"],
         "recipe": ["Recipe", "WHOLE", "to_token", "from_token", "read"],
         "genetics": ["mutate", "crossover", "siblings", "hint"],
-        "walks": _WALKS.split(),
+        "walks": [*_WALKS.split(), "rehearsal_panels"],
         "knobs": ["knobs_of", "turned"],
         "breeding": ["Breeder", "Family", "Member", "LITTER"],
         "drawings": ["graph_svg", "neuron_sheet", "neuron_strips", "family_tree"],

@@ -134,6 +134,7 @@ class Breeder:
         self.note = ""
         self._way: list[_Place] = []
         self._told: tuple = (None, None, None, None)
+        self._looked = {"x": 0.0, "y": 0.0, "zoom": 1.0}  # where the page looks
         self._turned: FieldSpec | None = None
         self._draws = 0
         self._changing = threading.Lock()
@@ -174,12 +175,14 @@ class Breeder:
         return cppn.picture(self.spec, window, (width, height))
 
     def look(self, place: Mapping[str, float]) -> None:
-        """Look through another window: x, y and zoom.
+        """Follow a page that looks through the window x, y and zoom; nothing happens if it looked there already.
 
         Raises:
             SettingError: a number out of bounds.
         """
-        self.window = WHOLE.replace(**{key: float(place[key]) for key in ("x", "y", "zoom")})
+        found = {key: float(place[key]) for key in ("x", "y", "zoom")}
+        if found != self._looked:
+            self.window, self._looked = WHOLE.replace(**found), found
 
     @property
     def place(self) -> dict[str, float]:
@@ -192,7 +195,9 @@ class Breeder:
         before, now = self._told, (self.spec, known, self.litter.draw, (self.recipe, self.note, self.family))
         self._told = now
         picture, names, litter, all_else = (a != b for a, b in zip(now, before, strict=True))
-        return News(picture, picture and (names or self.spec != self._turned), litter, picture or litter or all_else)
+        moved, self._looked = self.place != self._looked, self.place
+        knobs = picture and (names or self.spec != self._turned)
+        return News(picture or moved, knobs, litter, picture or litter or all_else)
 
     @contextlib.contextmanager
     def telling(self) -> Iterator[None]:

@@ -29,6 +29,14 @@ STARTERS: dict[str, str] = {
     "Gilded screen": "f1.88lbaKtG45saE3IG1A-mOjBfGekB9SD5HZp-dGCBYKSDnEqSEkszgHkAZBIs4Iz0DHSQQtQI6Ei4f2prAQ",
 }
 """Name to token."""
+PAPERS: dict[str, str] = {
+    **{f"{side}x{side}": f"{side} × {side}" for side in (1024, 2048, 4096, 8192, 16384)},
+    "1920x1080": "1920 × 1080, screen",
+    "3840x2160": "3840 × 2160, screen",
+    "2480x3508": "2480 × 3508, A4 at 300 dpi",
+    "own": "own size",
+}
+"""Sizes of a print by what they are called."""
 
 
 def starter(name: str) -> Recipe:
@@ -97,6 +105,11 @@ def motion_options(walk: str = "latent") -> dict[str, Control]:
         "side": Control(Choice(tuple(sides)), "512", "Size", words=sides, door="page"),
         "format": Control(Choice(tuple(endings)), "webp", about="format of the animation (png: APNG)", words=endings),
     }
+
+
+def paper_options() -> dict[str, Control]:
+    """The size of a print: `WIDTHxHEIGHT` in pixels, or "own"."""
+    return {"paper": Control(Choice(tuple(PAPERS)), "4096x4096", "Size", words=PAPERS, door="page")}
 
 
 def begin(

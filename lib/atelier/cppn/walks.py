@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from atelier import animation
+from atelier import animation, drawing
 from atelier.cppn.catalogue import PATHS, WALKS
 from atelier.cppn.recipe import Recipe, from_token
 from atelier.cppn.rendering import picture
@@ -190,6 +190,11 @@ def latent_keys(recipe: Recipe, count: int = 3) -> list[tuple[float, ...]]:
     spec = recipe.spec
     drawn = (draw_latent(new_seed(spec.seed, f"key {i}"), len(spec.latent)) for i in range(count))
     return [spec.latent, *drawn]
+
+
+def rehearsal_panels(frame: Frame, full: bool = True) -> drawing.Frame:
+    """A frame of the loop, as the page shows it."""
+    return drawing.Frame({"loop": frame.pixels}, step=frame.step, total=f"of {frame.count} frames")
 
 
 def rehearse(

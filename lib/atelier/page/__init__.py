@@ -1,7 +1,7 @@
 """What makes a notebook live, and nothing of what it shows: controls, the live canvas, viewers, files, reports."""
 
 from atelier.page.actions import actions
-from atelier.page.controls import Ask, choice, controls, number, seed, switch, text
+from atelier.page.controls import Ask, choice, controls, follow_in_address, number, seed, switch, text
 from atelier.page.diagram import diagram
 from atelier.page.downloads import File, take_home, written
 from atelier.page.gallery import gallery
@@ -23,6 +23,7 @@ __all__ = [
     "choice",
     "controls",
     "diagram",
+    "follow_in_address",
     "gallery",
     "links",
     "live",

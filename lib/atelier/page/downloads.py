@@ -113,9 +113,10 @@ def _steps(make: Make) -> Iterator[_Part]:
 
 def take_home(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]] | None = None) -> mo.Html:
     """Files by name: buttons on the page. A script writes them into the folder that --out names, and prints `summary()`
-    with their paths as one JSON object, the last line of its output."""
+    with their paths as one JSON object, the last line of its output; nothing where there is nothing to write."""
     now = session()
-    if now.script and os.environ.get("RANK", "0") == "0":
+    asked = summary is not None or any(file.written for file in files.values())
+    if now.script and asked and os.environ.get("RANK", "0") == "0":
         _write(files, summary, now.state.get("out", Path("out")))
     rows = []
     for name, file in files.items():
