@@ -61,7 +61,7 @@ def _(breeder):
 
 @app.cell(hide_code=True)
 def _(browser_shelf, buttons, siblings, strength_ask, viewer):
-    _side = "flex: 0 1 min(100%, max(19rem, min(48.5%, 100vh - 15.5rem))); min-width: 0"
+    _side = "flex: 0 1 min(100%, max(19rem, min(48.5%, 100vh - 15.5rem))); min-width: 0; --tallest: 40rem"
     mo.Html(
         f"<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
         f"<div style='{_side}'>{viewer}<div style='margin-top: .4rem'>{buttons}{browser_shelf}</div></div>"

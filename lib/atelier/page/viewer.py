@@ -38,6 +38,7 @@ class Viewer(Widget):
         self._views: dict[str, Draw] = {}
         self._aspect = 1.0
         self._longer, self._spans, self._kind = longer, spans, kind
+        self._live = session().live  # asked here, since the thread that draws belongs to no session
         self._wanted: tuple[dict[str, float], bool] | None = None
         self._busy = False
 
@@ -53,7 +54,7 @@ class Viewer(Widget):
         self._aspect = aspect
         if moved:
             self.window = {"x": 0.0, "y": 0.0, "zoom": 1.0, **(window or {})}
-        if session().live:
+        if self._live:
             self._ask(dict(self.window), moved)
         else:
             self.draw(dict(self.window), True, _STILL)
@@ -102,7 +103,7 @@ class Viewer(Widget):
             "window": window,
             "aspect": aspect,
             "moved": moved,
-            "live": session().live,
+            "live": self._live,
             "views": [{"name": str(k), "label": label} for k, label in enumerate(views)],
         }
         self.frame = pack(header, pictures)
