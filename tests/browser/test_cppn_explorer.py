@@ -4,14 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from atelier.cppn import recipe
-from atelier.cppn.starters import starter
+from atelier import cppn
 
 pytestmark = pytest.mark.browser
 APP = "cppn_explorer.py"
-
-THUMBS = ".gallery figure:not(.waiting) canvas[data-drawn]"
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _own_data(tmp_path_factory):
@@ -25,99 +21,128 @@ def _own_data(tmp_path_factory):
         os.environ["ATELIER_DATA"] = before
 
 
-def shown(page):
-    """The recipe in the address."""
-    return recipe.from_token(page.evaluate("new URLSearchParams(location.search).get('field')"))
-
-
-def wait_for_recipe(page, true):
-    for _ in range(100):
-        if "field=" in page.url and true(shown(page)):
-            return shown(page)
+def wait_for(page, true):
+    """The recipe in the address, as soon as it is so."""
+    for _ in range(300):
+        token = page.evaluate("new URLSearchParams(location.search).get('field')")
+        if token and true(cppn.from_token(token)):
+            return cppn.from_token(token)
         page.wait_for_timeout(100)
     raise AssertionError("the address did not follow")
 
 
 def wait_for_siblings(page):
-    page.wait_for_function(f"() => {DEEP}('{THUMBS}').length === 16")
+    page.wait_for_function(
+        """() => {
+          const look = (root) => [...root.querySelectorAll('*')].flatMap((node) =>
+            [...(node.matches('.gallery') ? [node] : []), ...(node.shadowRoot ? look(node.shadowRoot) : [])]);
+          return look(document)[0]?.querySelectorAll(':scope figure:not(.waiting) canvas[data-drawn]').length === 16;
+        }"""
+    )
 
 
-DEEP = """((selector) => {
-  const found = [];
-  const look = (root) => {
-    found.push(...root.querySelectorAll(selector));
-    root.querySelectorAll('*').forEach((node) => node.shadowRoot && look(node.shadowRoot));
-  };
-  look(document);
-  return found;
-})"""
+def live(page):
+    page.locator(".viewer[data-state=live]").first.wait_for()
 
 
-def test_a_visit(page, served, tmp_path):
-    wait_for_siblings(page)
-    first = wait_for_recipe(page, lambda found: True)
-    assert first == starter("Night lightning")
-
-    page.locator(".gallery .open").nth(2).click()
-    second = wait_for_recipe(page, lambda found: found != first)
-    wait_for_siblings(page)
-
-    page.locator(".viewer canvas").hover()
-    page.mouse.wheel(0, -500)
-    roamed = wait_for_recipe(page, lambda found: found.window.zoom > 2)
-    assert roamed.spec == second.spec
-    page.get_by_role("button", name="Reset the view").click()
-    wait_for_recipe(page, lambda found: found.window.zoom == 1)
-
-    for number in (0, 5):
-        page.locator(".gallery .tick").nth(number).click()
-    page.get_by_role("button", name="Cross 2").click()
-    wait_for_siblings(page)
-    page.locator(".gallery .open").first.click()
-    wait_for_recipe(page, lambda found: found.spec != second.spec)
-    page.get_by_role("button", name="Undo").click()
-    wait_for_recipe(page, lambda found: found.spec == second.spec)
-
-    page.locator("marimo-slider [role=slider]").nth(1).focus()
-    page.keyboard.press("ArrowRight")
-    turned = wait_for_recipe(page, lambda found: found.spec != second.spec)
-    assert turned.spec.width == second.spec.width + 1
-
-    page.get_by_role("tab", name="Look inside").click()
-    page.locator(".diagram [data-node='node 3'] polyline").click()
-    page.get_by_label("Activation of node 3").select_option("triangle")
-    wait_for_recipe(page, lambda found: found.spec.activations[2:3] == ("triangle",))
-
-    page.get_by_role("tab", name="Animate").click()
-    page.get_by_role("button", name="Play").click()
-    page.wait_for_function(f"() => {DEEP}('.live .counter').some((node) => Number(node.textContent) > 5)")
-
-    page.get_by_role("tab", name="Favourites & recipes").click()
-    page.get_by_role("button", name="Keep", exact=True).first.click()
-    page.get_by_text("Kept as").wait_for()
+def saved(page, button, path):
     with page.expect_download() as download:
-        page.get_by_role("button", name="recipe.json").click()
-    saved = tmp_path / "recipe.json"
-    download.value.save_as(saved)
-    assert recipe.read(saved) == shown(page)
+        button.click()
+    download.value.save_as(path)
+    return path
+
+
+def test_breeding_turning_and_the_way_back(page):
+    page.locator(".viewer[data-state=poster]").first.wait_for()
+    live(page)
+    first = wait_for(page, lambda found: True)
+    assert first == cppn.starter("Night lightning")
+    wait_for_siblings(page)
+
+    page.locator(".gallery").first.locator(".open").nth(2).click()
+    second = wait_for(page, lambda found: found.spec != first.spec)
+    wait_for_siblings(page)
+
+    view = page.locator(".viewer canvas").first
+    view.hover()
+    page.mouse.wheel(0, -500)
+    roamed = wait_for(page, lambda found: found.window.zoom > 1.5)
+    assert roamed.spec == second.spec
+    page.get_by_role("button", name="Surprise me").click()
+    wait_for(page, lambda found: found.spec != second.spec)
+    page.get_by_role("button", name="Undo").click()
+    assert wait_for(page, lambda found: found.spec == second.spec).window == roamed.window
+    page.get_by_label("Reset the view").first.click()
+    wait_for(page, lambda found: found.window.zoom == 1)
+
+    wait_for_siblings(page)
+    for number in (0, 5):
+        page.locator(".gallery").first.locator(".tick").nth(number).click()
+    page.get_by_role("button", name="Cross 2").click()
+    page.wait_for_timeout(500)
+    wait_for_siblings(page)
+    page.locator(".gallery").first.locator(".open").nth(1).click()
+    crossed = wait_for(page, lambda found: found.spec != second.spec)
+
+    dial = page.get_by_role("slider", name="Contrast")
+    dial.scroll_into_view_if_needed()
+    dial.focus()
+    page.keyboard.press("ArrowRight")
+    turned = wait_for(page, lambda found: found.spec != crossed.spec)
+    assert turned.spec == crossed.spec.replace(contrast=turned.spec.contrast)
+
+    graph, tree = page.locator(".diagram").nth(0), page.locator(".diagram").nth(1)
+    node = cppn.plan(turned.spec)[1].name
+    graph.locator(f"[data-node='{node}']").first.click()
+    curve = "triangle" if cppn.activation_of(turned.spec, node)[1] != "triangle" else "sin"
+    page.get_by_label(f"Curve of {node}").select_option(label=cppn.ACTIVATIONS[curve].title)
+    bent = wait_for(page, lambda found: found.spec.activations != turned.spec.activations)
+    assert cppn.activation_of(bent.spec, node)[1] == curve
+
+    tree.locator("[data-node='0']").first.click()
+    wait_for(page, lambda found: found.spec == first.spec)
+
+
+def test_taking_home_and_coming_back(page, served, tmp_path):
+    live(page)
+    wait_for_siblings(page)
+    page.get_by_role("button", name="Play the loop").click()
+    page.wait_for_function("() => true")
+    page.get_by_label("The loop").or_(page.get_by_alt_text("The loop")).first.wait_for()
+
+    page.get_by_label("Name").fill("mine") if page.get_by_label("Name").count() else page.get_by_placeholder(
+        "Name"
+    ).fill("mine")
+    page.get_by_role("button", name="Keep it").click()
+    page.get_by_text("Kept as mine").first.wait_for()
+    recipe = saved(page, page.get_by_label("recipe.json"), tmp_path / "recipe.json")
+    first = wait_for(page, lambda found: True)
+    assert cppn.read(recipe) == first
+    picture = saved(page, page.get_by_label("night-lightning.png"), tmp_path / "a.png")
 
     page.get_by_role("button", name="Surprise me").click()
-    wait_for_recipe(page, lambda found: found != recipe.read(saved))
-    page.locator("marimo-file input").set_input_files(saved)
-    wait_for_recipe(page, lambda found: found == recipe.read(saved))
+    wait_for(page, lambda found: found.spec != first.spec)
+    upload = page.locator("marimo-file input")
+    upload.set_input_files(picture)
+    wait_for(page, lambda found: found.spec == first.spec)
     odd = tmp_path / "odd.png"
     odd.write_bytes(b"no picture")
-    page.locator("marimo-file input").set_input_files(odd)
-    page.get_by_text("The recipe in odd.png cannot be read").wait_for()
+    upload.set_input_files(odd)
+    page.get_by_text("The recipe in odd.png cannot be read").first.wait_for()
 
-    again = page.url
-    page.goto(again, wait_until="domcontentloaded")
-    wait_for_siblings(page)
-    assert shown(page) == recipe.read(saved)
-    page.get_by_role("tab", name="Favourites & recipes").click()  # another session of the same browser
-    page.get_by_label("Remove").select_option(index=1)
-    page.get_by_text("Removed").wait_for()
+    page.goto(page.url, wait_until="domcontentloaded")  # another session of the same browser
+    live(page)
+    assert wait_for(page, lambda found: True).spec == first.spec
+    page.get_by_label("mine", exact=True).first.wait_for()
+    page.locator(".gallery").nth(1).get_by_role("checkbox").first.click()
+    page.get_by_role("button", name="Remove").click()
     page.get_by_text("Nothing kept yet").wait_for()
     assert not list(Path(os.environ["ATELIER_DATA"]).iterdir())
     page.goto(f"{served}?field=f1.cutoff", wait_until="domcontentloaded")
-    page.get_by_text("The default is used instead").wait_for()
+    page.get_by_text("The default is used instead").first.wait_for()
+
+
+def test_a_field_of_ones_own_in_the_editor(editor, rewrite):
+    live(editor)
+    rewrite(editor, "begin = cppn.begin(", 'begin = cppn.FieldSpec(seed=3, topology="watts_strogatz")')
+    editor.get_by_label(cppn.FieldSpec(seed=3, topology="watts_strogatz").name()).first.wait_for()
