@@ -2,7 +2,7 @@
 
 function render({ model, el }) {
   const send = sender(model);
-  const make = element("button", { type: "button", text: model.get("label") });
+  const make = element("button", { type: "button", text: model.get("label"), title: model.get("filename") });
   const bar = element("progress", { max: "1", value: "0", hidden: "" });
   const cancel = element("button", { type: "button", text: "Cancel", hidden: "" });
   const word = element("span", { class: "word", role: "status" });

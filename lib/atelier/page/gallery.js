@@ -9,6 +9,7 @@ function render({ model, el }) {
   const picks = new Set();
   let cells = [], newest = 0;
   const severally = model.get("buttons").some((label) => label.endsWith("…"));
+  const pickable = model.get("buttons").length > 0;
 
   const buttons = model.get("buttons").map((label) => {
     const node = element("button", { type: "button" });
@@ -41,13 +42,13 @@ function render({ model, el }) {
   function cell(i) {
     const canvas = element("canvas", { role: "img" });
     const open = element("button", { type: "button", class: "open" }, canvas);
-    const tick = element("button", { type: "button", class: "tick", role: "checkbox", "aria-checked": "false", title: "Pick this one, to cross it" });
-    tick.hidden = !severally;
+    const tick = element("button", { type: "button", class: "tick", role: "checkbox", "aria-checked": "false", title: "Pick this one" });
+    tick.hidden = !pickable;
     const caption = element("figcaption");
     const node = element("figure", {}, open, tick, caption);
     open.onclick = (event) => {
       if (node.classList.contains("waiting")) return;
-      if (severally && (event.shiftKey || event.ctrlKey || event.metaKey)) return pick(i);
+      if (pickable && (event.shiftKey || event.ctrlKey || event.metaKey)) return pick(i);
       picks.clear();
       send("choose", i);
       expect();
