@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from atelier import checkpoints
 from atelier.data.pictures import Picture
 from atelier.errors import UserError
-from atelier.fields.catalogue import BUDGET, DOMAINS, NETWORKS
+from atelier.fields.catalogue import BUDGET, DOMAINS, NETWORKS, OPTIONS
 from atelier.fields.encodings import Encoding, GaussianFourier, HashGrid, Identity, PositionalEncoding, grid_shapes
 from atelier.fields.plane import mesh
 from atelier.settings import Choice, Number, label
@@ -502,6 +502,7 @@ def build(
         size = {name: options.get(name, NETWORKS[network].options[name]) for name in ("width", "depth", "levels")}
         for name, value in size.items():
             DOMAINS[name].check(label(name), value)
+        budget = OPTIONS["budget"].check("budget", budget)
         options["finest"] = finest_for(budget, pixels.numel(), aspect, channels=channels, **size)
         options.setdefault("table_size", table_for(options["finest"], aspect))
     spec = NetworkSpec(network, options, channels, aspect, final, seed)

@@ -63,7 +63,7 @@ def race(
 
     The runner with the least time used goes next, so all curves grow together. Time is that of this thread with one
     torch thread, measuring excluded: other work on the machine makes the race longer, not unfair. A runner that
-    fails drops out with an error.
+    fails drops out with an error and keeps the figures that were measured last.
 
     Args:
         networks: name -> any module that `fit` takes; one to four. training: other arguments of `fit`.
@@ -74,7 +74,7 @@ def race(
     runs = {name: fit(network, picture, **training) for name, network in networks.items()}
     runners = {name: Runner(parameter_count(network)) for name, network in networks.items()}
     used, due = dict.fromkeys(runs, 0.0), dict.fromkeys(runs, 0.0)
-    count, last = 0, dict.fromkeys(runs)
+    count = 0
     while runs:
         name = min(runs, key=used.__getitem__)
         threads = torch.get_num_threads()
@@ -90,10 +90,8 @@ def race(
             del runs[name]
             if not runners[name].error:
                 continue
-            if last[name] is not None:
-                runners[name].measured(last[name])
         else:
-            last[name], used[name] = step, step.seconds
+            used[name] = step.seconds
             if step.seconds < due[name] and step.progress < 1:
                 continue
             due[name] = step.seconds + seconds / _MEASURES
