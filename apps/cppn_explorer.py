@@ -260,7 +260,7 @@ def _(breeder):
 @app.cell(hide_code=True)
 def _(breeder, shown, tree):
     shown
-    tree.svg = cppn.family_tree(breeder.family, breeder.thumb)
+    tree.svg = cppn.family_tree(breeder.family)
     tree
     return
 
@@ -403,7 +403,7 @@ def _(breeder, upload):
 def _(breeder, browser_shelf, kept, shown):
     browser_shelf, shown
     favourites = breeder.favourites()
-    kept.show([drawing.encoded(_p, "JPEG") for _p in cppn.thumbnails(favourites.values())], list(favourites))
+    kept.show(list(cppn.thumbnails(favourites.values())), list(favourites))
     return (favourites,)
 
 
@@ -417,7 +417,7 @@ def _(breeder, favourites, files_ask, motion, shown):
             "{} × {} pixels, with its recipe".format(*_size),
             lambda: cppn.print_file(shown, _size, supersample=_asked["supersample"]),
         ),
-        "recipe.json": ("The recipe", "all that makes the picture", lambda: cppn.recipe_file(shown)),
+        "recipe.json": ("The recipe", "all that makes the picture", lambda: cppn.to_file(shown)),
         f"{breeder.stem}-siblings.png": (
             "Siblings",
             "a sheet of them",

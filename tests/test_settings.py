@@ -1,56 +1,64 @@
-from dataclasses import dataclass
-
 import pytest
-from atelier.settings import Choice, Number, SettingError, Settings, Switch, Text, setting
+from atelier.settings import Choice, Control, Number, SettingError, Switch, Text
+
+CONTROLS = {
+    "size": Control(Number(8, 512, whole=True), 64),
+    "rate": Control(Number(1e-6, 1, optional=True)),
+    "kind": Control(Choice(("siren", "relu")), "siren"),
+    "gray": Control(Switch(), False),
+    "out": Control(Text(20), ""),
+    "style": Control.of(Choice(("silk", "agate"))),
+}
 
 
-@dataclass(frozen=True)
-class Example(Settings):
-    size: int = setting(64, Number(8, 512, whole=True), "size")
-    rate: float | None = setting(None, Number(1e-6, 1, optional=True), "rate")
-    kind: str = setting("siren", Choice(("siren", "relu")), "kind")
-    gray: bool = setting(False, Switch(), "gray")
-    out: str = setting("", Text(20), "out", door="command")
-
-
-def test_words_of_an_address_become_settings_and_back():
-    read = Example.read({"size": "128", "rate": "0.5", "kind": "relu", "gray": "true"}, address=True)
-    assert read == Example(128, 0.5, "relu", True)
-    assert Example.read(read.changed()) == read
-    assert Example().changed() == {}
-    assert Example.read({"rate": "auto"}).rate is None
-
-
-def test_the_command_line_gives_numbers_and_dashes():
-    assert Example.read({"size": 16, "gray": ""}) == Example(16, gray=True)
+def read(name, word):
+    return CONTROLS[name].read(name, word)
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("name", "word", "value"),
     [
-        ({"size": "0"}, "Size must be a whole number from 8 to 512, and 0 is not."),
-        ({"size": "8.5"}, "Size must be a whole number from 8 to 512, and 8.5 is not."),
-        ({"size": "nan"}, "from 8 to 512"),
-        ({"size": "many"}, "and 'many' is not"),
-        ({"kind": "siern"}, "Did you mean siren?"),
-        ({"gray": "perhaps"}, "Gray must be true or false"),
-        ({"sise": "8"}, "did you mean size?"),
-        ({"size": ["8", "9"]}, "given 2 times"),
+        ("size", "128", 128),
+        ("rate", "0.5", 0.5),
+        ("rate", "auto", None),
+        ("kind", "relu", "relu"),
+        ("gray", "true", True),
+        ("out", "x", "x"),
+        ("style", "agate", "agate"),
+        ("style", "auto", None),
     ],
 )
-def test_what_is_not_allowed_is_refused_in_a_sentence(words, sentence):
+def test_a_word_of_an_address_becomes_a_value_and_back(name, word, value):
+    assert read(name, word) == value
+    assert CONTROLS[name].write(value) == word
+    assert CONTROLS[name].check(name, value) == value
+
+
+def test_an_empty_word_is_a_switch_that_is_on():
+    assert read("gray", "") is True
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "sentence"),
+    [
+        ("size", "0", "Size must be a whole number from 8 to 512, and 0 is not."),
+        ("size", "8.5", "Size must be a whole number from 8 to 512, and 8.5 is not."),
+        ("size", "nan", "from 8 to 512"),
+        ("size", "many", "and 'many' is not"),
+        ("size", "auto", "and 'auto' is not"),
+        ("kind", "siern", "Did you mean siren?"),
+        ("gray", "perhaps", "Gray must be true or false"),
+        ("out", "x" * 21, "Out must be a text of at most 20 characters."),
+        ("style", "silc", "Did you mean silk?"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_in_a_sentence(name, word, sentence):
     with pytest.raises(SettingError) as refused:
-        Example.read(words)
+        read(name, word)
     assert sentence in str(refused.value)
 
 
 @pytest.mark.parametrize("value", [7, 513, 1e9, float("inf"), True, "64", None])
 def test_the_same_bounds_hold_for_values(value):
     with pytest.raises(SettingError, match="Size must be a whole number from 8 to 512"):
-        Example(size=value)
-
-
-def test_an_address_may_not_name_an_output_folder():
-    with pytest.raises(SettingError, match="command line only"):
-        Example.read({"out": "x"}, address=True)
-    assert Example.read({"out": "x"}).out == "x"
+        CONTROLS["size"].domain.check("Size", value)

@@ -1,16 +1,15 @@
-"""One configuration, three doors.
+"""Settings: which values one may have, and how it is asked for.
 
-An app declares one frozen dataclass of settings. Its sliders are made from it, the address fills it
-(`?network=siren`) and the command line fills it (`-- --network siren`). The bounds stand in the dataclass,
-once; a value outside of them is refused with the same sentence at every door.
+A `Control` stands for a setting on a page, in an address (`?network=siren`) and on a command line (`--network siren`).
+A value outside of its bounds is refused with the same sentence everywhere.
 """
 
 import dataclasses
 import difflib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from atelier.errors import UserError
 
@@ -36,13 +35,9 @@ class Number:
         if value is None and self.optional:
             return None
         shown = word(value) if isinstance(value, float) else repr(value)
-        sentence = f"{name} must be {self.describe()}, and {shown} is not."
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise SettingError(sentence)
-        if not math.isfinite(value) or not self.low <= value <= self.high:
-            raise SettingError(sentence)
-        if self.whole and value != int(value):
-            raise SettingError(sentence)
+        known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if not known or not self.low <= value <= self.high or (self.whole and value != int(value)):
+            raise SettingError(f"{name} must be {self.describe()}, and {shown} is not.")
         return int(value) if self.whole else float(value)
 
     def read(self, name: str, word: str) -> Any:
@@ -121,7 +116,7 @@ class Control:
     """A domain with what a page, an address and a command line need to ask for a value of it.
 
     Args:
-        default: the value if nobody chooses one; None where the domain is optional.
+        default: the value if nobody chooses one; None, written `auto`, where it may be left open.
         title: how people read its name; made from the name if empty.
         about: one line of help. words: option -> how people read it.
         live: the value may change while a run goes on; the run gets a `Knob` and reads it at every step.
@@ -129,7 +124,7 @@ class Control:
         paths: on the command line any other word is the path of a file.
     """
 
-    domain: "Domain"
+    domain: Domain
     default: Any = None
     title: str = ""
     about: str = ""
@@ -141,9 +136,12 @@ class Control:
     @classmethod
     def of(cls, entry: "Control | Domain") -> "Control":
         """The control itself, or one for a domain whose value may be left open."""
-        if isinstance(entry, Control):
-            return entry
-        return cls(dataclasses.replace(entry, optional=True) if isinstance(entry, Number) else entry)
+        return entry if isinstance(entry, Control) else cls(entry).left_open()
+
+    def left_open(self) -> "Control":
+        """The same control without a default."""
+        more = {"domain": dataclasses.replace(self.domain, optional=True)} if isinstance(self.domain, Number) else {}
+        return dataclasses.replace(self, default=None, **more)
 
     def check(self, name: str, value: Any) -> Any:
         """The value as the domain has it; a text is read first where the domain holds something else.
@@ -151,6 +149,8 @@ class Control:
         Raises:
             SettingError: a value that is not allowed.
         """
+        if value is None and self.default is None:
+            return None
         if isinstance(value, str) and not isinstance(self.domain, Choice | Text):
             return self.read(name, value)
         return self.domain.check(self.title or label(name), value)
@@ -161,12 +161,13 @@ class Control:
         Raises:
             SettingError: a word that is not allowed.
         """
+        if text == "auto" and self.default is None:
+            return None
         return self.domain.check(label(name), self.domain.read(label(name), text))
 
     def write(self, value: Any) -> str:
         """The word for a value, as `read` takes it."""
-        write = getattr(self.domain, "write", word)
-        return write(value)
+        return "auto" if value is None else getattr(self.domain, "write", word)(value)
 
 
 class Knob:
@@ -179,102 +180,9 @@ class Knob:
         return self.value
 
 
-def setting(default: Any, domain: Domain, about: str, *, door: str = "all") -> Any:
-    """A dataclass field with its domain and a line about it.
-
-    door: "all", or "command" for what makes no sense in an address (an output folder).
-    """
-    return field(default=default, metadata={"domain": domain, "about": about, "door": door})
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Base of the apps' configurations; every field is declared with `setting(...)`."""
-
-    def __post_init__(self) -> None:
-        for spec in fields(self):
-            checked = spec.metadata["domain"].check(label(spec.name), getattr(self, spec.name))
-            object.__setattr__(self, spec.name, checked)
-
-    @classmethod
-    def domain(cls, name: str) -> Domain:
-        return _field(cls, name).metadata["domain"]
-
-    @classmethod
-    def about(cls, name: str) -> str:
-        return _field(cls, name).metadata["about"]
-
-    @classmethod
-    def default(cls, name: str) -> Any:
-        return _field(cls, name).default
-
-    @classmethod
-    def controls(cls) -> dict[str, Control]:
-        """A control for every field."""
-        return {
-            spec.name: Control(
-                spec.metadata["domain"], spec.default, about=spec.metadata["about"], door=spec.metadata["door"]
-            )
-            for spec in fields(cls)
-        }
-
-    @classmethod
-    def read(cls, words: Mapping[str, Any], *, address: bool = False) -> Self:
-        """Settings from the words of an address or a command line.
-
-        Raises:
-            SettingError: an unknown name, a value out of bounds.
-        """
-        values = {}
-        for key, given in words.items():
-            spec = _field(cls, key.replace("-", "_"))
-            if address and spec.metadata["door"] == "command":
-                raise SettingError(f"{label(spec.name)} can be set on the command line only.")
-            domain = spec.metadata["domain"]
-            name = label(spec.name)
-            if isinstance(given, Sequence) and not isinstance(given, str):
-                raise SettingError(f"{name} is given {len(given)} times; give it once.")
-            # marimo has turned words into numbers and switches already, where they look like it
-            values[spec.name] = domain.read(name, word(given))
-        return cls(**values)
-
-    def changed(self) -> dict[str, str]:
-        """The settings that differ from their defaults, as words for an address."""
-        return {
-            spec.name: word(getattr(self, spec.name))
-            for spec in fields(self)
-            if spec.metadata["door"] == "all" and getattr(self, spec.name) != spec.default
-        }
-
-    def replace(self, **changes: Any) -> Self:
-        return dataclasses.replace(self, **changes)
-
-    @classmethod
-    def usage(cls, command: str) -> str:
-        """The text of `--help`."""
-        lines = [f"usage: {command} [--NAME VALUE …]", ""]
-        for spec in fields(cls):
-            flag = "--" + spec.name.replace("_", "-")
-            domain = spec.metadata["domain"].describe()
-            lines += [
-                f"  {flag}",
-                f"      {spec.metadata['about']}: {domain} (default {word(spec.default)})",
-            ]
-        return "\n".join(lines)
-
-
 def label(name: str) -> str:
     """A setting's name as people read it: `learning_rate` is "Learning rate"."""
     return name.replace("_", " ").capitalize()
-
-
-def _field(cls: type, name: str) -> dataclasses.Field:
-    known = {spec.name: spec for spec in fields(cls)}
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}."
-        raise SettingError(f"There is no setting {name!r}; {hint}")
-    return known[name]
 
 
 def word(value: Any) -> str:

@@ -10,7 +10,7 @@ from atelier.cppn.breeding import LITTER, Breeder, News
 from atelier.cppn.favourites import FileShelf
 from atelier.cppn.genetics import crossover, hint, is_blank, mutate, siblings
 from atelier.cppn.inputs import encode
-from atelier.cppn.prints import png_bytes
+from atelier.cppn.prints import print_file
 from atelier.cppn.recipe import Recipe, from_token
 from atelier.cppn.rendering import WHOLE, glances, picture
 from atelier.cppn.spec import FieldSpec, strand_length
@@ -184,8 +184,8 @@ def test_an_activation_is_changed_in_one_node(breeder):
 
 def test_files_are_loaded(breeder):
     other = Recipe(FieldSpec(width=3), window(0, 0, 4))
-    png = png_bytes(picture(other.spec, other.window, (8, 8)), other)
-    breeder.load(png, "moth.png")
+    *_, png = print_file(other, (8, 8))
+    breeder.load(png.data, "moth.png")
     assert "moth opened" in breeder.note
     assert breeder.recipe == other
     breeder.load(json.dumps(Recipe(SPEC).to_json()).encode(), "recipe.json")
@@ -222,17 +222,17 @@ def test_favourites_get_names_of_their_own(breeder):
 
 
 def test_news_are_told_once(breeder):
-    assert breeder.news() == News(True, True, True, True)
-    assert breeder.news() == News(False, False, False, False)
+    assert breeder.news() == News(True, True, True)
+    assert breeder.news() == News(False, False, False)
     breeder.keep()
-    assert breeder.news() == News(False, False, False, True)
+    assert breeder.news() == News(False, False, False)
     breeder.more()
-    assert breeder.news() == News(False, False, True, True)
+    assert breeder.news() == News(False, False, True)
     breeder.surprise()
-    assert breeder.news() == News(True, True, True, True)
+    assert breeder.news() == News(True, True, True)
     base = breeder.spec
     breeder.turn(base, {"contrast": 2.0})
-    assert breeder.news() == News(True, False, True, True)  # the knob that is turned stays as it is
+    assert breeder.news() == News(True, False, True)  # the knob that is turned stays as it is
     breeder.turn(base, {"topology": "siren" if base.topology == "watts_strogatz" else "watts_strogatz"})
     assert breeder.news().knobs
     breeder.undo()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from atelier.cppn.breeding import Family, Member
 from atelier.cppn.catalogue import TOPOLOGIES
-from atelier.cppn.drawings import family_tree, graph, graph_svg
+from atelier.cppn.drawings import family_tree, graph_svg
 from atelier.cppn.genetics import (
     crossover,
     descriptor,
@@ -17,9 +17,10 @@ from atelier.cppn.genetics import (
     siblings,
 )
 from atelier.cppn.recipe import Recipe, to_token
-from atelier.cppn.rendering import WHOLE, picture, render
+from atelier.cppn.rendering import WHOLE, as_field, picture
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.styles import Mutation, recolour, surprise
+from atelier.cppn.topologies import groups, plan
 from atelier.cppn.walks import (
     animate,
     endless_zoom,
@@ -31,8 +32,15 @@ from atelier.cppn.walks import (
     window_walk,
 )
 from atelier.errors import UserError
-from atelier.fields.plane import Window
+from atelier.fields.plane import Window, mesh
 from PIL import Image
+
+
+def render(spec, window, size):
+    """(H, W, 3) float32 sRGB in [0, 1]."""
+    width, height = size
+    return as_field(spec)(mesh(*window.axes(height, width))).reshape(height, width, 3).numpy()
+
 
 START = Recipe(FieldSpec(width=8, latent=(1.0, 0.0, 0.5)))
 KEYS = [(1.0, 0.0, 0.5), (0.0, 1.0, 0.0), (-1.0, 0.5, 1.0)]
@@ -170,10 +178,11 @@ def test_a_family_remembers_everybody():
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_graph_pictures_are_well_formed_and_whole(topology):
     spec = FieldSpec(topology=topology, latent=(1.0,))
-    shown = graph(spec)
-    places = {(dot.x, dot.y) for dot in shown.dots}
-    assert len(places) == len(shown.dots)
-    assert all(0 < dot.x < shown.width and 0 < dot.y < shown.height for dot in shown.dots)
-    root = ElementTree.fromstring(graph_svg(spec, {"layer 1": "#ff0000"}, "layer 1"))
+    root = ElementTree.fromstring(graph_svg(spec, "layer 1"))
+    dots = list(root.iter("{http://www.w3.org/2000/svg}circle"))
+    places = {(float(dot.get("cx")), float(dot.get("cy"))) for dot in dots}
+    assert len(places) == len(dots)
+    _, _, width, height = map(float, root.get("viewBox").split())
+    assert all(0 < x < width and 0 < y < height for x, y in places)
     named = [group.get("data-node") for group in root.iter("{http://www.w3.org/2000/svg}g")]
-    assert named == [dot.name for dot in shown.dots]
+    assert named == [*(name for name, _ in groups(spec)), "latent", *(node.name for node in plan(spec))]

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from atelier.cppn import favourites
 from atelier.cppn import recipe as recipes
-from atelier.cppn.prints import png_bytes, write_png
+from atelier.cppn.prints import print_file, write_png
 from atelier.cppn.recipe import (
     Recipe,
     from_token,
     read,
     read_bytes,
+    to_file,
     to_token,
-    write_json,
 )
 from atelier.cppn.rendering import WHOLE, picture
 from atelier.cppn.spec import FieldSpec
@@ -27,6 +27,11 @@ from PIL import Image
 
 RECIPES = [Recipe(surprise(seed), Window(0.1 * seed, -1 / 3, 1.7)) for seed in range(20)]
 RECIPES.append(Recipe(FieldSpec(latent=(0.123, -2.0), strands=((2**52, 0.6), (1, -0.8)))))
+
+
+def png(recipe, size):
+    *_, whole = print_file(recipe, size)
+    return whole.data
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -79,7 +84,7 @@ def test_an_address_of_a_newer_version_says_so():
 def test_spec_to_png_to_spec(tmp_path):
     recipe = RECIPES[1]
     pixels = picture(recipe.spec, recipe.window, (33, 20))
-    data = png_bytes(pixels, recipe)
+    data = png(recipe, (33, 20))
     assert read_bytes(data) == recipe
     assert np.array_equal(np.array(Image.open(io.BytesIO(data))), pixels)
     for _ in write_png(tmp_path / "a.png", recipe, (33, 20), band=7):
@@ -96,7 +101,8 @@ def test_cancelling_a_picture_leaves_nothing(tmp_path):
 
 
 def test_spec_to_json_to_spec(tmp_path):
-    assert read(write_json(tmp_path / "recipe.json", RECIPES[2])) == RECIPES[2]
+    (tmp_path / "recipe.json").write_bytes(to_file(RECIPES[2]))
+    assert read(tmp_path / "recipe.json") == RECIPES[2]
 
 
 def plain_png() -> bytes:
@@ -109,7 +115,7 @@ def plain_png() -> bytes:
     "data",
     [
         plain_png(),
-        png_bytes(np.zeros((4, 4, 3), np.uint8), RECIPES[0])[:90],
+        png(RECIPES[0], (4, 4))[:90],
         b"",
         b"{",
         b"[]",

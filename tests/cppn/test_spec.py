@@ -1,9 +1,8 @@
-import dataclasses
 import json
 
 import pytest
 from atelier.cppn.catalogue import TOPOLOGIES
-from atelier.cppn.spec import FieldSpec, blend, strand_length
+from atelier.cppn.spec import PROPERTIES, FieldSpec, blend, strand_length
 from atelier.cppn.topologies import activation_names, plan, with_activation
 from atelier.errors import UserError
 
@@ -70,4 +69,4 @@ def test_a_blend_keeps_the_spread_of_the_weights_and_its_ends():
 
 
 def test_every_field_has_a_line_about_it():
-    assert all(field.metadata["about"] for field in dataclasses.fields(FieldSpec))
+    assert all(found.about for found in PROPERTIES.values())

@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from atelier import cppn
-from atelier.cppn import favourites, recipe
+from atelier import cppn  # what draws imports torch, when it is first called
+from atelier.cppn import favourites
 from atelier.cppn.favourites import FileShelf, Shelf
 from atelier.cppn.knobs import knobs_of, turned
-from atelier.cppn.recipe import WHOLE, Recipe
+from atelier.cppn.recipe import WHOLE, Recipe, read_bytes, to_token
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.styles import Mutation, new_seed, recolour, surprise
 from atelier.cppn.topologies import check_live, with_activation
-from atelier.drawing import encoded
 from atelier.errors import UserError
 from atelier.fields.plane import Window
 
@@ -31,18 +30,15 @@ _MOST_STEPS = 500  # of the way back
 
 
 @dataclass(frozen=True)
-class Member:
-    """One picture of a family: what it is, the window through which it was seen, whose child it is, its name."""
+class Member(Recipe):
+    """One picture of a family, and the numbers of its parents."""
 
-    spec: FieldSpec
-    window: Window = WHOLE
     parents: tuple[int, ...] = ()
-    name: str = ""
 
 
 @dataclass(frozen=True)
 class Family:
-    """A family tree that forgets nobody. Members are numbered in order of birth."""
+    """A family tree, from which nobody is removed. Members are numbered in order of birth."""
 
     members: tuple[Member, ...] = ()
     current: int = 0
@@ -60,8 +56,7 @@ class Family:
     def ancestors(self, number: int) -> list[int]:
         """All ancestors of a member, nearest first."""
         self.check(number)
-        found: list[int] = []
-        left = list(self.members[number].parents)
+        found, left = [], list(self.members[number].parents)
         while left:
             parent = left.pop(0)
             if parent not in found:
@@ -77,14 +72,13 @@ class Family:
 
 @dataclass(frozen=True)
 class Litter:
-    """Siblings that are shown together: their parents' numbers in the family, the window through which they are seen,
-    the number of the draw, how far they may fall, and those that were found so far."""
+    """Siblings that are shown together."""
 
-    parents: tuple[int, ...]
+    parents: tuple[int, ...]  # their numbers in the family
     window: Window
-    draw: int
+    draw: int  # counts the litters
     mutation: Mutation
-    specs: tuple[FieldSpec, ...] = ()
+    specs: tuple[FieldSpec, ...] = ()  # those that were found so far
 
 
 @dataclass(frozen=True)
@@ -99,12 +93,11 @@ class _Place:
 
 @dataclass(frozen=True)
 class News:
-    """What has changed: the picture, the knobs that it needs, its siblings, or anything that a page shows."""
+    """Whether the picture, its knobs or its siblings have changed."""
 
     picture: bool
     knobs: bool
     siblings: bool
-    anything: bool
 
 
 class Breeder:
@@ -114,7 +107,7 @@ class Breeder:
 
     Args:
         begin: the first picture.
-        strength: how far a sibling may fall, see `Mutation`.
+        strength: how much a sibling may differ, see `Mutation`.
         shelf: where favourites are kept, by default a file in the data folder.
 
     Attributes:
@@ -125,35 +118,38 @@ class Breeder:
     def __init__(self, begin: Recipe | FieldSpec, strength: float = 0.35, shelf: Shelf | None = None) -> None:
         begin = Recipe(begin) if isinstance(begin, FieldSpec) else begin
         check_live(begin.spec)
-        self.family = Family((Member(begin.spec, begin.window, (), begin.name or begin.spec.name()),))
+        self.family = Family((Member(begin.spec, begin.window, begin.name or begin.spec.name()),))
         self.window = begin.window
         self.draft: FieldSpec | None = None
         self.shelf = shelf or FileShelf()
-        self.mutation = Mutation(strength=strength)
+        self.mutation = Mutation(strength)
         self.litter = Litter((0,), begin.window, 0, self.mutation)
         self.note = ""
         self._way: list[_Place] = []
-        self._told: tuple = (None, None, None, None)
-        self._looked = {"x": 0.0, "y": 0.0, "zoom": 1.0}  # where the page looks
+        self._told: tuple = (None, None, None)
+        self._looked = WHOLE  # where the page looks
         self._turned: FieldSpec | None = None
         self._draws = 0
         self._changing = threading.Lock()
-        self._thumbs: dict[Member, bytes] = {}
+
+    @property
+    def member(self) -> Member:
+        """The current member of the family."""
+        return self.family.members[self.family.current]
 
     @property
     def spec(self) -> FieldSpec:
         """The field that is shown."""
-        return self.draft or self.family.members[self.family.current].spec
+        return self.draft or self.member.spec
+
+    @property
+    def name(self) -> str:
+        return f"{self.member.name}, changed" if self.draft else self.member.name
 
     @property
     def recipe(self) -> Recipe:
         """The field that is shown and the window through which it is seen."""
-        return Recipe(self.spec, self.window)
-
-    @property
-    def name(self) -> str:
-        name = self.family.members[self.family.current].name
-        return f"{name}, changed" if self.draft else name
+        return Recipe(self.spec, self.window, self.name)
 
     @property
     def stem(self) -> str:
@@ -163,12 +159,11 @@ class Breeder:
     @property
     def token(self) -> str:
         """The word for an address."""
-        return recipe.to_token(self.recipe)
+        return to_token(self.recipe)
 
     def summary(self) -> dict[str, Any]:
-        """What a program tells of the picture."""
-        spec = self.spec
-        return {"name": self.name, "token": self.token, "seed": spec.seed, "topology": spec.topology}
+        """What a program prints about the picture."""
+        return {"name": self.name, "token": self.token, "seed": self.spec.seed, "topology": self.spec.topology}
 
     def draw(self, window: Window, height: int, width: int) -> np.ndarray:
         """What a window shows of the field, (height, width, 3) uint8."""
@@ -180,9 +175,9 @@ class Breeder:
         Raises:
             SettingError: a number out of bounds.
         """
-        found = {key: float(place[key]) for key in ("x", "y", "zoom")}
+        found = WHOLE.replace(**{key: float(place[key]) for key in ("x", "y", "zoom")})
         if found != self._looked:
-            self.window, self._looked = WHOLE.replace(**found), found
+            self.window = self._looked = found
 
     @property
     def place(self) -> dict[str, float]:
@@ -192,12 +187,10 @@ class Breeder:
     def news(self) -> News:
         """What has changed since the last call."""
         known = {name for group in knobs_of(self.spec).values() for name in group}
-        before, now = self._told, (self.spec, known, self.litter.draw, (self.recipe, self.note, self.family))
-        self._told = now
-        picture, names, litter, all_else = (a != b for a, b in zip(now, before, strict=True))
-        moved, self._looked = self.place != self._looked, self.place
-        knobs = picture and (names or self.spec != self._turned)
-        return News(picture or moved, knobs, litter, picture or litter or all_else)
+        before, self._told = self._told, (self.spec, known, self.litter.draw)
+        picture, names, litter = (a != b for a, b in zip(self._told, before, strict=True))
+        moved, self._looked = self.window != self._looked, self.window
+        return News(picture or moved, picture and (names or self.spec != self._turned), litter)
 
     @contextlib.contextmanager
     def telling(self) -> Iterator[None]:
@@ -211,7 +204,7 @@ class Breeder:
 
     def open(self, found: Recipe) -> None:
         """Show a recipe from elsewhere; it joins the family without parents."""
-        self._show(found.spec, (), found.window, found.name)
+        self._show(found, ())
 
     def load(self, data: bytes, name: str) -> None:
         """Open the recipe in a file (PNG, recipe.json), or take in downloaded favourites.
@@ -224,7 +217,7 @@ class Breeder:
             self.note = f"{new} of {len(found)} favourites are new and were taken in."
             return
         stem = Path(name).stem
-        self.open(replace(recipe.read_bytes(data, name), name="" if stem == "recipe" else stem))
+        self.open(replace(read_bytes(data, name), name="" if stem == "recipe" else stem))
         self.note = f"{self.name} opened from {name}."
 
     def surprise(self) -> None:
@@ -233,7 +226,7 @@ class Breeder:
 
     def recolour(self) -> None:
         """The same picture in other colours."""
-        self._show(recolour(self.spec, self._seed("colours")))
+        self._show(Recipe(recolour(self.spec, self._seed("colours")), self.window))
 
     def set_activation(self, node: str, activation: str) -> None:
         """The same network with another activation in one layer or node.
@@ -241,9 +234,9 @@ class Breeder:
         Raises:
             UserError: no such activation.
         """
-        self._show(with_activation(self.spec, node, activation))
+        self._show(Recipe(with_activation(self.spec, node, activation), self.window))
 
-    def turn(self, base: FieldSpec, values: dict[str, Any]) -> bool:
+    def turn(self, base: FieldSpec, values: Mapping[str, Any]) -> bool:
         """Show `base` with its knobs at these values, see `turned`. False if that is what was shown already.
 
         Raises:
@@ -253,7 +246,7 @@ class Breeder:
         if spec == self.spec:
             return False
         self.note = ""
-        if spec == self.family.members[self.family.current].spec:  # back to where the knobs stood
+        if spec == self.member.spec:  # back to where the knobs stood
             self.draft = None
             return self.undo()
         if self.draft is None:
@@ -272,7 +265,7 @@ class Breeder:
         if len(litter.specs) == LITTER:
             return
         parents = [self.draft] if self.draft else [self.family.members[number].spec for number in litter.parents]
-        seed = new_seed(parents[0].seed, f"litter {litter.draw} {recipe.to_token(Recipe(parents[0]))}")
+        seed = new_seed(parents[0].seed, f"litter {litter.draw} {to_token(Recipe(parents[0]))}")
         for number, spec in enumerate(cppn.siblings(parents, LITTER, seed, litter.mutation)):
             if number < len(litter.specs):
                 continue  # found again only so that the others differ from it
@@ -287,13 +280,11 @@ class Breeder:
         """Ask for other siblings of the same parents."""
         self._want(*self.litter.parents)
 
-    def set_strength(self, strength: float) -> bool:
-        """How far siblings may fall; False if it was so already."""
-        if strength == self.mutation.strength:
-            return False
-        self.mutation = Mutation(strength=strength)
-        self.more()
-        return True
+    def set_strength(self, strength: float) -> None:
+        """How much siblings may differ; another strength asks for other siblings."""
+        if strength != self.mutation.strength:
+            self.mutation = Mutation(strength)
+            self.more()
 
     def choose(self, number: int) -> None:
         """A sibling becomes the parent.
@@ -302,7 +293,7 @@ class Breeder:
             UserError: no such sibling.
         """
         crossed = self.litter.parents if len(self.litter.parents) > 1 else None
-        self._show(self._sibling(number), crossed, self.litter.window)
+        self._show(Recipe(self._sibling(number), self.litter.window), crossed)
 
     def cross(self, picks: Sequence[int]) -> None:
         """Siblings become the parents of the next litter; the picture that is shown stays.
@@ -318,7 +309,7 @@ class Breeder:
         parents = litter.parents if len(litter.parents) > 1 else (shown,)
         first = len(self.family.members)
         for spec in specs:
-            self.family = self.family.born(Member(spec, litter.window, parents, spec.name()))
+            self.family = self.family.born(Member(spec, litter.window, spec.name(), parents))
         self.family = replace(self.family, current=shown)
         self._want(*range(first, first + len(specs)))
 
@@ -348,18 +339,16 @@ class Breeder:
         self._remember()
         self._settle()
         self.family = replace(self.family, current=number)
-        self.window = self.family.members[number].window
+        self.window = self.member.window
         self._want(number)
 
     # Favourites.
 
     def favourites(self) -> dict[str, Recipe]:
         """All favourites by name; none, and a note, where they cannot be read."""
-        try:
+        with self.telling():
             return favourites.load_favourites(self.shelf)
-        except UserError as error:
-            self.note = str(error)
-            return {}
+        return {}
 
     def keep(self, name: str = "") -> None:
         """Keep the picture under a name, its own one (numbered where taken) if none is given.
@@ -367,9 +356,7 @@ class Breeder:
         Raises:
             UserError: a name that is too long or taken.
         """
-        name = name.strip() or favourites.free_name(self.name, favourites.known(self.shelf))
-        favourites.keep(name, self.recipe, self.shelf)
-        self.note = f"Kept as {name}."
+        self.note = f"Kept as {favourites.keep(name, self.recipe, self.shelf)}."
 
     def open_favourite(self, number: int) -> None:
         """Show the favourite of this number.
@@ -397,29 +384,21 @@ class Breeder:
             raise UserError("This favourite is no longer there; choose another.")
         return names[number]
 
-    def thumb(self, member: Member) -> bytes:
-        """A small picture (JPEG) of a member, remembered."""
-        if member not in self._thumbs:
-            self._thumbs[member] = encoded(cppn.picture(member.spec, member.window, (72, 72)), "JPEG")
-        return self._thumbs[member]
-
     def _sibling(self, number: int) -> FieldSpec:
         if not 0 <= number < len(self.litter.specs):
             raise UserError(f"There is no sibling {number + 1}; choose one of those shown.")
         return self.litter.specs[number]
 
-    def _show(
-        self, spec: FieldSpec, parents: tuple[int, ...] | None = None, window: Window | None = None, name: str = ""
-    ) -> None:
-        """A new member is shown, by default a child of what is shown now and through the same window."""
-        check_live(spec)
-        if parents is None and spec == self.spec:
+    def _show(self, found: Recipe, parents: tuple[int, ...] | None = None) -> None:
+        """A new member is shown, by default a child of what is shown now."""
+        check_live(found.spec)
+        if parents is None and found.spec == self.spec:
             return
         self._remember()
         current = self._settle()
-        self.window = window or self.window
-        own = (current,) if parents is None else parents
-        self.family = self.family.born(Member(spec, self.window, own, name or spec.name()))
+        parents = (current,) if parents is None else parents
+        self.window = found.window
+        self.family = self.family.born(Member(found.spec, found.window, found.name or found.spec.name(), parents))
         self._want(self.family.current)
 
     def _remember(self) -> None:
@@ -430,10 +409,10 @@ class Breeder:
     def _settle(self) -> int:
         """Make turned knobs a member, and note through which window the current member is seen; its number."""
         if self.draft is not None:
-            member = Member(self.draft, self.window, (self.family.current,), self.draft.name())
+            member = Member(self.draft, self.window, self.draft.name(), (self.family.current,))
             known = [(other.spec, other.parents) for other in self.family.members]
-            if (self.draft, member.parents) in known:
-                self.family = replace(self.family, current=known.index((self.draft, member.parents)))
+            if (member.spec, member.parents) in known:
+                self.family = replace(self.family, current=known.index((member.spec, member.parents)))
             else:
                 self.family = self.family.born(member)
             self.draft = None
@@ -459,6 +438,4 @@ def _favourites_in(data: bytes, name: str) -> dict[str, Recipe]:
         loaded = json.loads(data) if data[:1] == b"{" else None
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(loaded, dict) or "favourites" not in loaded:
-        return {}
-    return favourites.loads(data.decode(), name)
+    return favourites.loads(data.decode(), name) if isinstance(loaded, dict) and "favourites" in loaded else {}

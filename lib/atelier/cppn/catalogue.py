@@ -1,6 +1,6 @@
 """What a field can be made of: names, titles, one line about each. Nothing here needs torch.
 
-A line here and a function of the same name in the module that a registry names are all that a new entry needs.
+A new entry needs a line here, and a function of the same name in the module that the registry names.
 """
 
 from dataclasses import dataclass
@@ -8,26 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """One option of a property.
-
-    Args:
-        title: how people read its name. about: one sentence.
-        uses: properties of a field that do something only where this option (or another that lists them) is chosen.
-        size: rows of an input, channels of a colour space.
-        noun: what a picture made with it is called, if nobody named it.
-        bred: whether mutation may choose it.
-    """
+    """One option of a property."""
 
     title: str
     about: str = ""
-    uses: tuple[str, ...] = ()
-    size: int = 1
-    noun: str = ""
-    bred: bool = True
+    uses: tuple[str, ...] = ()  # properties of a field that do nothing unless an option that lists them is chosen
+    size: int = 1  # rows of an input, channels of a colour space
+    noun: str = ""  # what a picture made with it is called, if nobody named it
+    bred: bool = True  # whether mutation may choose it
 
 
-_LAYERS, _WEB = ("depth",), ("nodes", "neighbours", "rewiring", "operations")
-_TURNED = ("order",)
+_LAYERS, _WEB, _TURNED = ("depth",), ("nodes", "neighbours", "rewiring", "operations"), ("order",)
 
 TOPOLOGIES: dict[str, Entry] = {
     "mlp": Entry("Perceptron", "Layers in a row; each input has a branch of its own.", _LAYERS, noun="silk"),
@@ -65,7 +56,7 @@ ACTIVATIONS: dict[str, Entry] = {
     "abs": Entry("absolute value", bred=False),
     "identity": Entry("identity", bred=False),
 }
-"""Curves that bend a neuron's sum; the functions are in `activations`."""
+"""The curve that a node applies to its weighted sum; the functions are in `activations`."""
 
 OPERATIONS: dict[str, Entry] = {
     "linear": Entry("mix"),
@@ -73,7 +64,7 @@ OPERATIONS: dict[str, Entry] = {
     "gate": Entry("multiply with the sources"),
     "maximum": Entry("the larger of both"),
 }
-"""What a node of a web does with its sources; the functions `combine_NAME` are in `field`."""
+"""What a node of a web does with its sources; the functions are in `field`."""
 
 INITIALISATIONS: dict[str, Entry] = {
     "normal": Entry("normal", uses=("std", "mean")),
@@ -81,6 +72,8 @@ INITIALISATIONS: dict[str, Entry] = {
     "dip": Entry("deep image prior"),
     "siren": Entry("SIREN"),
 }
+
+NORMS: dict[str, Entry] = {"none": Entry("none"), "layer": Entry("across a layer")}
 
 INPUTS: dict[str, Entry] = {
     "x": Entry("x", uses=("scale",)),
@@ -91,7 +84,7 @@ INPUTS: dict[str, Entry] = {
     "periodic_y": Entry("waves of y", uses=("frequency",), size=2),
     "spiral": Entry("spiral", "The same at every power of two.", size=2, noun="whirlpool"),
 }
-"""What the network sees of a point; the functions `see_NAME` are in `inputs`."""
+"""What the network sees of a point; the functions are in `inputs`."""
 
 SYMMETRIES: dict[str, Entry] = {
     "none": Entry("none"),
@@ -102,7 +95,7 @@ SYMMETRIES: dict[str, Entry] = {
     "kaleidoscope": Entry("kaleidoscope", uses=_TURNED, noun="kaleidoscope"),
     "tiling": Entry("tiling", uses=_TURNED, noun="tiles"),
 }
-"""How the plane is folded; the functions `fold_NAME` are in `inputs`."""
+"""How the plane is folded; the functions are in `inputs`."""
 
 COLOURS: dict[str, Entry] = {
     "palette": Entry("palette", uses=("palette", "cycles", "relief", "saturation"), size=2),
@@ -123,7 +116,7 @@ STYLES: dict[str, Entry] = {
     "marble": Entry("marble", "Veins: Fourier features of a few low frequencies, bent by a small network."),
     "siren song": Entry("siren song", "Sines of sines."),
 }
-"""Regions of specs that a surprise is drawn from; the functions are in `styles`."""
+"""Regions of specs that a surprise is drawn from; what they draw is in `styles`."""
 
 PALETTES: dict[str, tuple[str, ...]] = {
     "dusk": ("#0d1030", "#2b2a6b", "#7a3b8f", "#d65a7c", "#f7a072", "#ffe8c2"),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from atelier.cppn import draws
-from atelier.cppn.spec import FieldSpec
+from atelier.cppn.spec import PROPERTIES, FieldSpec
 from atelier.errors import UserError
 
 _LMS = np.array(
@@ -36,12 +36,9 @@ def linear(encoded):
 
 
 def encoded(light):
-    """Linear light in [0, 1] to sRGB values."""
-    if isinstance(light, Tensor):
-        safe = light.clamp_min(0.0031308)
-        return torch.where(light <= 0.0031308, light * 12.92, safe.pow(1 / 2.4).mul_(1.055).sub_(0.055))
-    safe = np.maximum(light, 0.0031308)
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * safe ** (1 / 2.4) - 0.055)
+    """Linear light in [0, 1] to sRGB values; arrays or tensors of any shape."""
+    where = torch.where if isinstance(light, Tensor) else np.where
+    return where(light <= 0.0031308, light * 12.92, light.clip(min=0.0031308) ** (1 / 2.4) * 1.055 - 0.055)
 
 
 def oklab_from_srgb(rgb: np.ndarray) -> np.ndarray:
@@ -56,7 +53,7 @@ def srgb_from_oklab(lab: np.ndarray) -> np.ndarray:
 
 def table(colours: Sequence[str], count: int = _TABLE) -> np.ndarray:
     """Colours mixed in OKLab from the first to the last, (count, 3) float32 sRGB."""
-    lab = oklab_from_srgb(np.array([_rgb(colour) for colour in colours]))  # (n, 3)
+    lab = oklab_from_srgb(np.array([[*bytes.fromhex(colour[1:])] for colour in colours]) / 255)  # (n, 3)
     at = np.linspace(0, len(lab) - 1, count)
     mixed = np.stack([np.interp(at, np.arange(len(lab)), lab[:, i]) for i in range(3)], axis=1)
     return srgb_from_oklab(mixed).astype(np.float32)
@@ -72,13 +69,14 @@ def palette_from_picture(picture: np.ndarray, count: int = 6, seed: int = 0) -> 
     """
     if picture.ndim != 3 or picture.shape[2] < 3 or not picture.size:
         raise UserError("A palette is taken from a colour picture; choose another picture.")
-    if not 2 <= count <= FieldSpec.domain("palette").longest:
+    if not 2 <= count <= PROPERTIES["palette"].domain.longest:
         raise UserError("A palette has 2 to 16 colours; choose such a number.")
     rgb = picture[..., :3].reshape(-1, 3) / (255.0 if picture.dtype == np.uint8 else 1.0)
     at = (draws.uniform(seed, "pixels", (4000,)) * len(rgb)).astype(np.int64)
     lab = oklab_from_srgb(rgb[at])  # (4000, 3)
     centres = _kmeans(lab, count)
-    return tuple(_hex(srgb_from_oklab(lab)) for lab in centres[np.argsort(centres[:, 0])])
+    rgb = (srgb_from_oklab(centres[np.argsort(centres[:, 0])]) * 255).round().astype(np.uint8)
+    return tuple(f"#{bytes(colour).hex()}" for colour in rgb)
 
 
 def _kmeans(points: np.ndarray, count: int, rounds: int = 20) -> np.ndarray:
@@ -141,11 +139,8 @@ class Colouring:
         hue = z[0].mul(0.16).add_(self._turn)
         saturation = self.tone(z[1]).mul_(0.55).add_(0.35)
         value = self.tone(z[2]).mul_(0.82).add_(0.14)
-        channels = []
-        for n in (5.0, 3.0, 1.0):
-            k = torch.remainder(hue * 6 + n, 6)
-            channels.append(value - value * saturation * torch.minimum(k, 4 - k).clamp_(0, 1))
-        return torch.stack(channels)
+        turns = [torch.remainder(hue * 6 + n, 6) for n in (5.0, 3.0, 1.0)]
+        return torch.stack([value - value * saturation * torch.minimum(k, 4 - k).clamp_(0, 1) for k in turns])
 
     def oklab(self, z: Tensor) -> Tensor:
         """Lightness from the first channel; hue and chroma from the others, around a drawn hue."""
@@ -170,11 +165,3 @@ class Colouring:
             shade = z[1].tanh_().mul_(self.spec.relief)
             rgb = torch.lerp(rgb, torch.where(shade > 0, self._lightest, self._darkest), shade.abs_())
         return rgb
-
-
-def _rgb(colour: str) -> list[float]:
-    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-
-
-def _hex(rgb: np.ndarray) -> str:
-    return "#" + "".join(f"{round(float(value) * 255):02x}" for value in rgb)

@@ -8,13 +8,15 @@ bits. Normals are Irwin-Hall sums of twelve 32-bit uniforms: exact in integers, 
 would differ in the last bit from one C library to the next; mean 0, variance 1 - 2^-64, range (-6, 6).
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
 from typing import TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
+Draw = Callable[[int, str, tuple[int, ...]], np.ndarray]
 
 GAMMA = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
@@ -38,14 +40,31 @@ def words(key: int, count: int) -> np.ndarray:
         return z ^ (z >> np.uint64(31))
 
 
+def _cached(draw: Draw) -> Draw:
+    remembered = lru_cache(maxsize=2048)(draw)
+
+    @wraps(draw)
+    def drawn(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
+        found = (remembered if math.prod(shape) <= _CACHED else draw)(seed, label, shape)
+        found.setflags(write=False)  # shared between callers
+        return found
+
+    return drawn
+
+
+@_cached
 def uniform(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Uniform numbers in [0, 1), float64, multiples of 2^-53."""
-    return _cached(_uniform, seed, label, shape)
+    """Uniform numbers in [0, 1), float64, multiples of 2^-53, read-only."""
+    return ((words(stream(seed, label), math.prod(shape)) >> np.uint64(11)) * 2.0**-53).reshape(shape)
 
 
+@_cached
 def normal(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
     """Standard normal numbers (Irwin-Hall of order twelve), float64, read-only."""
-    return _cached(_normal, seed, label, shape)
+    drawn = words(stream(seed, label), 6 * math.prod(shape)).reshape(-1, 6)
+    low, high = drawn & np.uint64(0xFFFFFFFF), drawn >> np.uint64(32)
+    total = (low.sum(1) + high.sum(1)).astype(np.int64)  # sums of twelve, below 2^36
+    return ((total + 6 - 6 * 2**32) * 2.0**-32).reshape(shape)
 
 
 def integer(seed: int, label: str, low: int, high: int) -> int:
@@ -60,33 +79,7 @@ def choice(seed: int, label: str, options: Sequence[T]) -> T:
 
 def number(seed: int, label: str, low: float = 0.0, high: float = 1.0) -> float:
     """A number in [low, high)."""
-    return low + (high - low) * float(_uniform(seed, label, (1,))[0])
-
-
-def _uniform(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
-    count = int(np.prod(shape))
-    return ((words(stream(seed, label), count) >> np.uint64(11)) * 2.0**-53).reshape(shape)
-
-
-def _normal(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
-    count = int(np.prod(shape))
-    drawn = words(stream(seed, label), 6 * count).reshape(count, 6)
-    low, high = drawn & np.uint64(0xFFFFFFFF), drawn >> np.uint64(32)
-    total = (low.sum(1) + high.sum(1)).astype(np.int64)  # (count,) sums of twelve, below 2^36
-    return ((total + 6 - 6 * 2**32) * 2.0**-32).reshape(shape)
-
-
-def _cached(draw, seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
-    if np.prod(shape) > _CACHED:
-        return draw(seed, label, shape)
-    return _remember(draw, seed, label, shape)
-
-
-@lru_cache(maxsize=2048)
-def _remember(draw, seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
-    drawn = draw(seed, label, shape)
-    drawn.setflags(write=False)  # shared between callers
-    return drawn
+    return low + (high - low) * (int(words(stream(seed, label), 1)[0]) >> 11) * 2.0**-53
 
 
 def _mix_int(z: int) -> int:

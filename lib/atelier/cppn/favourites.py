@@ -70,15 +70,6 @@ def load_favourites(shelf: Shelf) -> dict[str, Recipe]:
         ) from None
 
 
-def known(shelf: Shelf) -> dict[str, Recipe]:
-    """As `load_favourites`, but a damaged text is set aside for those that are kept from now on."""
-    try:
-        return load_favourites(shelf)
-    except DamagedError:
-        shelf.set_aside()
-        return {}
-
-
 def loads(text: str, name: str = "The file") -> dict[str, Recipe]:
     """As `load_favourites`, for the text of a downloaded file."""
     try:
@@ -101,19 +92,31 @@ def dump_favourites(favourites: Mapping[str, Recipe]) -> str:
     return json.dumps({"format": FORMAT, "favourites": entries}, indent=2, ensure_ascii=False) + "\n"
 
 
-def keep(name: str, recipe: Recipe, shelf: Shelf) -> None:
-    """Keep a recipe under a new name.
+def favourites_file(favourites: Mapping[str, Recipe]) -> bytes:
+    """favourites.json.
 
     Raises:
-        UserError: no name, a name that is too long or taken, favourites of a newer version.
+        UserError: there are none.
     """
-    name = name.strip()
+    if not favourites:
+        raise UserError("There are no favourites yet: press Keep first.")
+    return dump_favourites(favourites).encode()
+
+
+def keep(name: str, recipe: Recipe, shelf: Shelf) -> str:
+    """Keep a recipe under a new name; without one, under its own, numbered where that is taken. Returns the name.
+
+    Raises:
+        UserError: a name that is too long or taken, favourites of a newer version.
+    """
+    found, name = _known(shelf), name.strip()
+    name = name or _free_name(recipe.name, found)
     if not name or len(name) > LONGEST_NAME:
         raise UserError(f"A favourite needs a name of 1 to {LONGEST_NAME} characters.")
-    found = known(shelf)
     if name in found:
         raise UserError(f"There is a favourite named {name!r} already; choose another name.")
     shelf.text = dump_favourites({**found, name: recipe})
+    return name
 
 
 def take_in(favourites: Mapping[str, Recipe], shelf: Shelf) -> int:
@@ -123,20 +126,12 @@ def take_in(favourites: Mapping[str, Recipe], shelf: Shelf) -> int:
     Raises:
         UserError: favourites of a newer version on the shelf.
     """
-    taken = known(shelf)
+    taken = _known(shelf)
     new = {name: recipe for name, recipe in favourites.items() if taken.get(name) != recipe}
     for name, recipe in new.items():
-        taken[free_name(name, taken)] = recipe
+        taken[_free_name(name, taken)] = recipe
     shelf.text = dump_favourites(taken)
     return len(new)
-
-
-def free_name(name: str, taken: Mapping[str, Recipe]) -> str:
-    """The name, or the name with the first number that is free."""
-    free, count = name, 2
-    while free in taken:
-        free, count = f"{name[: LONGEST_NAME - 6]} {count}", count + 1
-    return free
 
 
 def forget(name: str, shelf: Shelf) -> None:
@@ -149,3 +144,20 @@ def forget(name: str, shelf: Shelf) -> None:
     if name not in found:
         raise UserError(f"There is no favourite named {name!r}; choose one of those shown.")
     shelf.text = dump_favourites({key: recipe for key, recipe in found.items() if key != name})
+
+
+def _known(shelf: Shelf) -> dict[str, Recipe]:
+    """As `load_favourites`, but a damaged text is set aside for those that are kept from now on."""
+    try:
+        return load_favourites(shelf)
+    except DamagedError:
+        shelf.set_aside()
+        return {}
+
+
+def _free_name(name: str, taken: Mapping[str, Recipe]) -> str:
+    """The name, or the name with the first number that is free."""
+    free, count = name, 2
+    while free in taken:
+        free, count = f"{name[: LONGEST_NAME - 6]} {count}", count + 1
+    return free

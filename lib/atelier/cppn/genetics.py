@@ -6,6 +6,7 @@ distance to the nearest neighbours (Lehman & Stanley, "Abandoning objectives", 2
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ from atelier.cppn import draws
 from atelier.cppn.catalogue import ACTIVATIONS, SYMMETRIES, TOPOLOGIES, bred
 from atelier.cppn.colour import oklab_from_srgb
 from atelier.cppn.rendering import glances
-from atelier.cppn.spec import FieldSpec, blend, strand_length, trim
+from atelier.cppn.spec import PROPERTIES, FieldSpec, blend, strand_length, trim
 from atelier.cppn.styles import Mutation, new_seed, recolour
 from atelier.cppn.topologies import activation_names, plan
-from atelier.settings import word
+from atelier.settings import label, word
 
 BLANK = 0.035
 """Least spread of OKLab over a picture that is worth showing."""
@@ -25,20 +26,20 @@ BLANK = 0.035
 NOISE = 0.62
 """Greatest share of the spread that may lie between neighbouring pixels of a small picture."""
 
+USUAL = Mutation()
 
-def mutate(parent: FieldSpec, seed: int, mutation: Mutation | None = None) -> FieldSpec:
+
+def mutate(parent: FieldSpec, seed: int, how: Mutation = USUAL) -> FieldSpec:
     """A child: always a valid spec, the same for the same seed; at strength 0 the parent itself."""
-    how = mutation or Mutation()
     if how.strength == 0:
         return parent
     changes: dict[str, Any] = {}
     if how.weights:
         changes["strands"] = _nudged(parent, seed, how.strength)
     if how.latent and parent.latent:
-        step = draws.normal(seed, "latent step", (len(parent.latent),)) * how.strength
-        domain = FieldSpec.domain("latent")
+        steps = draws.normal(seed, "latent step", (len(parent.latent),)) * how.strength
         changes["latent"] = tuple(
-            round(_clip(v + float(s), domain.low, domain.high), 3) for v, s in zip(parent.latent, step, strict=True)
+            round(_clipped("latent", v + float(s)), 3) for v, s in zip(parent.latent, steps, strict=True)
         )
     if how.activations and _chance(seed, "activations", how.strength):
         changes["activations"] = _other_activation(parent, seed)
@@ -54,8 +55,8 @@ def crossover(first: FieldSpec, second: FieldSpec, seed: int) -> FieldSpec:
     """A child of two: wiring, inputs and colours each from one parent, weights on the way between them.
 
     A field has one seed for all else that is drawn (the wiring of a web, Fourier frequencies, the hue). The child gets
-    the seed of the parent whose draws it shows. Where two parts would need different seeds, the later one in this order
-    comes from the other's parent.
+    the seed of the parent whose draws it shows. Where two parts need different seeds, the later one in this order is
+    taken from the parent of the earlier one.
     """
     wiring = draws.choice(seed, "wiring", (first, second))
     colours = draws.choice(seed, "colours", (first, second))
@@ -111,12 +112,11 @@ def hint(spec: FieldSpec) -> str:
     a picture."""
     if not is_blank(next(glances([spec]))):
         return ""
-    default = FieldSpec()
-    tried = [name for name in _CULPRITS if getattr(spec, name) != getattr(default, name)]
-    changed = [spec.replace(**{name: getattr(default, name)}) for name in tried]
+    tried = [name for name in _CULPRITS if getattr(spec, name) != PROPERTIES[name].default]
+    changed = [spec.replace(**{name: PROPERTIES[name].default}) for name in tried]
     for name, pixels in zip(tried, glances(changed), strict=True):
         if not is_blank(pixels):
-            title, usual = FieldSpec.controls()[name].title, word(getattr(default, name))
+            title, usual = PROPERTIES[name].title or label(name), word(PROPERTIES[name].default)
             return f"This field shows one colour, or noise. {title} is why: turn it back towards {usual}."
     return "This field shows one colour, or noise, and no single knob is why. Undo, or press Surprise me."
 
@@ -129,44 +129,32 @@ _CULPRITS = (
 """Properties that can leave a field blank, the likeliest first."""
 
 
-def siblings(
-    parents: Sequence[FieldSpec], count: int, seed: int, mutation: Mutation | None = None
-) -> Iterator[FieldSpec]:
+def siblings(parents: Sequence[FieldSpec], count: int, seed: int, how: Mutation = USUAL) -> Iterator[FieldSpec]:
     """Children of one parent, or of several crossed: not blank, and kept apart from each other.
 
     Two candidates a child are glanced at; the one more novel is kept.
     """
-    kept = [descriptor(p) for p in glances(parents)]
+    kept = [descriptor(pixels) for pixels in glances(parents)]
     for i in range(count):
-        best = max(_candidates(parents, seed, i, mutation), key=lambda pair: _worth(pair[1], kept))
-        kept.append(descriptor(best[1]))
-        yield best[0]
+        specs = [_child(parents, new_seed(seed, f"child {i} {j}"), how) for j in range(2)]
+        shown = list(glances(specs))
+        if all(map(is_blank, shown)):
+            gentle = replace(how, structure=False, activations=False)
+            specs.append(_child(parents, new_seed(seed, f"child {i} again"), gentle))
+            shown += glances(specs[2:])
+        worth = [-1.0 if is_blank(pixels) else novelty(descriptor(pixels), kept) for pixels in shown]
+        best = worth.index(max(worth))
+        kept.append(descriptor(shown[best]))
+        yield specs[best]
 
 
-def _candidates(
-    parents: Sequence[FieldSpec], seed: int, i: int, mutation: Mutation | None
-) -> list[tuple[FieldSpec, np.ndarray]]:
-    specs = [_child(parents, new_seed(seed, f"child {i} {j}"), mutation) for j in range(2)]
-    shown = list(zip(specs, glances(specs), strict=True))
-    if all(is_blank(pixels) for _, pixels in shown):
-        gentle = (mutation or Mutation()).replace(structure=False, activations=False)
-        spec = _child(parents, new_seed(seed, f"child {i} again"), gentle)
-        shown += zip([spec], glances([spec]), strict=True)
-    return shown
-
-
-def _child(parents: Sequence[FieldSpec], seed: int, mutation: Mutation | None) -> FieldSpec:
+def _child(parents: Sequence[FieldSpec], seed: int, how: Mutation) -> FieldSpec:
     if len(parents) == 1:
-        return mutate(parents[0], seed, mutation)
+        return mutate(parents[0], seed, how)
     a = draws.integer(seed, "first", 0, len(parents))
     b = (a + draws.integer(seed, "second", 1, len(parents))) % len(parents)
-    how = mutation or Mutation()
-    slight = how.replace(strength=how.strength / 2)
+    slight = replace(how, strength=how.strength / 2)
     return mutate(crossover(parents[a], parents[b], seed), new_seed(seed, "mutation"), slight)
-
-
-def _worth(pixels: np.ndarray, kept: Sequence[np.ndarray]) -> float:
-    return -1.0 if is_blank(pixels) else novelty(descriptor(pixels), kept)
 
 
 def _nudged(parent: FieldSpec, seed: int, strength: float) -> tuple[tuple[int, float], ...]:
@@ -190,12 +178,12 @@ def _structure(parent: FieldSpec, seed: int, strength: float) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for name, reach in (("depth", 2), ("nodes", 3), ("order", 2), ("width", 8)):
         if _chance(seed, name, strength * 0.3):
-            changes[name] = _moved(parent, name, draws.integer(seed, f"by {name}", -reach, reach + 1))
+            step = draws.integer(seed, f"by {name}", -reach, reach + 1)
+            changes[name] = _clipped(name, getattr(parent, name) + step)
     for name, factor in (("scale", 1.6), ("cycles", 1.6), ("std", 1.25), ("rewiring", 1.5)):
         if _chance(seed, name, strength * 0.5):
             ratio = factor ** draws.number(seed, f"by {name}", -1, 1)
-            domain = FieldSpec.domain(name)
-            changes[name] = round(_clip(getattr(parent, name) * ratio, domain.low, domain.high), 3)
+            changes[name] = round(_clipped(name, getattr(parent, name) * ratio), 3)
     if strength > 0.5 and _chance(seed, "topology", (strength - 0.5) * 0.8):
         changes["topology"] = draws.choice(seed, "new topology", bred(TOPOLOGIES))
     if strength > 0.3 and _chance(seed, "symmetry", (strength - 0.3) * 0.3):
@@ -203,14 +191,11 @@ def _structure(parent: FieldSpec, seed: int, strength: float) -> dict[str, Any]:
     return changes
 
 
-def _moved(parent: FieldSpec, name: str, step: int) -> int:
-    domain = FieldSpec.domain(name)
-    return int(_clip(getattr(parent, name) + step, domain.low, domain.high))
-
-
 def _chance(seed: int, label: str, p: float) -> bool:
     return draws.number(seed, f"chance of {label}") < p
 
 
-def _clip(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)
+def _clipped(name: str, value: float) -> float:
+    """The value within the bounds of a property."""
+    domain = PROPERTIES[name].domain
+    return min(max(value, domain.low), domain.high)

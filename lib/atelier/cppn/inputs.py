@@ -1,10 +1,10 @@
 """What a network sees of a point: symmetries fold the plane, inputs turn it into rows of numbers.
 
-`fold_NAME` is the symmetry NAME: points x, y (n,) to folded points. `see_NAME` is the input NAME: points to rows (n,).
 Everything here is float64 until the last line, so that a deep zoom keeps its digits and a phase its place.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -13,76 +13,48 @@ from atelier.cppn import draws
 from atelier.cppn.spec import FieldSpec
 
 
-def fold_none(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
-    return x, y
-
-
-def fold_rotation(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
+def _rotation(x: Tensor, y: Tensor, order: int) -> tuple[Tensor, Tensor]:
     """(r cos n theta, r sin n theta): symmetric under rotations of order n, and without a seam."""
-    r, theta = torch.hypot(x, y), torch.atan2(y, x) * spec.order
+    r, theta = torch.hypot(x, y), torch.atan2(y, x) * order
     return r * theta.cos(), r * theta.sin()
 
 
-def fold_kaleidoscope(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
+def _kaleidoscope(x: Tensor, y: Tensor, order: int) -> tuple[Tensor, Tensor]:
     """Rotations of order n and mirrors: the angle is folded into one sector of pi / n."""
     r, theta = torch.hypot(x, y), torch.atan2(y, x)
-    sector = 2 * math.pi / spec.order
+    sector = 2 * math.pi / order
     theta = (theta - sector * torch.round(theta / sector)).abs()
     return r * theta.cos(), r * theta.sin()
 
 
-def fold_tiling(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
-    """Mirrored tiles, `order` of them over [-1, 1]: a triangle wave on each axis, without a seam."""
-    return _triangle(x, spec.order), _triangle(y, spec.order)
-
-
-def _triangle(x: Tensor, tiles: int) -> Tensor:
-    t = (x + 1) * (tiles / 2)
+def _triangle(t: Tensor, tiles: int) -> Tensor:
+    """A triangle wave: mirrored tiles, so many of them over [-1, 1], without a seam."""
+    t = (t + 1) * (tiles / 2)
     return (t - 2 * torch.round(t / 2)).abs().mul(2).sub(1)
 
 
-def fold_mirror_x(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
-    return x.abs(), y
+FOLDS: dict[str, Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]] = {
+    "none": lambda x, y, order: (x, y),
+    "mirror_x": lambda x, y, order: (x.abs(), y),
+    "mirror_y": lambda x, y, order: (x, y.abs()),
+    "mirror_xy": lambda x, y, order: (x.abs(), y.abs()),
+    "rotation": _rotation,
+    "kaleidoscope": _kaleidoscope,
+    "tiling": lambda x, y, order: (_triangle(x, order), _triangle(y, order)),
+}
+"""Symmetry -> points x, y (n,) and an order to folded points."""
 
 
-def fold_mirror_y(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
-    return x, y.abs()
-
-
-def fold_mirror_xy(x: Tensor, y: Tensor, spec: FieldSpec) -> tuple[Tensor, Tensor]:
-    return x.abs(), y.abs()
-
-
-def see_x(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
-    return [x * spec.scale]
-
-
-def see_y(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
-    return [y * spec.scale]
-
-
-def see_r(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
-    return [torch.hypot(x, y) * spec.scale]
-
-
-def see_theta(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
+def _theta(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
     """The angle as its cosine and sine: the angle itself would jump on the negative axis."""
     r = torch.hypot(x, y).clamp_min(1e-300)
     return [x / r, y / r]
 
 
-def see_spiral(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
-    """cos and sin of 2 pi log2 r + theta: a zoom by two into the centre ends where it began, for ever."""
+def _spiral(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
+    """cos and sin of 2 pi log2 r + theta: the same at every power of two."""
     phase = torch.hypot(x, y).clamp_min(1e-300).log2().mul(2 * math.pi) + torch.atan2(y, x)
     return [phase.cos(), phase.sin()]
-
-
-def see_periodic_x(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
-    return _periodic(x, spec)
-
-
-def see_periodic_y(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
-    return _periodic(y, spec)
 
 
 def _periodic(t: Tensor, spec: FieldSpec) -> list[Tensor]:
@@ -90,11 +62,22 @@ def _periodic(t: Tensor, spec: FieldSpec) -> list[Tensor]:
     return [phase.sin(), phase.cos()]
 
 
+SEES: dict[str, Callable[[Tensor, Tensor, FieldSpec], list[Tensor]]] = {
+    "x": lambda x, y, spec: [x * spec.scale],
+    "y": lambda x, y, spec: [y * spec.scale],
+    "r": lambda x, y, spec: [torch.hypot(x, y) * spec.scale],
+    "theta": _theta,
+    "periodic_x": lambda x, y, spec: _periodic(x, spec),
+    "periodic_y": lambda x, y, spec: _periodic(y, spec),
+    "spiral": _spiral,
+}
+"""Input -> points x, y (n,) to rows (n,)."""
+
+
 def encode(spec: FieldSpec, x: Tensor, y: Tensor) -> Tensor:
-    """Rows of input for points x, y (n,) float64: (K, n) float32, in the order of `groups`."""
-    x, y = globals()[f"fold_{spec.symmetry}"](x, y, spec)
-    rows = [row for name in spec.inputs for row in globals()[f"see_{name}"](x, y, spec)]
-    rows += _fourier(spec, x, y)
+    """Rows of input for points x, y (n,) float64: (K, n) float32, in the order of `topologies.groups`."""
+    x, y = FOLDS[spec.symmetry](x, y, spec.order)
+    rows = [row for name in spec.inputs for row in SEES[name](x, y, spec)] + _fourier(spec, x, y)
     out = torch.empty(len(rows), x.shape[0])  # (K, n)
     for target, row in zip(out, rows, strict=True):
         target.copy_(row)

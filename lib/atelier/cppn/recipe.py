@@ -15,7 +15,6 @@ from typing import Any
 from atelier.cppn.spec import FieldSpec
 from atelier.errors import UserError
 from atelier.fields.plane import Window
-from atelier.paths import atomic_write
 
 KEYWORD = "atelier-field"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -49,23 +48,27 @@ class Recipe:
         object.__setattr__(self, "window", self.window.replace(spans="shorter"))
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": KEYWORD, "spec": self.spec.to_json(), "window": _window_json(self.window)}
+        place = {"pan_x": float(self.window.x), "pan_y": float(self.window.y), "zoom": float(self.window.zoom)}
+        return {"kind": KEYWORD, "spec": self.spec.to_json(), "window": place}
 
     @classmethod
     def from_json(cls, data: Any) -> "Recipe":
         """Raises UserError: not a recipe, a newer version, a value out of bounds."""
         if not isinstance(data, dict) or "spec" not in data:
             raise UserError("This is not the recipe of a field; choose a recipe that Atelier saved.")
-        return cls(FieldSpec.from_json(data["spec"]), _window(data.get("window", {})))
+        spec, place = FieldSpec.from_json(data["spec"]), data.get("window", {})
+        if not isinstance(place, dict) or not place.keys() <= {"pan_x", "pan_y", "zoom"}:
+            raise UserError("The window must hold pan_x, pan_y and zoom; choose a recipe that Atelier saved.")
+        try:
+            return cls(spec, Window(place.get("pan_x", 0.0), place.get("pan_y", 0.0), place.get("zoom", 1.0)))
+        except OverflowError:
+            raise UserError("The window is far out of bounds; choose a recipe that Atelier saved.") from None
 
 
 def to_token(recipe: Recipe) -> str:
     """The compact word for an address (letters, digits, "-", "_", "."), typically 100 to 250 characters."""
-    default, window = FieldSpec().to_json(), _window_json(WHOLE)
-    data = {
-        "spec": {k: v for k, v in recipe.spec.to_json().items() if v != default[k]},
-        "window": {k: v for k, v in _window_json(recipe.window).items() if v != window[k]},
-    }
+    full, default = recipe.to_json(), Recipe(FieldSpec()).to_json()
+    data = {part: {k: v for k, v in full[part].items() if v != default[part][k]} for part in ("spec", "window")}
     packer = zlib.compressobj(9, wbits=-15, zdict=_DICTIONARY)
     text = compact(data).encode()
     packed = struct.pack(">I", zlib.crc32(text)) + packer.compress(text) + packer.flush()
@@ -96,11 +99,9 @@ def from_token(token: str) -> Recipe:
     return Recipe.from_json(data)
 
 
-def write_json(path: Path, recipe: Recipe) -> Path:
-    """Write recipe.json, atomically."""
-    with atomic_write(path) as part:
-        part.write_text(json.dumps(recipe.to_json(), indent=2) + "\n", encoding="utf-8")
-    return Path(path)
+def to_file(recipe: Recipe) -> bytes:
+    """recipe.json."""
+    return (json.dumps(recipe.to_json(), indent=2) + "\n").encode()
 
 
 def read(path: Path) -> Recipe:
@@ -120,11 +121,10 @@ def read(path: Path) -> Recipe:
 def read_bytes(data: bytes, name: str = "The file") -> Recipe:
     """As `read`, for a file that was dropped into a page."""
     if data.startswith(SIGNATURE):
-        text = _text_chunk(data, name)
-    else:
-        if len(data) > _LONGEST:
-            raise UserError(f"{name} is too large for a recipe; choose a PNG or a recipe.json from Atelier.")
-        text = data.decode("utf-8", errors="replace")
+        data = _text_chunk(data, name)
+    elif len(data) > _LONGEST:
+        raise UserError(f"{name} is too large for a recipe; choose a PNG or a recipe.json from Atelier.")
+    text = data.decode("utf-8", errors="replace")
     try:
         loaded = json.loads(text)
     except (ValueError, RecursionError):
@@ -132,22 +132,8 @@ def read_bytes(data: bytes, name: str = "The file") -> Recipe:
     return Recipe.from_json(loaded)
 
 
-def _window(data: Any) -> Window:
-    """Raises UserError: not a mapping of pan_x, pan_y and zoom, or out of bounds."""
-    if not isinstance(data, dict) or not data.keys() <= {"pan_x", "pan_y", "zoom"}:
-        raise UserError("The window must hold pan_x, pan_y and zoom; choose a recipe that Atelier saved.")
-    try:
-        return Window(data.get("pan_x", 0.0), data.get("pan_y", 0.0), data.get("zoom", 1.0), "shorter")
-    except OverflowError:
-        raise UserError("The window is far out of bounds; choose a recipe that Atelier saved.") from None
-
-
-def _window_json(window: Window) -> dict[str, float]:
-    return {"pan_x": float(window.x), "pan_y": float(window.y), "zoom": float(window.zoom)}
-
-
-def _text_chunk(data: bytes, name: str) -> str:
-    """The recipe in a PNG's text: iTXt as Atelier writes it, or tEXt, as programs make of it."""
+def _text_chunk(data: bytes, name: str) -> bytes:
+    """The recipe in a PNG's text: iTXt as Atelier writes it, or tEXt, as other programs may write it anew."""
     at = len(SIGNATURE)
     while at + 12 <= len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
@@ -156,7 +142,7 @@ def _text_chunk(data: bytes, name: str) -> str:
         if kind in (b"iTXt", b"tEXt") and key == KEYWORD.encode():
             if kind == b"iTXt":
                 rest = rest[2:].split(b"\0", 2)[-1] if rest[:1] == b"\0" else b""
-            return rest[:_LONGEST].decode("utf-8", errors="replace")
+            return rest[:_LONGEST]
         at += 12 + length
     raise UserError(f"{name} carries no recipe; choose a PNG that Atelier saved.")
 

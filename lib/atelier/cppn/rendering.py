@@ -1,31 +1,32 @@
 """Pictures of a field at any size, in tiles shared out to the rendering threads, with bounded memory."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from atelier.cppn.colour import encoded, linear
-from atelier.cppn.field import BLOCK, Field, build
-from atelier.cppn.inputs import encode
+from atelier.cppn.field import BLOCK, Field, as_bytes, build
 from atelier.cppn.recipe import WHOLE
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.threads import in_order, on_one_core
 from atelier.cppn.topologies import MOST_LIVE, work
-from atelier.fields.plane import Window, axis, check_size
+from atelier.fields.plane import Window, axis, check_size, mesh
 from atelier.processors import cores
 from atelier.settings import Number
 
 TILE = (256, 128)  # points of a tile: one for each pixel, or supersampled. Eight tiles of 512 x 512 keep two cores busy
 POINTS = TILE[0] * TILE[1]
-STRIP = 4 * BLOCK  # points whose inputs and colours are made at once: few short operations, all within the cache
 BAND = 64  # rows of pixels that are compressed together
 SPARE = 16 * 2**20  # what allocators keep for themselves
 SUPERSAMPLE = Number(1, 8, whole=True)
+Box = tuple[int, int, int, int]
+"""x, y, width and height in pixels."""
 
 
 @dataclass(frozen=True)
@@ -63,49 +64,40 @@ def picture(
     return out
 
 
-def render(spec: FieldSpec | Field, window: Window, size: tuple[int, int], *, supersample: int = 1) -> np.ndarray:
-    """As `picture`, before rounding to bytes: (H, W, 3) float32 sRGB in [0, 1]."""
-    width, height = check_size(size)
-    shot = _Shot(as_field(spec), window, (width, height), SUPERSAMPLE.check("Supersampling", supersample))
-    out = np.empty((height, width, 3), np.float32)
-    boxes = _boxes((width, height), _tile(height, shot.supersample))
-    for (x, y, w, h), pixels in in_order(shot.tile, boxes):
-        out[y : y + h, x : x + w] = pixels
-    return out
-
-
 def render_tiles(
     spec: FieldSpec | Field,
     window: Window,
     size: tuple[int, int],
     *,
-    tile: int | tuple[int, int] | None = None,
+    tile: tuple[int, int] | None = None,
     supersample: int = 1,
 ) -> Iterator[Tile]:
     """The tiles of a picture, row by row, as they are finished; memory depends on `tile`, not on `size`.
 
-    tile: side in pixels, or (width, height); by default 256 x 128 points or flatter. supersample: n x n points a
-    pixel, averaged in linear light.
+    tile: (width, height) in pixels; by default 256 x 128 points or flatter. supersample: n x n points a pixel, averaged
+    in linear light.
 
     Raises:
         SettingError: a size, a tile or a supersampling out of bounds.
     """
-    size, supersample = check_size(size), SUPERSAMPLE.check("Supersampling", supersample)
-    tile = check_size(tile if isinstance(tile, tuple) else (tile, tile)) if tile else _tile(size[1], supersample)
-    shot = _Shot(as_field(spec), window, size, supersample)
-    boxes = _boxes(size, tile)
-    for done, ((x, y, _, _), pixels) in enumerate(in_order(shot.bytes, boxes), start=1):
+    (width, height), supersample = check_size(size), SUPERSAMPLE.check("Supersampling", supersample)
+    if tile is None:  # flat enough that a thumbnail has one for each core
+        tile = TILE[0] // supersample, min(TILE[1] // supersample, -(-height // cores()))
+    across, down = check_size(tile)
+    boxes = [
+        (x, y, min(across, width - x), min(down, height - y))
+        for y in range(0, height, down)
+        for x in range(0, width, across)
+    ]
+    draw = _drawer(as_field(spec), window, (width, height), supersample)
+    for done, ((x, y, _, _), pixels) in enumerate(in_order(draw, boxes), start=1):
         yield Tile(x, y, pixels, done, len(boxes))
 
 
 def pictures(specs: Sequence[FieldSpec], size: tuple[int, int], window: Window = WHOLE) -> Iterator[np.ndarray]:
     """A picture (H, W, 3) uint8 of each spec, in order, for a grid of thumbnails."""
-    width, height = check_size(size)
-
-    def one(spec: FieldSpec) -> np.ndarray:
-        return _Shot(as_field(spec), window, (width, height), 1).bytes((0, 0, width, height))
-
-    for _, pixels in in_order(one, specs):
+    size = check_size(size)
+    for _, pixels in in_order(lambda spec: _drawer(as_field(spec), window, size)((0, 0, *size)), specs):
         yield pixels
 
 
@@ -123,11 +115,9 @@ def feature_pictures(
 
     Each neuron is stretched by its own least and greatest value, which its picture does not show."""
     width, height = check_size(size)
-    ys, xs = window.axes(height, width)
-    coords = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1)  # (H, W, 2)
     found = {}
-    for name, values in as_field(spec).features(coords).items():
-        planes = values[..., :limit].permute(2, 0, 1)  # (n, H, W)
+    for name, values in as_field(spec).features(mesh(*window.axes(height, width))).items():
+        planes = values[:, :limit].T.reshape(-1, height, width)  # (n, H, W)
         low = planes.amin((1, 2), keepdim=True)
         reach = (planes.amax((1, 2), keepdim=True) - low).clamp_min(1e-9)
         found[name] = ((planes - low) / reach * 255).round().to(torch.uint8).numpy()
@@ -138,13 +128,14 @@ def estimate(spec: FieldSpec | Field, size: tuple[int, int], *, supersample: int
     """Memory and time of a picture written by `write_png`, from one tile measured now (some 10 ms)."""
     width, height = check_size(size)
     supersample = SUPERSAMPLE.check("Supersampling", supersample)
-    shot = _Shot(as_field(spec), WHOLE, TILE, 1)
-    on_one_core(lambda: shot.bytes((0, 0, *TILE)))
+    found = as_field(spec)
+    draw = _drawer(found, WHOLE, TILE)
+    on_one_core(lambda: draw((0, 0, *TILE)))
     started = time.perf_counter()
-    on_one_core(lambda: shot.bytes((0, 0, *TILE)))
+    on_one_core(lambda: draw((0, 0, *TILE)))
     seconds = (time.perf_counter() - started) / POINTS * width * height * supersample**2 / cores()
     seconds += width * height * 3 / 60e6  # PNG compression, bytes per second
-    inner = shot.field.scratch().numel() * 4
+    inner = found.scratch().numel() * 4
     tile = 110 * POINTS  # colours and pixels of one tile, coordinates and rows of a strip, and their copies
     bands = 12 * width * BAND  # the band being joined, its filtered rows, what they pack into
     return Estimate(cores() * (inner + tile) + bands + SPARE, seconds)
@@ -157,95 +148,38 @@ def as_field(spec: FieldSpec | Field) -> Field:
     return _built(spec) if work(spec) <= MOST_LIVE else _large(spec)
 
 
-@lru_cache(maxsize=8)
-def _built(spec: FieldSpec) -> Field:
-    return build(spec)
+_built = lru_cache(maxsize=8)(build)
+_large = lru_cache(maxsize=1)(build)
 
 
-@lru_cache(maxsize=1)
-def _large(spec: FieldSpec) -> Field:
-    return build(spec)
-
-
-@dataclass(frozen=True)
-class _Shot:
-    """One field seen through one window at one size; boxes are (x, y, w, h) in pixels."""
-
-    field: Field
-    window: Window
-    size: tuple[int, int]
-    supersample: int
+def _drawer(found: Field, window: Window, size: tuple[int, int], supersample: int = 1) -> Callable[[Box], np.ndarray]:
+    """A function from a box to the pixels (h, w, 3) uint8 that a picture of this size has there."""
+    width, height = (side * supersample for side in size)
+    half = window.half_pixel(height, width)
 
     @torch.inference_mode()
-    def bytes(self, box: tuple[int, int, int, int]) -> np.ndarray:
-        """(h, w, 3) uint8."""
-        planes = self._planes(box).mul_(255).add_(0.5).to(torch.uint8)
-        return planes.permute(1, 2, 0).contiguous().numpy()
+    def draw(box: Box) -> np.ndarray:
+        x, y, w, h = (n * supersample for n in box)
+        xs, ys = axis(window.x, half, width, x, w), axis(window.y, half, height, y, h)  # float64
+        planes = found.planes(xs.repeat(h), ys.repeat_interleave(w)).reshape(3, h, w)
+        return as_bytes(_average(planes, supersample) if supersample > 1 else planes)
 
-    def tile(self, box: tuple[int, int, int, int]) -> np.ndarray:
-        """(h, w, 3) float32."""
-        return self._planes(box).permute(1, 2, 0).numpy()
-
-    @torch.inference_mode()
-    def _planes(self, box: tuple[int, int, int, int]) -> Tensor:
-        """(3, h, w) float32."""
-        x, y, w, h = (n * self.supersample for n in box)
-        size = (self.size[0] * self.supersample, self.size[1] * self.supersample)
-        half = self.window.half_pixel(size[1], size[0])
-        xs = axis(self.window.x, half, size[0], x, w)  # (w,) float64
-        ys = axis(self.window.y, half, size[1], y, h)  # (h,)
-        colours = self._colours(xs, ys)[:, : w * h].reshape(3, h, w)
-        if self.supersample > 1:
-            return _average(colours, self.supersample)
-        return colours
-
-    def _colours(self, xs: Tensor, ys: Tensor) -> Tensor:
-        """(3, n) of the points row by row, n rounded up to whole blocks."""
-        width, count = len(xs), -(-len(xs) * len(ys) // BLOCK) * BLOCK
-        ys = torch.cat([ys, ys[-1:].expand(BLOCK // width + 1)])  # the last block runs over
-        scratch = self.field.scratch()
-        out = torch.empty(3, count)
-        for start in range(0, count, STRIP):
-            length = min(STRIP, count - start)
-            first, skipped = divmod(start, width)
-            lines = -(-(skipped + length) // width)  # of the picture, that this strip touches
-            x = xs.repeat(lines)[skipped : skipped + length]  # float64
-            y = ys[first : first + lines].repeat_interleave(width)[skipped : skipped + length]
-            rows = encode(self.field.spec, x, y)  # (K, length)
-            z = torch.empty(self.field.channels, length)
-            for at in range(0, length, BLOCK):
-                self.field.raw(rows[:, at : at + BLOCK], z[:, at : at + BLOCK], scratch)
-            out[:, start : start + length] = self.field.colouring(z)
-        return out
+    return draw
 
 
 def _average(colours: Tensor, n: int) -> Tensor:
     """Means of n x n samples in linear light, (3, n h, n w) -> (3, h, w), added in a fixed order."""
-    light = linear(_padded(colours))
-    light = light[:, : colours[0].numel()].reshape(colours.shape)
+    light = _in_blocks(linear, colours)
     total = torch.zeros_like(light[:, ::n, ::n])
     for i in range(n):
         for j in range(n):
             total += light[:, i::n, j::n]
-    mean = _padded(total.div_(n * n))
-    return encoded(mean)[:, : total[0].numel()].reshape(total.shape)
+    return _in_blocks(encoded, total.div_(n * n))
 
 
-def _padded(planes: Tensor) -> Tensor:
-    """(3, h, w) as rows of whole blocks: vector and scalar code round powers differently at a ragged end."""
+def _in_blocks(convert: Callable[[Tensor], Tensor], planes: Tensor) -> Tensor:
+    """`convert` of planes (3, h, w), as rows of whole blocks: vector and scalar code round powers differently at a
+    ragged end."""
     flat = planes.reshape(3, -1)
-    missing = -flat.shape[1] % BLOCK
-    return torch.nn.functional.pad(flat, (0, missing))
-
-
-def _tile(height: int, supersample: int) -> tuple[int, int]:
-    """Width and height of a tile in pixels, flat enough that a thumbnail has one for each core."""
-    return TILE[0] // supersample, min(TILE[1] // supersample, -(-height // cores()))
-
-
-def _boxes(size: tuple[int, int], tile: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    return [
-        (x, y, min(tile[0], size[0] - x), min(tile[1], size[1] - y))
-        for y in range(0, size[1], tile[1])
-        for x in range(0, size[0], tile[0])
-    ]
+    padded = F.pad(flat, (0, -flat.shape[1] % BLOCK))
+    return convert(padded)[:, : flat.shape[1]].reshape(planes.shape)

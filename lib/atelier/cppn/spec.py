@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from atelier.cppn.catalogue import (
@@ -11,33 +11,39 @@ from atelier.cppn.catalogue import (
     COLOURS,
     INITIALISATIONS,
     INPUTS,
+    NORMS,
     OPERATIONS,
     PALETTES,
     SYMMETRIES,
     TOPOLOGIES,
     Entry,
 )
-from atelier.cppn.domains import LAST_SEED, Auto, Numbers, Palette, Strands, Words
+from atelier.cppn.domains import LAST_SEED, Numbers, Palette, Strands, Words
 from atelier.errors import UserError
-from atelier.settings import Choice, Control, Domain, Number, SettingError, Settings, label
+from atelier.settings import Choice, Control, Domain, Number, SettingError, label
 
 FORMAT = 1
 """The version of the JSON; older versions are read, newer ones are refused."""
 
 
-def _property(
-    default: Any,
-    domain: Domain,
-    about: str,
-    title: str = "",
-    *,
-    reach: tuple[float, float] | None = None,
-    options: Mapping[str, Entry] | None = None,
+@dataclass(frozen=True)
+class Property(Control):
+    """A property of a field, with its default. reach: the range of its knob, narrower than what is allowed, so that
+    most pictures are worth seeing. options: the registry behind its words."""
+
+    reach: tuple[float, float] | None = None
+    options: Mapping[str, Entry] = field(default_factory=dict)
+
+
+def _property(default: Any, domain: Domain, about: str, title: str = "", **more: Any) -> Any:
+    return field(default=default, metadata={"property": Property(domain, default, title, about, **more)})
+
+
+def _number(
+    default: float, low: float, high: float, about: str, title: str = "", reach: tuple | None = None, **look: Any
 ) -> Any:
-    """A field of the spec. title: how people read it. reach: the range of its knob, narrower than what is allowed, so
-    that most pictures are worth seeing. options: the registry behind its words."""
-    more = {"title": title, "reach": reach, "options": options or {}}
-    return field(default=default, metadata={"domain": domain, "about": about, "door": "all", **more})
+    """A number from `low` to `high`, a whole one where the default is."""
+    return _property(default, Number(low, high, whole=isinstance(default, int), **look), about, title, reach=reach)
 
 
 def _choice(default: str, options: Mapping[str, Entry], about: str, title: str = "") -> Any:
@@ -45,7 +51,7 @@ def _choice(default: str, options: Mapping[str, Entry], about: str, title: str =
 
 
 @dataclass(frozen=True)
-class FieldSpec(Settings):
+class FieldSpec:
     """A random field: from a point of the plane to a colour.
 
     Weights are drawn from `strands` (from `seed` alone where there is none): the sum of the strands' standard draws,
@@ -55,84 +61,69 @@ class FieldSpec(Settings):
         SettingError: a value out of its bounds; the message says which and what they are.
     """
 
-    seed: int = _property(7, Number(0, LAST_SEED, whole=True), "seed of everything that is drawn")
+    seed: int = _number(7, 0, LAST_SEED, "seed of everything that is drawn")
     topology: str = _choice("mlp", TOPOLOGIES, "how the layers are wired")
-    width: int = _property(
-        32, Number(1, 256, whole=True), "neurons of a layer or node", "Neurons of a layer", reach=(4, 64)
-    )
-    depth: int = _property(4, Number(1, 16, whole=True), "hidden layers", "Layers", reach=(1, 8))
-    nodes: int = _property(10, Number(2, 32, whole=True), "nodes of a random graph", reach=(2, 20))
-    neighbours: int = _property(4, Number(2, 8, 2, whole=True), "neighbours of a node in the ring (k)", "Neighbours, k")
-    rewiring: float = _property(0.75, Number(0, 1), "chance that an edge is rewired (p)", "Rewiring, p")
+    width: int = _number(32, 1, 256, "neurons of a layer or node", "Neurons of a layer", (4, 64))
+    depth: int = _number(4, 1, 16, "hidden layers", "Layers", (1, 8))
+    nodes: int = _number(10, 2, 32, "nodes of a random graph", reach=(2, 20))
+    neighbours: int = _number(4, 2, 8, "neighbours of a node in the ring (k)", "Neighbours, k", step=2)
+    rewiring: float = _number(0.75, 0, 1, "chance that an edge is rewired (p)", "Rewiring, p")
     activations: tuple[str, ...] = _property(
         ("bump", "tanh", "sin", "tanh"),
-        Words(("random", *ACTIVATIONS), 32),
+        Words(32, ("random", *ACTIVATIONS)),
         "activation of each layer or node, repeated in turn",
     )
     operations: tuple[str, ...] = _property(
-        ("random",), Words(("random", *OPERATIONS), 32), "operation of each node of a random graph"
+        ("random",), Words(32, ("random", *OPERATIONS)), "operation of each node of a random graph"
     )
-    norm: str = _choice(
-        "none", {"none": Entry("none"), "layer": Entry("across a layer")}, "normalisation across the neurons of a point"
-    )
+    norm: str = _choice("none", NORMS, "normalisation across the neurons of a point")
     initialisation: str = _choice("normal", INITIALISATIONS, "law of the weights")
-    mean: float = _property(0.0, Number(-4, 4), "mean of normal weights, times 1/sqrt(fan-in)", reach=(-0.5, 0.5))
-    std: float = _property(
-        1.6, Number(0.01, 8), "spread of normal weights, times 1/sqrt(fan-in)", "Spread of weights", reach=(0.6, 2.2)
+    mean: float = _number(0.0, -4, 4, "mean of normal weights, times 1/sqrt(fan-in)", reach=(-0.5, 0.5))
+    std: float = _number(
+        1.6, 0.01, 8, "spread of normal weights, times 1/sqrt(fan-in)", "Spread of weights", (0.6, 2.2)
     )
-    low: float = _property(
-        -2.5, Number(-8, 8), "least uniform weight, times 1/sqrt(fan-in)", "Least weight", reach=(-4, 0)
-    )
-    high: float = _property(
-        2.5, Number(-8, 8), "greatest uniform weight, times 1/sqrt(fan-in)", "Greatest weight", reach=(0, 4)
-    )
-    bias: float = _property(1.0, Number(0, 4), "spread of the biases", "Spread of biases", reach=(0, 2))
-    omega: float = _property(6.0, Number(0.5, 60), "frequency of a SIREN's first layer", reach=(1, 12))
+    low: float = _number(-2.5, -8, 8, "least uniform weight, times 1/sqrt(fan-in)", "Least weight", (-4, 0))
+    high: float = _number(2.5, -8, 8, "greatest uniform weight, times 1/sqrt(fan-in)", "Greatest weight", (0, 4))
+    bias: float = _number(1.0, 0, 4, "spread of the biases", "Spread of biases", (0, 2))
+    omega: float = _number(6.0, 0.5, 60, "frequency of a SIREN's first layer", reach=(1, 12))
     inputs: tuple[str, ...] = _property(
-        ("x", "y", "r"), Words(tuple(INPUTS), len(INPUTS)), "what the network sees of a point", options=INPUTS
+        ("x", "y", "r"), Words(len(INPUTS), tuple(INPUTS)), "what the network sees of a point", options=INPUTS
     )
-    scale: float = _property(
-        1.8, Number(0.01, 50, log=True), "scale of the coordinates: more is busier", "Busyness", reach=(0.3, 5)
-    )
-    frequency: float = _property(
-        1.0, Number(0.1, 16), "periods of the periodic inputs over the picture", "Waves across", reach=(0.2, 5)
+    scale: float = _number(1.8, 0.01, 50, "scale of the coordinates: more is busier", "Busyness", (0.3, 5), log=True)
+    frequency: float = _number(
+        1.0, 0.1, 16, "periods of the periodic inputs over the picture", "Waves across", (0.2, 5)
     )
     symmetry: str = _choice("none", SYMMETRIES, "symmetry by folding the plane")
-    order: int = _property(
-        5, Number(1, 24, whole=True), "order of a rotation, tiles across for a tiling", "Order of the symmetry",
-        reach=(1, 8),
-    )  # fmt: skip
-    fourier: int = _property(
-        0, Number(0, 64, whole=True), "Fourier features (pairs of sine and cosine)", "Fourier features", reach=(0, 16)
+    order: int = _number(5, 1, 24, "order of a rotation, tiles across for a tiling", "Order of the symmetry", (1, 8))
+    fourier: int = _number(0, 0, 64, "Fourier features (pairs of sine and cosine)", "Fourier features", (0, 16))
+    fourier_sigma: float = _number(
+        0.6, 0.01, 16, "spread of their frequencies, periods per unit", "Their spread", (0.1, 1.5)
     )
-    fourier_sigma: float = _property(
-        0.6, Number(0.01, 16), "spread of their frequencies, periods per unit", "Their spread", reach=(0.1, 1.5)
-    )
-    latent: tuple[float, ...] = _property((), Numbers(-8, 8, 64), "latent vector")
-    latent_scale: float = _property(
-        1.0, Number(0, 8), "weight of the latent vector", "Weight of the latent vector", reach=(0, 3)
-    )
+    latent: tuple[float, ...] = _property((), Numbers(64, -8, 8), "latent vector")
+    latent_scale: float = _number(1.0, 0, 8, "weight of the latent vector", "Weight of the latent vector", (0, 3))
     colour: str = _choice("palette", COLOURS, "colour space of the output", "Colour space")
     palette: tuple[str, ...] = _property(("dusk",), Palette(), "a palette's name, or its colours")
-    cycles: float = _property(
-        1.5, Number(0.1, 12), "times that the palette is run through", "Runs through the palette", reach=(0.5, 5)
-    )
-    relief: float = _property(0.35, Number(0, 1), "light and shade over the palette")
-    contrast: float = _property(1.0, Number(0.05, 8), "contrast of the tone mapping", reach=(0.4, 3))
-    brightness: float = _property(0.0, Number(-2, 2), "brightness of the tone mapping", reach=(-1, 1))
-    saturation: float = _property(1.0, Number(0, 2), "saturation: 0 is gray")
+    cycles: float = _number(1.5, 0.1, 12, "times that the palette is run through", "Runs through the palette", (0.5, 5))
+    relief: float = _number(0.35, 0, 1, "light and shade over the palette")
+    contrast: float = _number(1.0, 0.05, 8, "contrast of the tone mapping", reach=(0.4, 3))
+    brightness: float = _number(0.0, -2, 2, "brightness of the tone mapping", reach=(-1, 1))
+    saturation: float = _number(1.0, 0, 2, "saturation: 0 is gray")
     strands: tuple[tuple[int, float], ...] = _property(
         (), Strands(), "blend of seeds that makes the weights", "Blend of seeds"
     )
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        for name, found in PROPERTIES.items():
+            object.__setattr__(self, name, found.domain.check(label(name), getattr(self, name)))
         if self.low > self.high:
             raise SettingError("Low must not be above high; exchange them.")
         if self.neighbours % 2:
             raise SettingError("Neighbours must be even (half of them on each side); choose 2, 4, 6 or 8.")
         if len(set(self.inputs)) < len(self.inputs):
             raise SettingError("Inputs must name each input once.")
+
+    def replace(self, **changes: Any) -> Self:
+        return dataclasses.replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
         """Every field and the format's version, ready for json.dumps."""
@@ -153,37 +144,24 @@ class FieldSpec(Settings):
             raise UserError("The version of this field cannot be read; choose a recipe that Atelier saved.")
         if version > FORMAT:
             raise UserError(f"This field was saved by a newer Atelier (format {version}); update Atelier to read it.")
-        known = {spec.name for spec in fields(cls)}
-        odd = sorted(str(name) for name in values.keys() - known)
-        if odd:
+        if odd := sorted(str(name) for name in values.keys() - PROPERTIES.keys()):
             raise UserError(f"A field has no property {odd[0][:40]!r}; remove it from the recipe.")
         try:
             return cls(**{name: _tuples(value) for name, value in values.items()})
         except (OverflowError, RecursionError):
             raise UserError("A value of this field is far out of bounds; choose a recipe that Atelier saved.") from None
 
-    @classmethod
-    def controls(cls) -> dict[str, Control]:
-        """A control for every property that may be left open (None): what an address or a command line can ask for."""
-        return {
-            spec.name: Control(
-                Auto(spec.metadata["domain"]),
-                title=spec.metadata["title"] or label(spec.name),
-                about=spec.metadata["about"],
-            )
-            for spec in fields(cls)
-        }
-
     def used(self) -> list[str]:
         """The properties that do something in this field."""
-        registries = {name: known for name in vars(self) if (known := _options(name))}
-        words = [(name, word) for name in registries for word in _as_tuple(getattr(self, name))]
-        chosen = {use for name, word in words for use in registries[name][word].uses}
-        dependent = {use for known in registries.values() for entry in known.values() for use in entry.uses}
-        dependent |= {"fourier_sigma", "latent_scale"}
-        chosen |= {"fourier_sigma"} if self.fourier else set()
+        chosen = {"fourier_sigma"} if self.fourier else set()
         chosen |= {"latent_scale"} if self.latent else set()
-        return [spec.name for spec in fields(self) if spec.name not in dependent or spec.name in chosen]
+        dependent = {"fourier_sigma", "latent_scale"}
+        for name, found in PROPERTIES.items():
+            value = getattr(self, name)
+            words = value if isinstance(value, tuple) else (value,)
+            dependent |= {use for entry in found.options.values() for use in entry.uses}
+            chosen |= {use for word, entry in found.options.items() if word in words for use in entry.uses}
+        return [name for name in PROPERTIES if name not in dependent or name in chosen]
 
     def weight_strands(self) -> tuple[tuple[int, float], ...]:
         """The strands of the weights, with the default of the seed alone written out."""
@@ -199,6 +177,10 @@ class FieldSpec(Settings):
         colours = "own colours" if colours.startswith("#") else colours
         kinds = [*(INPUTS[name] for name in self.inputs), SYMMETRIES[self.symmetry], TOPOLOGIES[self.topology]]
         return f"{colours[:1].upper()}{colours[1:]} {next((kind.noun for kind in kinds if kind.noun), 'picture')}"
+
+
+PROPERTIES: dict[str, Property] = {each.name: each.metadata["property"] for each in dataclasses.fields(FieldSpec)}
+"""Every property of a field with its default, its bounds and what people read about it."""
 
 
 def blend(first: FieldSpec, second: FieldSpec, t: float) -> tuple[tuple[int, float], ...]:
@@ -220,19 +202,10 @@ def strand_length(pairs: Iterable[tuple[int, float]]) -> float:
 
 def trim(pairs: Iterable[tuple[int, float]], length: float) -> tuple[tuple[int, float], ...]:
     """The largest strands, as many as a spec may have, scaled to `length`."""
-    most = FieldSpec.domain("strands").longest
+    most = PROPERTIES["strands"].domain.longest
     kept = sorted(pairs, key=lambda pair: (-abs(pair[1]), pair[0]))[:most]
     factor = length / max(strand_length(kept), 1e-9)
     return tuple((seed, max(-4.0, min(4.0, round(amount * factor, 6)))) for seed, amount in kept)
-
-
-def _options(name: str) -> Mapping[str, Entry]:
-    """The registry behind a property, empty where it has none."""
-    return FieldSpec.__dataclass_fields__[name].metadata["options"]
-
-
-def _as_tuple(value: Any) -> tuple:
-    return value if isinstance(value, tuple) else (value,)
 
 
 def _tuples(value: Any) -> Any:

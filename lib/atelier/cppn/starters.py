@@ -7,9 +7,9 @@ from typing import Any
 
 from atelier.animation import ENDINGS, FPS
 from atelier.cppn.catalogue import PATHS, STYLES, WALKS
-from atelier.cppn.domains import Auto, Numbers, Sides
+from atelier.cppn.domains import Numbers, Sides
 from atelier.cppn.recipe import Recipe, from_token, read
-from atelier.cppn.spec import FieldSpec
+from atelier.cppn.spec import PROPERTIES
 from atelier.cppn.styles import fitting_surprise
 from atelier.errors import UserError
 from atelier.settings import Choice, Control, Number, Text
@@ -66,16 +66,19 @@ class Token(Text):
 def begin_options() -> dict[str, Control]:
     """What an address or a command line can ask for to begin with, as `begin` takes it."""
     styles = {name: entry.title for name, entry in STYLES.items()}
+    open_ones = {
+        "style": Control(Choice(tuple(styles)), about="style of a surprise", words=styles),
+        "zoom": Control(Number(1e-6, 1e12, log=True), about="magnification"),
+        "pan": Control(Numbers(2, -1e6, 1e6, exact=True), about="centre x,y of the picture"),
+        **PROPERTIES,
+    }
     return {
         "picture": Control(Choice(tuple(STARTERS)), "Night lightning", about="chosen picture to begin with"),
         "field": Control(Token(), "", about="address token of a picture"),
         "recipe": Control(
             Text(), "", about="recipe to begin with: a recipe.json, or a PNG that Atelier saved", door="command"
         ),
-        "style": Control(Auto(Choice(tuple(styles))), about="style of a surprise", words=styles),
-        "zoom": Control(Auto(Number(1e-6, 1e12, log=True)), about="magnification"),
-        "pan": Control(Auto(Numbers(-1e6, 1e6, 2, exact=True)), about="centre x,y of the picture"),
-        **FieldSpec.controls(),
+        **{name: control.left_open() for name, control in open_ones.items()},
     }
 
 
@@ -86,7 +89,7 @@ def file_options() -> dict[str, Control]:
         "supersample": Control(
             Number(1, 8, 1, whole=True), 1, "Samples along a pixel", "samples along the side of a pixel"
         ),
-        "grid": Control(Auto(Sides(16)), about="also a grid of siblings, columns x rows"),
+        "grid": Control(Sides(16), about="also a grid of siblings, columns x rows"),
         "animate": Control(Choice(("none", *WALKS)), "none", about="also a looping animation"),
     }
     return {name: replace(control, door="command") for name, control in found.items()}
@@ -136,7 +139,7 @@ def begin(
     elif field:
         found = from_token(field)
     elif given or style:
-        seed = given.get("seed", FieldSpec.default("seed"))
+        seed = given.get("seed", PROPERTIES["seed"].default)
         found = Recipe(fitting_surprise(seed, style, given.get("topology")))
     else:
         found = starter(picture)

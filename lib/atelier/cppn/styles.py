@@ -1,9 +1,9 @@
-"""Surprises: styles that a random spec is drawn from, other colours for a picture, and how far a child may fall.
+"""Surprises: styles that a random spec is drawn from, other colours for a picture, and how much a child may differ.
 
 A style is a region of specs that was tuned by eye; inside of it everything is drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,125 +11,114 @@ from atelier.cppn import draws
 from atelier.cppn.catalogue import PALETTES, STYLES, SURPRISE_PALETTES, SURPRISE_STYLES
 from atelier.cppn.domains import LAST_SEED
 from atelier.cppn.spec import FieldSpec
-from atelier.settings import Choice, Number, Settings, Switch, setting
+from atelier.settings import Choice, Number
+
+Draw = Callable[[int, str], Any]
+"""From a seed and a label to a value."""
 
 
-def silk(seed: int) -> dict[str, Any]:
-    """Folded cloth: a perceptron of bumps and saturated layers."""
-    return {
-        "topology": draws.choice(seed, "topology", ("mlp", "conv", "dense")),
-        "activations": draws.choice(
-            seed, "activations", (("bump", "tanh"), ("bump", "tanh", "sin", "tanh"), ("sin", "tanh", "tanh"))
-        ),
-        "depth": draws.integer(seed, "depth", 3, 7),
-        "std": _tenth(seed, "std", 1.4, 1.9),
-        "scale": _tenth(seed, "scale", 1.4, 2.8),
-    }
+def _one(*options: Any) -> Draw:
+    return lambda seed, label: draws.choice(seed, label, options)
 
 
-def agate(seed: int) -> dict[str, Any]:
-    """Layers of stone: a smooth field under a palette that is run through many times."""
-    return {
-        "topology": draws.choice(seed, "topology", ("mlp", "residual", "dense")),
-        "activations": draws.choice(seed, "activations", (("sin", "tanh"), ("tanh", "sin"), ("sin", "bump"))),
-        "depth": draws.integer(seed, "depth", 3, 6),
-        "std": _tenth(seed, "std", 1.1, 1.5),
-        "scale": _tenth(seed, "scale", 1.0, 2.0),
-        "cycles": _tenth(seed, "cycles", 2.5, 6.0),
-        "relief": _tenth(seed, "relief", 0.1, 0.4),
-    }
+def _whole(low: int, high: int) -> Draw:
+    """From `low` to `high` - 1."""
+    return lambda seed, label: draws.integer(seed, label, low, high)
 
 
-def small_world(seed: int) -> dict[str, Any]:
-    """A random graph whose nodes have different activations."""
-    return {
+def _tenth(low: float, high: float) -> Draw:
+    return lambda seed, label: round(draws.number(seed, label, low, high), 1)
+
+
+_STYLES: dict[str, dict[str, Any]] = {
+    "silk": {
+        "topology": _one("mlp", "conv", "dense"),
+        "activations": _one(("bump", "tanh"), ("bump", "tanh", "sin", "tanh"), ("sin", "tanh", "tanh")),
+        "depth": _whole(3, 7),
+        "std": _tenth(1.4, 1.9),
+        "scale": _tenth(1.4, 2.8),
+    },
+    "agate": {
+        "topology": _one("mlp", "residual", "dense"),
+        "activations": _one(("sin", "tanh"), ("tanh", "sin"), ("sin", "bump")),
+        "depth": _whole(3, 6),
+        "std": _tenth(1.1, 1.5),
+        "scale": _tenth(1.0, 2.0),
+        "cycles": _tenth(2.5, 6.0),
+        "relief": _tenth(0.1, 0.4),
+    },
+    "small world": {
         "topology": "watts_strogatz",
-        "nodes": draws.integer(seed, "nodes", 7, 15),
-        "neighbours": draws.choice(seed, "neighbours", (2, 4, 4)),
-        "rewiring": _tenth(seed, "rewiring", 0.3, 1.0),
-        "activations": draws.choice(
-            seed, "activations", (("random",), ("sin", "tanh", "gaussian"), ("bump", "triangle", "tanh"))
-        ),
-        "std": _tenth(seed, "std", 1.1, 1.5),
-        "scale": _tenth(seed, "scale", 1.5, 2.5),
-    }
-
-
-def rosette(seed: int) -> dict[str, Any]:
-    """Windows and flowers: a kaleidoscope over a rich field."""
-    return {
-        "topology": draws.choice(seed, "topology", ("mlp", "watts_strogatz", "dense")),
+        "nodes": _whole(7, 15),
+        "neighbours": _one(2, 4, 4),
+        "rewiring": _tenth(0.3, 1.0),
+        "activations": _one(("random",), ("sin", "tanh", "gaussian"), ("bump", "triangle", "tanh")),
+        "std": _tenth(1.1, 1.5),
+        "scale": _tenth(1.5, 2.5),
+    },
+    "rosette": {
+        "topology": _one("mlp", "watts_strogatz", "dense"),
         "nodes": 9,
         "activations": ("sin", "tanh", "bump"),
         "operations": ("linear",),
         "symmetry": "kaleidoscope",
-        "order": draws.integer(seed, "order", 3, 11),
-        "std": _tenth(seed, "std", 1.2, 1.6),
-        "scale": _tenth(seed, "scale", 2.0, 3.5),
-    }
-
-
-def tiles(seed: int) -> dict[str, Any]:
-    """Ornament: mirrored tiles."""
-    return {
-        "activations": draws.choice(seed, "activations", (("tanh", "sin"), ("bump", "tanh"))),
+        "order": _whole(3, 11),
+        "std": _tenth(1.2, 1.6),
+        "scale": _tenth(2.0, 3.5),
+    },
+    "tiles": {
+        "activations": _one(("tanh", "sin"), ("bump", "tanh")),
         "inputs": ("x", "y", "r"),
         "symmetry": "tiling",
-        "order": draws.integer(seed, "order", 2, 5),
-        "std": _tenth(seed, "std", 1.3, 1.6),
-        "scale": _tenth(seed, "scale", 1.5, 2.5),
-        "cycles": _tenth(seed, "cycles", 1.5, 3.0),
-    }
-
-
-def whirlpool(seed: int) -> dict[str, Any]:
-    """A spiral that a zoom by two leaves as it was, for ever."""
-    return {
-        "inputs": draws.choice(seed, "inputs", (("spiral",), ("spiral", "theta"))),
-        "activations": draws.choice(seed, "activations", (("tanh", "sin"), ("bump", "tanh", "sin"))),
-        "depth": draws.integer(seed, "depth", 3, 6),
-        "std": _tenth(seed, "std", 1.2, 1.6),
-    }
-
-
-def marble(seed: int) -> dict[str, Any]:
-    """Veins: Fourier features of a few low frequencies, bent by a small network."""
-    return {
+        "order": _whole(2, 5),
+        "std": _tenth(1.3, 1.6),
+        "scale": _tenth(1.5, 2.5),
+        "cycles": _tenth(1.5, 3.0),
+    },
+    "whirlpool": {
+        "inputs": _one(("spiral",), ("spiral", "theta")),
+        "activations": _one(("tanh", "sin"), ("bump", "tanh", "sin")),
+        "depth": _whole(3, 6),
+        "std": _tenth(1.2, 1.6),
+    },
+    "marble": {
         "inputs": ("x", "y"),
-        "fourier": draws.integer(seed, "fourier", 4, 12),
-        "fourier_sigma": _tenth(seed, "fourier_sigma", 0.3, 0.6),
-        "activations": draws.choice(seed, "activations", (("bump", "tanh"), ("tanh", "bump"), ("triangle", "tanh"))),
-        "depth": draws.integer(seed, "depth", 3, 6),
-        "std": _tenth(seed, "std", 1.1, 1.5),
-        "cycles": _tenth(seed, "cycles", 1.0, 3.0),
-    }
-
-
-def siren_song(seed: int) -> dict[str, Any]:
-    """Sines of sines."""
-    return {
+        "fourier": _whole(4, 12),
+        "fourier_sigma": _tenth(0.3, 0.6),
+        "activations": _one(("bump", "tanh"), ("tanh", "bump"), ("triangle", "tanh")),
+        "depth": _whole(3, 6),
+        "std": _tenth(1.1, 1.5),
+        "cycles": _tenth(1.0, 3.0),
+    },
+    "siren song": {
         "topology": "siren",
         "activations": ("sin",),
         "initialisation": "siren",
-        "omega": _tenth(seed, "omega", 5.0, 11.0),
-        "depth": draws.integer(seed, "depth", 3, 5),
-        "cycles": _tenth(seed, "cycles", 1.5, 4.0),
-    }
+        "omega": _tenth(5.0, 11.0),
+        "depth": _whole(3, 5),
+        "cycles": _tenth(1.5, 4.0),
+    },
+}
+"""Style to properties: a value, or a draw, whose label is the property's name."""
 
 
 @dataclass(frozen=True)
-class Mutation(Settings):
-    """How far a child may fall from its parent.
+class Mutation:
+    """How much a child may differ from its parent.
 
-    strength: 0 changes nothing, 0.2 is a tweak, 1 an overhaul. The switches say what may change.
+    Raises:
+        SettingError: a strength out of bounds.
     """
 
-    strength: float = setting(0.35, Number(0, 1, 0.01), "from tweak to overhaul")
-    weights: bool = setting(True, Switch(), "change the weights")
-    activations: bool = setting(True, Switch(), "change activations")
-    structure: bool = setting(True, Switch(), "change width, depth, topology, symmetry")
-    latent: bool = setting(True, Switch(), "move the latent vector")
-    colours: bool = setting(True, Switch(), "change the colours")
+    strength: float = 0.35  # 0 changes nothing, 0.2 is a tweak, 1 an overhaul
+    weights: bool = True
+    activations: bool = True
+    structure: bool = True  # width, depth, topology, symmetry
+    latent: bool = True
+    colours: bool = True
+
+    def __post_init__(self) -> None:
+        Number(0, 1).check("Strength", self.strength)
 
 
 def surprise(seed: int, style: str | None = None) -> FieldSpec:
@@ -139,13 +128,12 @@ def surprise(seed: int, style: str | None = None) -> FieldSpec:
         SettingError: no such style.
     """
     name = style or draws.choice(seed, "style", SURPRISE_STYLES)
-    Choice(tuple(STYLES)).check("The style", name)
-    drawn = globals()[name.replace(" ", "_")](seed)
-    return FieldSpec(**{"seed": seed, **_colours(seed, SURPRISE_PALETTES), **drawn})
+    drawn = _STYLES[Choice(tuple(STYLES)).check("The style", name)]
+    return FieldSpec(**{"seed": seed, **_colours(seed, SURPRISE_PALETTES), **_drawn(seed, drawn)})
 
 
 def fitting_surprise(seed: int, style: str | None, topology: str | None) -> FieldSpec:
-    """A surprise, of a style that goes with the topology where one is asked for."""
+    """A surprise; without a style it has one that goes with the topology, if a topology is given."""
     if style or not topology:
         return surprise(seed, style)
     fitting = [name for name in dict.fromkeys(SURPRISE_STYLES) if surprise(seed, name).topology == topology]
@@ -171,16 +159,14 @@ def new_seed(seed: int, label: str) -> int:
     return draws.integer(seed, label, 0, LAST_SEED)
 
 
+def _drawn(seed: int, properties: dict[str, Any]) -> dict[str, Any]:
+    return {name: draw(seed, name) if callable(draw) else draw for name, draw in properties.items()}
+
+
 def _colours(seed: int, palettes: Sequence[str]) -> dict[str, Any]:
     if draws.number(seed, "colour space") < 0.12:
-        return {"colour": "oklab", "cycles": _tenth(seed, "cycles", 1.4, 3.0)}
-    return {
-        "colour": "palette",
-        "palette": (draws.choice(seed, "palette", palettes),),
-        "cycles": _tenth(seed, "cycles", 1.0, 2.4),
-        "relief": _tenth(seed, "relief", 0.2, 0.6),
-    }
-
-
-def _tenth(seed: int, label: str, low: float, high: float) -> float:
-    return round(draws.number(seed, label, low, high), 1)
+        return _drawn(seed, {"colour": "oklab", "cycles": _tenth(1.4, 3.0)})
+    palette = (draws.choice(seed, "palette", palettes),)
+    return _drawn(
+        seed, {"colour": "palette", "palette": palette, "cycles": _tenth(1.0, 2.4), "relief": _tenth(0.2, 0.6)}
+    )

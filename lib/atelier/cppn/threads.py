@@ -1,14 +1,13 @@
 """The threads that render: torch works on one core in each of them.
 
-The operations of a field are small: they lose more to waking other cores than they gain, and far more on a
-busy machine. And a result that never depends on how work was split is the same bit for bit on any number of
-cores.
+The operations of a field are small: they lose more to waking other cores than they gain, and far more on a busy
+machine. And a result that never depends on how work was split is bit-exact on any number of cores.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
@@ -29,16 +28,14 @@ def on_one_core(task: Callable[[], R]) -> R:
 
 def in_order(task: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R]]:
     """(item, task(item)) in order, a few ahead at a time; closing the iterator drops what has not begun."""
-    waiting: deque[tuple[T, Future]] = deque()
+    left, waiting = deque(items), deque()
     try:
-        for item in items:
-            waiting.append((item, _pool().submit(task, item)))
-            if len(waiting) > 2 * cores():
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
+        while left or waiting:
+            while left and len(waiting) <= 2 * cores():
+                item = left.popleft()
+                waiting.append((item, _pool().submit(task, item)))
+            item, future = waiting.popleft()
+            yield item, future.result()
     finally:
         for _, future in waiting:
             future.cancel()

@@ -4,6 +4,7 @@ Every topology is a list of nodes in order of evaluation. One evaluator runs the
 all, and the activations of every node come for free.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from atelier.cppn import draws
@@ -33,44 +34,25 @@ class Node:
     branches: bool = True
 
 
-def mlp(spec: FieldSpec) -> list[Node]:
-    """A perceptron; x, y, r, … and the latent vector have branches of their own, summed (Ha, "Generating
-    abstract patterns with TensorFlow", 2016)."""
-    return _chain(spec)
-
-
-def conv(spec: FieldSpec) -> list[Node]:
-    """A stack of 1x1 convolutions: all inputs are the channels of one first layer."""
-    return _chain(spec, branches=False)
-
-
-def residual(spec: FieldSpec) -> list[Node]:
-    """Each layer adds to the one before: h_k + act(W h_k) (He et al., 2016)."""
-    return _chain(spec, operation="residual")
-
-
-def siren(spec: FieldSpec) -> list[Node]:
-    """Sines by convention (Sitzmann et al., 2020, section 3.2); the first layer runs at frequency omega."""
+def _chain(spec: FieldSpec, operation: str = "linear", branches: bool = True, gain: float = 1.0) -> list[Node]:
+    """Layers in a row."""
     names = activation_names(spec, spec.depth)
-    sources = [(INPUT,)] + [(f"layer {i}",) for i in range(1, spec.depth)]
-    gains = [spec.omega] + [1.0] * (spec.depth - 1)
-    return [Node(f"layer {i + 1}", sources[i], names[i], gain=gains[i], branches=False) for i in range(spec.depth)]
+    first = Node("layer 1", (INPUT,), names[0], gain=gain, branches=branches)
+    return [first, *(Node(f"layer {i + 1}", (f"layer {i}",), names[i], operation) for i in range(1, spec.depth))]
 
 
-def dense(spec: FieldSpec) -> list[Node]:
+def _dense(spec: FieldSpec) -> list[Node]:
     """Each layer sees the inputs and every layer before it (Huang et al., 2017)."""
     names = activation_names(spec, spec.depth)
     before = [INPUT] + [f"layer {i + 1}" for i in range(spec.depth)]
     return [Node(f"layer {i + 1}", tuple(before[: i + 1]), names[i]) for i in range(spec.depth)]
 
 
-def watts_strogatz(spec: FieldSpec) -> list[Node]:
+def _watts_strogatz(spec: FieldSpec) -> list[Node]:
     """A small-world graph (Watts & Strogatz, 1998; as a network: Xie et al., "Exploring randomly wired neural
     networks", 2019): edges run from the lower to the higher number, nodes without a predecessor read the
     input, and every node has an operation and an activation of its own."""
-    edges = small_world(spec)
-    names = activation_names(spec, spec.nodes)
-    nodes = []
+    edges, names, nodes = small_world(spec), activation_names(spec, spec.nodes), []
     for i in range(spec.nodes):
         sources = tuple(f"node {a + 1}" for a, b in edges if b == i)
         operation = _drawn(spec, spec.operations, i, "operation", RANDOM_OPERATIONS)
@@ -78,10 +60,25 @@ def watts_strogatz(spec: FieldSpec) -> list[Node]:
     return nodes
 
 
+WIRINGS: dict[str, Callable[[FieldSpec], list[Node]]] = {
+    # x, y, r, … and the latent vector have branches of their own, summed (Ha, "Generating abstract patterns with
+    # TensorFlow", 2016)
+    "mlp": _chain,
+    # 1x1 convolutions: all inputs are the channels of one first layer
+    "conv": lambda spec: _chain(spec, branches=False),
+    # h_k + act(W h_k) (He et al., 2016)
+    "residual": lambda spec: _chain(spec, "residual"),
+    # sines by convention, the first layer at frequency omega (Sitzmann et al., 2020, section 3.2)
+    "siren": lambda spec: _chain(spec, branches=False, gain=spec.omega),
+    "dense": _dense,
+    "watts_strogatz": _watts_strogatz,
+}
+
+
 def plan(spec: FieldSpec) -> list[Node]:
     """The nodes of a spec in order of evaluation, the output ("output", the colour channels) last; it reads
     every node that no other node reads, so that each one reaches the picture."""
-    nodes = globals()[spec.topology](spec)
+    nodes = WIRINGS[spec.topology](spec)
     read = {source for node in nodes for source in node.sources}
     leaves = tuple(node.name for node in nodes if node.name not in read)
     return [*nodes, Node("output", leaves, "identity")]
@@ -103,10 +100,14 @@ def fan_in(spec: FieldSpec, node: Node) -> dict[str, int]:
     return sizes
 
 
+def rows(spec: FieldSpec, node: Node) -> int:
+    """Values of a node at a point."""
+    return COLOURS[spec.colour].size if node.name == "output" else spec.width
+
+
 def work(spec: FieldSpec) -> int:
     """Multiplications that one point needs, and draws that the weights need: what a field costs."""
-    sizes = [(node, sum(fan_in(spec, node).values())) for node in plan(spec)]
-    weights = sum((COLOURS[spec.colour].size if node.name == "output" else spec.width) * size for node, size in sizes)
+    weights = sum(rows(spec, node) * sum(fan_in(spec, node).values()) for node in plan(spec))
     return weights * max(1, len(spec.strands))
 
 
@@ -139,8 +140,7 @@ def activation_of(spec: FieldSpec, node: str) -> tuple[str, str]:
 
 def with_activation(spec: FieldSpec, node: str, activation: str) -> FieldSpec:
     """`spec` with the activation of one node (by its name) changed and all others as they are."""
-    nodes = plan(spec)[:-1]
-    names = [activation if known.name == node else known.activation for known in nodes]
+    names = (activation if known.name == node else known.activation for known in plan(spec)[:-1])
     return spec.replace(activations=tuple(names))
 
 
@@ -150,25 +150,18 @@ def small_world(spec: FieldSpec) -> list[tuple[int, int]]:
     A rewired edge keeps one end and finds a new other end that it is not yet joined to.
     """
     n, reach = spec.nodes, min(spec.neighbours // 2, max((spec.nodes - 1) // 2, 1))
-    edges = {_edge(i, (i + j) % n) for i in range(n) for j in range(1, reach + 1)}
+
+    def edge(a: int, b: int) -> tuple[int, int]:
+        return min(a, b), max(a, b)
+
+    edges = {edge(i, (i + j) % n) for i in range(n) for j in range(1, reach + 1)}
     for a, b in sorted(edges):
         if draws.number(spec.seed, f"rewire {a} {b}") < spec.rewiring:
-            free = [c for c in range(n) if c != a and _edge(a, c) not in edges]
+            free = [c for c in range(n) if c != a and edge(a, c) not in edges]
             if free:
                 edges.remove((a, b))
-                edges.add(_edge(a, draws.choice(spec.seed, f"target {a} {b}", free)))
+                edges.add(edge(a, draws.choice(spec.seed, f"target {a} {b}", free)))
     return sorted(edges)
-
-
-def _edge(a: int, b: int) -> tuple[int, int]:
-    return (a, b) if a < b else (b, a)
-
-
-def _chain(spec: FieldSpec, operation: str = "linear", branches: bool = True) -> list[Node]:
-    names = activation_names(spec, spec.depth)
-    first = Node("layer 1", (INPUT,), names[0], branches=branches)
-    rest = [Node(f"layer {i + 1}", (f"layer {i}",), names[i], operation) for i in range(1, spec.depth)]
-    return [first, *rest]
 
 
 def _drawn(spec: FieldSpec, words: tuple[str, ...], i: int, label: str, pool: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from atelier import animation, drawing
 from atelier.cppn.catalogue import PATHS, WALKS
 from atelier.cppn.recipe import Recipe, from_token
 from atelier.cppn.rendering import picture
-from atelier.cppn.spec import FieldSpec, blend
+from atelier.cppn.spec import PROPERTIES, blend
 from atelier.cppn.styles import draw_latent, new_seed
 from atelier.errors import UserError
 from atelier.fields.plane import Window, check_size
@@ -67,44 +67,32 @@ def frame_at(walk: Walk, index: int, frames: int, size: tuple[int, int], *, supe
     return Frame(index, frames, recipe, picture(recipe.spec, recipe.window, size, supersample=supersample))
 
 
-EASINGS: dict[str, Callable[[float], float]] = {
-    "linear": lambda t: t,
-    "smooth": lambda t: t * t * (3 - 2 * t),
-    "sine": lambda t: (1 - math.cos(math.pi * t)) / 2,
-    "expo": lambda t: t * t * t * (t * (6 * t - 15) + 10),
-}
-"""From 0 to 1 in [0, 1], each flat at its ends except linear."""
-
-
-def latent_walk(recipe: Recipe, keys: Sequence[Sequence[float]], path: str = "spline", easing: str = "linear") -> Walk:
+def latent_walk(recipe: Recipe, keys: Sequence[Sequence[float]], path: str = "spline") -> Walk:
     """A closed walk of the latent vector through `keys`, with all else as it is.
 
     path: "lerp" straight from key to key; "slerp" on great circles (Shoemake 1985), the length interpolated
     too; "spline" a closed Catmull-Rom spline; "eight" a figure of eight (Lissajous 1:2) about the first key
-    in the plane of the second and third. The easing acts between keys ("eight": over the loop).
+    in the plane of the second and third.
 
     Raises:
         UserError: fewer than two keys (three for "eight"), of other lengths than the latent vector.
     """
     Choice(tuple(PATHS)).check("The path", path)
-    ease = EASINGS[Choice(tuple(EASINGS)).check("The easing", easing)]
     least = 3 if path == "eight" else 2
     if len(keys) < least:
         raise UserError(f"A walk by {path} needs {least} latent vectors or more; add some.")
-    points = np.array([list(key) for key in keys], np.float64) if _same_length(keys) else np.empty(0)
-    if points.ndim != 2 or points.shape[1] != len(recipe.spec.latent) or not points.shape[1]:
+    if {len(key) for key in keys} != {len(recipe.spec.latent) or None}:
         raise UserError("Each latent vector of a walk must be as long as the field's own, and not empty.")
-    at = _closed_path(points, path, ease)
-    domain = FieldSpec.domain("latent")
+    points, domain = np.array(keys, np.float64), PROPERTIES["latent"].domain
 
     def walk(t: float) -> Recipe:
-        latent = tuple(float(v) for v in np.clip(at(t % 1.0), domain.low, domain.high))
-        return Recipe(recipe.spec.replace(latent=latent), recipe.window)
+        latent = np.clip(_on_path(points, path, t % 1.0), domain.low, domain.high)
+        return Recipe(recipe.spec.replace(latent=tuple(latent.tolist())), recipe.window)
 
     return walk
 
 
-def weight_walk(first: Recipe, second: Recipe, easing: str = "sine") -> Walk:
+def weight_walk(first: Recipe, second: Recipe) -> Walk:
     """There and back through weight space, from one spec to another of the same shape.
 
     Latent vectors of equal length and the numbers of the tone are interpolated too.
@@ -112,44 +100,33 @@ def weight_walk(first: Recipe, second: Recipe, easing: str = "sine") -> Walk:
     Raises:
         UserError: the specs differ in more than weights, latent vector and tone.
     """
-    moving = ("strands", "latent", *_NUMBERS)
-    same = first.spec.replace(**{name: getattr(second.spec, name) for name in moving}, seed=second.spec.seed)
+    moving = ("strands", "latent", "seed", *_NUMBERS)
+    same = first.spec.replace(**{name: getattr(second.spec, name) for name in moving})
     if same != second.spec or len(first.spec.latent) != len(second.spec.latent):
         raise UserError("A walk between two fields needs fields of the same shape; choose parent and child.")
-    ease = EASINGS[Choice(tuple(EASINGS)).check("The easing", easing)]
 
     def walk(t: float) -> Recipe:
-        u = ease(1 - abs(2 * (t % 1.0) - 1))
+        u = _there_and_back(t)
         numbers = {name: _mix(getattr(first.spec, name), getattr(second.spec, name), u) for name in _NUMBERS}
         latent = tuple(_mix(a, b, u) for a, b in zip(first.spec.latent, second.spec.latent, strict=True))
-        strands = blend(first.spec, second.spec, u)
-        spec = first.spec.replace(**numbers, latent=latent, strands=strands)
+        spec = first.spec.replace(**numbers, latent=latent, strands=blend(first.spec, second.spec, u))
         return Recipe(spec, _between(first.window, second.window, u))
 
     return walk
 
 
 _NUMBERS = (
-    "scale",
-    "std",
-    "bias",
-    "cycles",
-    "relief",
-    "contrast",
-    "brightness",
-    "saturation",
-    "latent_scale",
-)
+    "scale", "std", "bias", "cycles", "relief", "contrast", "brightness", "saturation", "latent_scale"
+)  # fmt: skip
 
 
-def window_walk(recipe: Recipe, target: Window, easing: str = "sine") -> Walk:
+def window_walk(recipe: Recipe, target: Window) -> Walk:
     """Zoom and pan to `target` and back: the zoom moves by ratio, and the pan so that the target moves
     evenly over the screen."""
-    ease = EASINGS[Choice(tuple(EASINGS)).check("The easing", easing)]
-    return lambda t: Recipe(recipe.spec, _between(recipe.window, target, ease(1 - abs(2 * (t % 1.0) - 1))))
+    return lambda t: Recipe(recipe.spec, _between(recipe.window, target, _there_and_back(t)))
 
 
-def endless_zoom(recipe: Recipe, octaves: int = 1) -> Walk:
+def endless_zoom(recipe: Recipe) -> Walk:
     """Zoom into the centre without end: a perfect loop for a field whose only inputs are spiral and theta,
     which look the same at every power of two.
 
@@ -159,7 +136,7 @@ def endless_zoom(recipe: Recipe, octaves: int = 1) -> Walk:
     if not _is_self_similar(recipe):
         raise UserError("An endless zoom needs the inputs spiral and theta alone, and no pan; change them.")
     spec, window = recipe.spec, recipe.window
-    return lambda t: Recipe(spec, window.replace(zoom=window.zoom * 2.0 ** (octaves * (t % 1.0))))
+    return lambda t: Recipe(spec, window.replace(zoom=window.zoom * 2.0 ** (t % 1.0)))
 
 
 def walk_for(kind: str, recipe: Recipe, reach: float = 16.0, path: str = "spline") -> Walk:
@@ -231,27 +208,26 @@ def animation_file(
     return animation.encode(ending, shown, fps, count=frames)
 
 
-def _closed_path(points: np.ndarray, path: str, ease: Callable[[float], float]) -> Callable[[float], np.ndarray]:
-    """The point of a closed path at t in [0, 1)."""
+def _on_path(points: np.ndarray, path: str, t: float) -> np.ndarray:
+    """The point at t in [0, 1) of a closed path through points (n, D)."""
+    if path == "eight":
+        turn = 2 * math.pi * t
+        return points[0] + (points[1] - points[0]) * math.sin(turn) + (points[2] - points[0]) * math.sin(2 * turn) / 2
     n = len(points)
+    i = min(int(t * n), n - 1)
+    u = t * n - i
+    before, a, b, after = (points[(i + k) % n] for k in (-1, 0, 1, 2))
+    if path == "spline":
+        slope_a, slope_b = (b - before) / 2, (after - a) / 2
+        bend = (2 * u - 3) * u * u
+        hermite = (1 + bend) * a - bend * b
+        return hermite + u * (1 - u) ** 2 * slope_a - u * u * (1 - u) * slope_b
+    return _slerp(a, b, u) if path == "slerp" else (1 - u) * a + u * b
 
-    def at(t: float) -> np.ndarray:
-        if path == "eight":
-            turn = 2 * math.pi * ease(t)
-            return (
-                points[0] + (points[1] - points[0]) * math.sin(turn) + (points[2] - points[0]) * math.sin(2 * turn) / 2
-            )
-        i = min(int(t * n), n - 1)
-        u = ease(t * n - i)
-        before, a, b, after = (points[(i + k) % n] for k in (-1, 0, 1, 2))
-        if path == "spline":
-            slope_a, slope_b = (b - before) / 2, (after - a) / 2
-            bend = (2 * u - 3) * u * u
-            hermite = (1 + bend) * a - bend * b
-            return hermite + u * (1 - u) ** 2 * slope_a - u * u * (1 - u) * slope_b
-        return _slerp(a, b, u) if path == "slerp" else (1 - u) * a + u * b
 
-    return at
+def _there_and_back(t: float) -> float:
+    """From 0 to 1 at t = 1/2 and back to 0, slow at both ends."""
+    return (1 - math.cos(math.pi * (1 - abs(2 * (t % 1.0) - 1)))) / 2
 
 
 def _slerp(a: np.ndarray, b: np.ndarray, u: float) -> np.ndarray:
@@ -287,7 +263,3 @@ def _is_self_similar(recipe: Recipe) -> bool:
     spec, window = recipe.spec, recipe.window
     similar = set(spec.inputs) <= {"spiral", "theta"} and not spec.fourier and spec.symmetry != "tiling"
     return similar and not window.x and not window.y
-
-
-def _same_length(keys: Sequence[Sequence[float]]) -> bool:
-    return len({len(key) for key in keys}) == 1
