@@ -5,90 +5,75 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from atelier.settings import Choice, Control, Domain, Number
+from atelier.settings import Choice, Control, Number
 
 
 @dataclass(frozen=True)
 class NetworkKind:
-    """A network that can be chosen by name.
+    """A network that can be chosen by name; the function of that name in `fields.networks` builds it.
 
-    Args:
-        title: how people read its name. about: what it is, in one line.
-        builder: the function of `fields.networks` that builds it.
-        options: its options with their defaults, found by tests/benchmarks/tune_networks.py.
-        learning_rate, batch: how it likes to learn.
+    The default options come from tests/benchmarks/tune_networks.py.
     """
 
     title: str
     about: str
-    builder: str
     options: Mapping[str, Any]
     learning_rate: float
     batch: int = 8192
+    bfloat16: bool = False  # whether training may use bfloat16 autocast; sine phases need float32
 
 
 NETWORKS: dict[str, NetworkKind] = {
     "hashgrid": NetworkKind(
         "Hash grid",
         "Learned features at the vertices of grids from coarse to fine, read by a small perceptron.",
-        "hashgrid",
         {"width": 64, "depth": 2, "levels": 5, "table_size": 20, "finest": 256},
-        1e-2,
-        4096,
+        learning_rate=1e-2,
+        batch=4096,
+        bfloat16=True,
     ),
     "relu": NetworkKind(
         "ReLU perceptron",
         "The plain network. It learns broad shapes quickly and fine detail hardly at all.",
-        "perceptron",
         {"width": 128, "depth": 4},
-        1e-3,
-        1024,
+        learning_rate=1e-3,
+        batch=1024,
     ),
-    "siren": NetworkKind(
-        "SIREN", "Sines in place of ReLU.", "siren", {"width": 256, "depth": 3, "frequency": 30.0}, 1e-3
-    ),
+    "siren": NetworkKind("SIREN", "Sines in place of ReLU.", {"width": 256, "depth": 3, "frequency": 30.0}, 1e-3),
     "fourier": NetworkKind(
         "Fourier features",
         "Random waves of the coordinates, then ReLU layers.",
-        "fourier",
         {"width": 256, "depth": 3, "frequency": 10.0},
-        2e-3,
+        learning_rate=2e-3,
+        bfloat16=True,
     ),
     "fourier_siren": NetworkKind(
         "Fourier → SIREN",
         "Random waves of the coordinates, then sine layers.",
-        "fourier_siren",
         {"width": 256, "depth": 2, "frequency": 10.0},
         1e-3,
     ),
     "finer": NetworkKind(
-        "FINER",
-        "Sines whose frequency grows with their input.",
-        "finer",
-        {"width": 256, "depth": 3, "frequency": 30.0},
-        1e-3,
+        "FINER", "Sines whose frequency grows with their input.", {"width": 256, "depth": 3, "frequency": 30.0}, 1e-3
     ),
     "wire": NetworkKind(
         "WIRE",
         "Complex Gabor wavelets: waves under a bell.",
-        "wire",
         {"width": 128, "depth": 2, "frequency": 20.0, "scale": 10.0},
         1e-2,
     ),
-    "gauss": NetworkKind(
-        "Gauss", "Gaussian bumps in place of ReLU.", "gauss", {"width": 256, "depth": 3, "scale": 30.0}, 5e-3
-    ),
+    "gauss": NetworkKind("Gauss", "Gaussian bumps in place of ReLU.", {"width": 256, "depth": 3, "scale": 30.0}, 5e-3),
     "conv": NetworkKind(
         "1×1 convolutions",
         "Convolutions of one pixel on waves of doubling frequency.",
-        "convolution",
         {"width": 128, "depth": 4, "octaves": 7, "norm": "layer"},
-        5e-3,
+        learning_rate=5e-3,
+        bfloat16=True,
     ),
 }
 
 FINALS = {"none": "None: linear", "sigmoid": "Sigmoid", "tanh": "Tanh, moved to [0, 1]"}
-"""What bounds the colours at the end of a network."""
+"""The function that bounds the colours at the end of a network."""
 LOSSES = {"l2": "L2: squared error", "l1": "L1: absolute error", "ssim": "1 − SSIM: local structure"}
 OPTIMISERS = {"adam": "Adam", "adamw": "AdamW: with weight decay", "muon": "Muon on hidden matrices, Adam on the rest"}
 SAMPLINGS = {
@@ -98,41 +83,30 @@ SAMPLINGS = {
 }
 """How the pixels of a step are chosen."""
 
-DOMAINS: dict[str, Number | Choice] = {
-    "width": Number(4, 1024, step=4, whole=True),
-    "depth": Number(1, 12, step=1, whole=True),
-    "frequency": Number(0.1, 200, step=0.1),
-    "scale": Number(0.1, 200, step=0.1),
-    "octaves": Number(1, 12, step=1, whole=True),
-    "norm": Choice(("none", "layer", "batch")),
-    "levels": Number(1, 12, step=1, whole=True),
-    "table_size": Number(6, 23, step=1, whole=True),
-    "finest": Number(2, 8192, step=1, whole=True),
-}
-"""Every option that any network has."""
-
 BUDGET = 0.9
-_FINAL = Control(Choice(tuple(FINALS)), "none", "Final activation", "bounds the colours", words=FINALS)
 _RATE = Number(1e-6, 1, log=True)
 _BUDGET = Control(Number(0.05, 4, step=0.05), BUDGET, "Parameters ÷ values", "hash grid: parameters per picture value")
-_TITLES = {"table_size": "Table size, log₂", "norm": "Normalisation"}
-_ABOUT = {
-    "width": "units in a layer",
-    "depth": "hidden layers",
-    "frequency": "how fast the first waves are",
-    "scale": "how narrow the bumps are",
-    "octaves": "octaves of the positional encoding",
-    "norm": "normalisation between convolutions",
-    "levels": "levels of the grid",
-    "table_size": "log2 of the most entries in a level's table; auto: large enough for the budget",
+_FINAL = Control(Choice(tuple(FINALS)), "none", "Final activation", "bounds the colours", words=FINALS)
+_TABLE = "log2 of the most entries in a level's table; auto: large enough for the budget"
+_ASKED = {
+    "width": Control(Number(4, 1024, step=4, whole=True), about="units in a layer"),
+    "depth": Control(Number(1, 12, step=1, whole=True), about="hidden layers"),
+    "frequency": Control(Number(0.1, 200, step=0.1), about="how fast the first waves are"),
+    "scale": Control(Number(0.1, 200, step=0.1), about="how narrow the bumps are"),
+    "octaves": Control(Number(1, 12, step=1, whole=True), about="octaves of the positional encoding"),
+    "norm": Control(Choice(("none", "layer", "batch")), "layer", "Normalisation", "normalisation between convolutions"),
+    "levels": Control(Number(1, 12, step=1, whole=True), about="levels of the grid"),
+    "table_size": Control(Number(6, 23, step=1, whole=True), None, "Table size, log₂", _TABLE),
 }
+DOMAINS = {name: control.domain for name, control in _ASKED.items()} | {"finest": Number(2, 8192, step=1, whole=True)}
+"""Every option that any network has."""
 
 
-def _control(name: str, default: Any) -> Control:
-    domain: Domain = DOMAINS[name]
-    if default is None and isinstance(domain, Number):
-        domain = dataclasses.replace(domain, optional=True)
-    return Control(domain, default, _TITLES.get(name, ""), _ABOUT[name])
+def _open(control: Control) -> Control:
+    """The control with its value left open, where it is a number without a default."""
+    if control.default is None and isinstance(control.domain, Number):
+        return dataclasses.replace(control, domain=dataclasses.replace(control.domain, optional=True))
+    return control
 
 
 def options_of(network: str) -> dict[str, Control]:
@@ -140,24 +114,22 @@ def options_of(network: str) -> dict[str, Control]:
 
     A hash grid is made as fine as its budget of parameters allows, so `budget` takes the place of `finest`.
     """
-    kind = NETWORKS[network]
-    found = {name: _control(name, default) for name, default in kind.options.items() if name != "finest"}
-    if "finest" in kind.options:
-        found = {"budget": _BUDGET, **found, "table_size": _control("table_size", None)}
+    options = NETWORKS[network].options
+    found = {name: dataclasses.replace(_ASKED[name], default=options[name]) for name in options if name in _ASKED}
+    if "finest" in options:
+        found = {"budget": _BUDGET, **found, "table_size": _open(_ASKED["table_size"])}
     return {**found, "final": _FINAL}
 
 
 def rate_of(network: str) -> dict[str, Control]:
-    """The control of the learning rate, with the network's own default. It can be turned while a run goes on."""
+    """The control of the learning rate, with the network's own default. The rate may change while a run goes on."""
     return {"learning_rate": Control(_RATE, NETWORKS[network].learning_rate, about="learning rate", live=True)}
 
 
 OPTIONS: dict[str, Control] = {
-    "learning_rate": Control(
-        dataclasses.replace(_RATE, optional=True), None, about="learning rate; auto: the network's own"
-    ),
+    "learning_rate": _open(Control(_RATE, about="learning rate; auto: the network's own")),
     "budget": _BUDGET,
-    **{name: _control(name, None if isinstance(DOMAINS[name], Number) else "layer") for name in _ABOUT},
+    **{name: _open(control) for name, control in _ASKED.items()},
     "final": _FINAL,
 }
 """Every option of `options_of` and `rate_of`, for those who do not know the network yet."""

@@ -1,9 +1,8 @@
-"""What a reader takes home from a run: an animation, a comparison, a checkpoint, a large picture."""
+"""Files of a run: an animation, a comparison, a checkpoint, a large picture."""
 
 import io
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +13,14 @@ from atelier import animation, figures
 from atelier.drawing import as_image, captioned, encoded
 from atelier.errors import UserError
 from atelier.fields import networks, rendering
-from atelier.fields.fitting import FitStep, Measure, compared
+from atelier.fields.fitting import FitStep, Measure, compared, rendered
 from atelier.fields.plane import Window, fitted_size
-from atelier.fields.showing import error_picture, network_at, picture_of
+from atelier.fields.showing import error_picture, network_at
 
 GIF_FRAMES = 51
 GIF_SIDE = 320
 GIF_MILLISECONDS = 100
 _LEAST_CURVES = 200
-
-
-@dataclass(frozen=True)
-class Part:
-    """Progress of a file, in [0, 1]; the last part has its bytes."""
-
-    progress: float
-    data: bytes | None = field(default=None, repr=False)
 
 
 def training_gif(step: FitStep) -> Iterator[animation.Written]:
@@ -46,16 +37,52 @@ def training_gif(step: FitStep) -> Iterator[animation.Written]:
     height, width = fitted_size(original.shape[1], original.shape[0], min(GIF_SIDE, max(original.shape[:2])))
 
     def frames() -> Iterator[np.ndarray]:
-        ends = [compared(picture_of(network_at(step, m), original), original) for m in (moments[0], moments[-1])]
-        panel = CurvePanel(*ends, moments[-1].step, max(height, _LEAST_CURVES))
+        ends = [compared(rendered(network_at(step, m), original), original) for m in (moments[0], moments[-1])]
+        curves_until = curve_panel(*ends, moments[-1].step, max(height, _LEAST_CURVES))
         for moment in chosen:
-            now = compared(picture_of(network_at(step, moment), original), original)
+            now = compared(rendered(network_at(step, moment), original), original)
             caption = f"step {moment.step:,} · {now.psnr:.1f} dB"
-            pictures = [_scaled(rendering.to_uint8(p), height, width) for p in (original, now.picture)]
-            yield captioned([*pictures, panel.until(moment.step, now.psnr, now.ssim)], [step.title, caption, ""])
+            images = [as_image(rendering.to_uint8(p)).convert("RGB") for p in (original, now.picture)]
+            small = [np.asarray(image.resize((width, height), Image.Resampling.LANCZOS)) for image in images]
+            yield captioned([*small, curves_until(moment.step, now)], [step.title, caption, ""])
 
     durations = [GIF_MILLISECONDS] * (len(chosen) - 1) + [2000]
     return animation.encode(".gif", frames(), durations=durations, count=len(chosen))
+
+
+def curve_panel(first: Measure, last: Measure, steps: int, height: int) -> Callable[[int, Measure], np.ndarray]:
+    """PSNR and SSIM over `steps` steps as a picture that grows, `height` pixels high; `first` and `last` give the
+    scales.
+
+    Returns:
+        A function that adds the figures at a step and gives the panel, (H, W, 3) uint8.
+    """
+    made, (left,) = figures.figure(height / 100 * 1.25, height / 100)
+    right = left.twinx()
+    right.spines[["top", "left", "bottom"]].set_visible(False)
+    lines = ("psnr", "PSNR, dB", left, figures.COLOURS[0], []), ("ssim", "SSIM", right, figures.COLOURS[1], [])
+    for name, title, ax, colour, _ in lines:
+        low, high = sorted((getattr(first, name), getattr(last, name)))
+        ax.set_xlim(0, steps)
+        ax.set_ylim(low, max(high, low + 1e-3))
+        ax.set_ylabel(title, color=colour)
+        ax.tick_params(labelsize=8)
+    left.set_xlabel("step")
+    base = Image.open(io.BytesIO(figures.png(made, dpi=200, background="white"))).convert("RGB")
+
+    def until(step: int, now: Measure) -> np.ndarray:
+        image = base.copy()
+        draw = ImageDraw.Draw(image)
+        for name, _, ax, colour, points in lines:
+            across, up = ax.transData.transform((step, np.clip(getattr(now, name), *ax.get_ylim())))
+            x, y = 2 * across, image.height - 2 * up  # the base has twice the figure's own 100 dots an inch
+            points.append((x, y))
+            if len(points) > 1:
+                draw.line(points, fill=colour, width=4, joint="curve")
+            draw.ellipse((x - 5, y - 5, x + 5, y + 5), fill=colour)
+        return np.asarray(image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS))
+
+    return until
 
 
 def comparison(step: FitStep) -> bytes:
@@ -77,53 +104,9 @@ def checkpoint(step: FitStep) -> bytes:
         return networks.save(path, step.network, steps=step.step, seconds=step.seconds).read_bytes()
 
 
-def large_picture(network: nn.Module, aspect: float, longer: int) -> Iterator[Part]:
+def large_picture(network: nn.Module, aspect: float, longer: int) -> Iterator[animation.Written]:
     """The whole field at `longer` pixels on its longer side, as PNG. aspect: width ÷ height."""
-    height, width = fitted_size(aspect, 1.0, longer)
-    pixels = None
-    for step in rendering.render_steps(networks.as_field(network), Window(), height, width):
-        pixels = step.pixels
-        yield Part(0.8 * step.progress)
-    yield Part(1.0, encoded(pixels))
-
-
-def _scaled(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    image = as_image(pixels).convert("RGB")
-    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
-
-
-class CurvePanel:
-    """PSNR and SSIM over steps as a picture that grows; the axes are drawn once, for the whole run.
-
-    Args:
-        first, last: figures at the ends of the run, which give the scales. steps: its length. height: in pixels.
-    """
-
-    def __init__(self, first: Measure, last: Measure, steps: int, height: int) -> None:
-        made, (left,) = figures.figure(height / 100 * 1.25, height / 100)
-        right = left.twinx()
-        right.spines[["top", "left", "bottom"]].set_visible(False)
-        self._axes = {"psnr": left, "ssim": right}
-        self._points: dict[str, list[tuple[float, float]]] = {"psnr": [], "ssim": []}
-        for (name, ax), title, colour in zip(self._axes.items(), ("PSNR, dB", "SSIM"), figures.COLOURS, strict=False):
-            low, high = sorted((getattr(first, name), getattr(last, name)))
-            ax.set_xlim(0, steps)
-            ax.set_ylim(low, max(high, low + 1e-3))
-            ax.set_ylabel(title, color=colour)
-            ax.tick_params(labelsize=8)
-        left.set_xlabel("step")
-        self._base = Image.open(io.BytesIO(figures.png(made, dpi=200, background="white"))).convert("RGB")
-
-    def until(self, step: int, psnr: float, ssim: float) -> np.ndarray:
-        """The panel with the curves up to a step, to which the given figures belong."""
-        image = self._base.copy()
-        draw = ImageDraw.Draw(image)
-        for (name, ax), value, colour in zip(self._axes.items(), (psnr, ssim), figures.COLOURS, strict=False):
-            points = self._points[name]
-            across, up = ax.transData.transform((step, np.clip(value, *ax.get_ylim())))
-            x, y = 2 * across, image.height - 2 * up  # the base has twice the figure's own 100 dots an inch
-            points.append((x, y))
-            if len(points) > 1:
-                draw.line(points, fill=colour, width=4, joint="curve")
-            draw.ellipse((x - 5, y - 5, x + 5, y + 5), fill=colour)
-        return np.asarray(image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS))
+    field = networks.as_field(network)
+    for step in rendering.render_steps(field, Window(), *fitted_size(aspect, 1.0, longer)):
+        yield animation.Written(4 * step.step, 5 * step.total)  # the last fifth is for the encoding
+    yield animation.Written(1, 1, encoded(step.pixels))

@@ -1,6 +1,5 @@
 """Fitting a coordinate network to a picture, as an iterator of steps."""
 
-import contextlib
 import copy
 import functools
 import math
@@ -10,16 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from atelier.data.pictures import Picture
-from atelier.devices import best_device, has_fast_bfloat16
+from atelier.devices import autocast, best_device, has_fast_bfloat16
 from atelier.errors import UserError
-from atelier.fields.catalogue import LOSSES, NETWORKS, OPTIMISERS, SAMPLINGS
+from atelier.fields.catalogue import LOSSES, NETWORKS, OPTIMISERS, SAMPLINGS, NetworkKind
 from atelier.fields.history import MOMENT_BYTES, History
 from atelier.fields.metrics import psnr_of, ssim
-from atelier.fields.networks import Field, ForeignNetwork, as_field, pixels_of
-from atelier.fields.plane import Window, mesh
+from atelier.fields.networks import CoordinateNetwork, Field, as_field, pixels_of
+from atelier.fields.plane import mesh, whole
 from atelier.fields.rendering import evaluate
 from atelier.optimisers import Muon
 from atelier.settings import Choice, Number
@@ -32,7 +31,9 @@ _FINAL_RATE = 0.01
 _SSIM_CROP = 96
 _PREPARED_BYTES = 192 << 20
 _WARMUP = 200
-_RATE, _BATCH = 1e-3, 8192  # for a network that is not of the catalogue
+_FOREIGN = NetworkKind("A network of your own", "", {}, learning_rate=1e-3)
+# β₂ = 0.99 and a tiny ε suit grids, whose vertices see few gradients (Instant-NGP, §4); the others do not mind.
+_ADAM = {"betas": (0.9, 0.99), "eps": 1e-15, "fused": True}
 
 
 class FitError(UserError):
@@ -52,36 +53,26 @@ class Measure:
 
 @dataclass(frozen=True)
 class FitStep:
-    """One step of a run.
-
-    Args:
-        loss: of its batch. seconds: of training so far, drawing and measuring excluded.
-        learning_rate: used in this step. progress: in [0, 1].
-        picture: what is learned, (H, W, C) in [0, 1]; title: what it is called.
-        history: the run's curves and moments so far.
-        total: the end of the run in words ("of 3,000 steps"). note: a few words on where the network comes from.
-        trained: the network that is being trained; it changes with the next step.
-        seen: (H, W) bool, the pixels to learn from, or None for all.
-    """
+    """One step of a run."""
 
     step: int
-    loss: float
-    seconds: float
-    learning_rate: float
-    progress: float
-    picture: Tensor = field(repr=False)
-    history: History = field(repr=False)
-    trained: Field = field(repr=False)
-    seen: Tensor | None = field(default=None, repr=False)
-    title: str = ""
-    total: str = ""
-    note: str = ""
+    loss: float  # of this step's batch
+    seconds: float  # of training so far, drawing and measuring excluded
+    learning_rate: float  # used in this step
+    progress: float  # in [0, 1]
+    picture: Tensor = field(repr=False)  # to learn, (H, W, C) in [0, 1]
+    history: History = field(repr=False)  # the run's curves and moments so far
+    trained: Field = field(repr=False)  # the network that is being trained; it changes with the next step
+    seen: Tensor | None = field(default=None, repr=False)  # (H, W) bool, the pixels to learn from, or None for all
+    title: str = ""  # of the picture
+    total: str = ""  # the end of the run in words ("of 3,000 steps")
+    note: str = ""  # a few words on where the network comes from
 
     @functools.cached_property
     def network(self) -> nn.Module:
-        """A copy of the network as it is when this is first asked for: ask before the run goes on."""
+        """A copy of the network as it is at the first access: ask before the run goes on."""
         own = copy.deepcopy(self.trained).cpu().eval()
-        return own.module if isinstance(own, ForeignNetwork) else own
+        return own if isinstance(own, CoordinateNetwork) else own.module
 
     def render(self) -> Tensor:
         """The field now, at the size of the picture: (H, W, C) in [0, 1] on the CPU."""
@@ -129,9 +120,9 @@ def fit(
     Args:
         network: any module that maps places (N, 2) in [-1, 1]² to colours (N, C), nominally in [0, 1].
         picture: a Picture, or (H, W, C) in [0, 1].
-        steps: where the run ends. seconds: of training, to end by the clock instead. The rate decays along the same
+        steps: length of the run. seconds: of training, to end by the clock instead. The rate decays along the same
             clock, so only a run that is bounded by steps comes out the same each time.
-        learning_rate: a number, or a function that is asked at every step; by default the network's own.
+        learning_rate: a number, or a function that is called at every step; by default the network's own.
         batch: pixels a step, by default the network's own.
         loss, optimiser, sampling: names of LOSSES, OPTIMISERS, SAMPLINGS ("error": EVOS, arXiv 2412.10153, simplified).
         decay: lower the rate along a cosine to a hundredth.
@@ -155,51 +146,49 @@ def fit(
         )
     as_field(network, pixels.shape[-1])
     own = as_field(copy.deepcopy(network)).to(best_device())
-    spec = getattr(network, "spec", None)
-    kind = NETWORKS[spec.network] if spec else None
-    rate_now = _asked(learning_rate if learning_rate is not None else kind.learning_rate if kind else _RATE)
-    batch = Number(1, 10**9, whole=True).check("Batch", batch or (kind.batch if kind else _BATCH))
+    kind = NETWORKS[network.spec.network] if isinstance(network, CoordinateNetwork) else _FOREIGN
+    rate = kind.learning_rate if learning_rate is None else learning_rate
+    batch = Number(1, 10**9, whole=True).check("Batch", batch or kind.batch)
     # Adam's first steps are too large for a network that has learned already.
     warmup = _WARMUP if getattr(network, "past", None) else 0
 
     picture = pixels.to(own.device)
-    generator = torch.Generator().manual_seed(seed)
+    generator = Generator().manual_seed(seed)
     seen = held_in(picture, seed) if held_out else None
-    loss_of = _loss(own, picture, seen, loss, sampling, batch, generator)
+    if loss == "ssim":
+        losses = _ssim_losses(own, picture, generator)
+    else:
+        losses = _BATCHES[sampling](own, picture, seen, batch, _POINTWISE[loss], generator)
+    precision = "auto" if own.allows_bfloat16 and loss != "ssim" else "float32"
     optimisers = _optimisers(own, optimiser)
-    autocast = _autocast(own, loss)
     history = History(memory)
     total = f"of {steps:,} steps" if seconds is None else f"steps in {seconds:g} s"
 
     spent, step, progress = 0.0, 0, 0.0
     while progress < 1:
         begin = clock()
-        rate = rate_now() * (_cosine(progress) if decay else 1.0) * min(1.0, (step + 1) / (warmup + 1))
+        base = rate() if callable(rate) else rate
+        rate_now = base * (_cosine(progress) if decay else 1.0) * min(1.0, (step + 1) / (warmup + 1))
         own.train()
-        with autocast():
-            value = loss_of()
-        _update(optimisers, value, rate)
+        with autocast(own.device, precision):
+            value = next(losses)
+        _update(optimisers, value, rate_now)
         value = value.item()
         step += 1
         spent += clock() - begin
         if not math.isfinite(value):
             raise FitError(
-                f"The loss is no longer a number at step {step:,}: a learning rate of {rate_now():g} is too "
+                f"The loss is no longer a number at step {step:,}: a learning rate of {base:g} is too "
                 "much here; start again with a tenth of it."
             )
         progress = min(1.0, step / steps if seconds is None else spent / seconds)
         history.offer(own, step, spent, value, last=progress == 1)
-        yield FitStep(step, value, spent, rate, progress, pixels, history, own, seen, title, total)
+        yield FitStep(step, value, spent, rate_now, progress, pixels, history, own, seen, title, total)
 
 
-def _asked(rate: float | Callable[[], float]) -> Callable[[], float]:
-    return rate if callable(rate) else lambda: rate
-
-
-def rendered(network: Field, picture: Tensor) -> Tensor:
-    """The field at the size of `picture` (H, W, C), in [0, 1] on the CPU."""
-    network.eval()
-    return evaluate(network, *Window().axes(*picture.shape[:2]))
+def rendered(network: nn.Module, picture: Tensor) -> Tensor:
+    """What a network draws at the size of `picture` (H, W, C), in [0, 1] on the CPU."""
+    return evaluate(as_field(network).eval(), *whole(*picture.shape[:2]))
 
 
 def compared(now: Tensor, picture: Tensor, seen: Tensor | None = None) -> Measure:
@@ -212,9 +201,8 @@ def compared(now: Tensor, picture: Tensor, seen: Tensor | None = None) -> Measur
 
 def held_in(picture: Tensor, seed: int) -> Tensor:
     """The random half of the pixels to learn from: (H, W) bool, the same for the same seed."""
-    generator = torch.Generator().manual_seed(seed)
     height, width = picture.shape[:2]
-    order = torch.randperm(height * width, generator=generator).view(height, width)
+    order = torch.randperm(height * width, generator=Generator().manual_seed(seed)).view(height, width)
     return (order < height * width // 2).to(picture.device)
 
 
@@ -233,115 +221,67 @@ def _update(optimisers: list[torch.optim.Optimizer], loss: Tensor, rate: float) 
         optimiser.step()
 
 
-def _autocast(network: Field, loss: str) -> Callable[[], Any]:
-    kind = network.device.type
-    if network.allows_bfloat16 and has_fast_bfloat16(kind) and loss != "ssim":
-        return functools.partial(torch.autocast, kind, torch.bfloat16)
-    return contextlib.nullcontext
-
-
-# β₂ = 0.99 and a tiny ε suit grids, whose vertices see few gradients (Instant-NGP, §4); the others do not mind.
-_ADAM = {"betas": (0.9, 0.99), "eps": 1e-15}
-
-
 def _optimisers(network: Field, name: str) -> list[torch.optim.Optimizer]:
     """Optimisers over all parameters. Muon takes hidden matrices only, Adam the rest (Jordan et al. 2024)."""
     hidden = network.hidden_matrices() if name == "muon" else []
     taken = {id(p) for p in hidden}
-    others = [p for p in network.parameters() if id(p) not in taken]
     kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
-    optimisers: list[torch.optim.Optimizer] = [kind(others, fused=True, **_ADAM)]
-    if hidden:
-        optimisers.append(Muon(hidden, bfloat16=has_fast_bfloat16(network.device.type)))
-    return optimisers
+    adam = kind([p for p in network.parameters() if id(p) not in taken], **_ADAM)
+    return [adam, Muon(hidden, bfloat16=has_fast_bfloat16(network.device.type))] if hidden else [adam]
 
 
-def _loss(
-    network: Field,
-    picture: Tensor,
-    seen: Tensor | None,
-    loss: str,
-    sampling: str,
-    batch: int,
-    generator: torch.Generator,
-) -> Callable[[], Tensor]:
-    """A function that draws the next batch and gives its loss."""
-    if loss == "ssim":
-        return _ssim_loss(network, picture, generator)
-    draw = {"lattice": _lattice, "uniform": _uniform, "error": _error_driven}[sampling]
-    return draw(network, picture, seen, batch, _POINTWISE[loss], generator)
+# Each of these gives the losses of one batch after another.
 
 
-def _lattice(network, picture, seen, batch, pointwise, generator) -> Callable[[], Tensor]:
+def _lattice(network, picture, seen, batch, pointwise, generator) -> Iterator[Tensor]:
     """Regular sub-grids: every pixel once in each round, memory in order, and separable interpolation."""
     height, width, channels = picture.shape
-    ys, xs = (axis.float() for axis in Window().axes(height, width))
+    ys, xs = whole(height, width)
     stride = max(1, min(round(math.sqrt(height * width / batch)), height, width))
-    cosets = [(top, left) for top in range(stride) for left in range(stride)]
-    kept: dict[tuple[int, int], tuple[Any, Tensor, Tensor | None]] = {}
+    kept: dict[int, tuple[Any, Tensor, Tensor | None]] = {}
     room = _PREPARED_BYTES
 
-    def prepared(top: int, left: int) -> tuple[Any, Tensor, Tensor | None]:
-        nonlocal room
-        if (top, left) in kept:
-            return kept[top, left]
-        part = (slice(top, None, stride), slice(left, None, stride))
-        target = picture[part].reshape(-1, channels)
-        mask = None if seen is None else seen[part].reshape(-1)
-        made = network.prepare(ys[part[0]], xs[part[1]]), target, mask
-        size = _bytes_of(made)
-        if size <= room:
-            room -= size
-            kept[top, left] = made
-        return made
+    def sub_grid(index: int) -> tuple[Any, Tensor, Tensor | None]:
+        rows, columns = (slice(offset, None, stride) for offset in divmod(index, stride))
+        mask = None if seen is None else seen[rows, columns].reshape(-1)
+        return network.prepare(ys[rows], xs[columns]), picture[rows, columns].reshape(-1, channels), mask
 
-    def order() -> Iterator[tuple[int, int]]:
-        while True:
-            for index in torch.randperm(len(cosets), generator=generator).tolist():
-                yield cosets[index]
-
-    turns = order()
-
-    def loss() -> Tensor:
-        plan, target, mask = prepared(*next(turns))
-        error = pointwise(network.on_grid(plan), target)
-        return error.mean() if mask is None else error[mask].mean()
-
-    return loss
+    while True:
+        for index in torch.randperm(stride**2, generator=generator).tolist():
+            part = kept.get(index) or sub_grid(index)
+            if index not in kept and (size := _bytes_of(part)) <= room:
+                kept[index] = part
+                room -= size
+            plan, target, mask = part
+            error = pointwise(network.on_grid(plan), target)
+            yield error.mean() if mask is None else error[mask].mean()
 
 
-def _bytes_of(made: Any) -> int:
+def _bytes_of(part: Any) -> int:
     """Memory of all tensors in nested tuples and lists."""
-    if isinstance(made, Tensor):
-        return made.nbytes
-    return sum(map(_bytes_of, made)) if isinstance(made, tuple | list) else 0
+    if isinstance(part, Tensor):
+        return part.nbytes
+    return sum(map(_bytes_of, part)) if isinstance(part, tuple | list) else 0
 
 
 def _points(picture: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
     """Coordinates (N, 2) and colours (N, C) of the pixels to learn from."""
     height, width, channels = picture.shape
-    coords = mesh(*Window().axes(height, width)).float().to(picture.device)
-    colours = picture.reshape(-1, channels)
-    if seen is None:
-        return coords, colours
-    return coords[seen.flatten()], colours[seen.flatten()]
+    coords, colours = mesh(*whole(height, width)).to(picture.device), picture.reshape(-1, channels)
+    return (coords, colours) if seen is None else (coords[seen.flatten()], colours[seen.flatten()])
 
 
-def _uniform(network, picture, seen, batch, pointwise, generator) -> Callable[[], Tensor]:
+def _uniform(network, picture, seen, batch, pointwise, generator) -> Iterator[Tensor]:
     coords, colours = _points(picture, seen)
-
-    def loss() -> Tensor:
+    while True:
         index = torch.randint(len(coords), (batch,), generator=generator).to(coords.device)
-        return pointwise(network(coords[index]), colours[index]).mean()
-
-    return loss
+        yield pointwise(network(coords[index]), colours[index]).mean()
 
 
-def _error_driven(network, picture, seen, batch, pointwise, generator) -> Callable[[], Tensor]:
+def _error_driven(network, picture, seen, batch, pointwise, generator) -> Iterator[Tensor]:
     coords, colours = _points(picture, seen)
     known = torch.ones(len(coords))  # last known error of each pixel; all alike before the first visit
-
-    def loss() -> Tensor:
+    while True:
         anywhere = torch.randint(len(coords), (batch // 2,), generator=generator)
         ladder = known.cumsum(0)
         hard = torch.searchsorted(ladder, torch.rand(batch - batch // 2, generator=generator) * ladder[-1])
@@ -349,22 +289,20 @@ def _error_driven(network, picture, seen, batch, pointwise, generator) -> Callab
         here = index.to(coords.device)
         error = pointwise(network(coords[here]), colours[here])
         known[index] = error.detach().float().mean(-1).cpu()
-        return error.mean()
-
-    return loss
+        yield error.mean()
 
 
-def _ssim_loss(network, picture, generator) -> Callable[[], Tensor]:
-    """1 - SSIM of a random crop."""
+_BATCHES = {"lattice": _lattice, "uniform": _uniform, "error": _error_driven}
+
+
+def _ssim_losses(network: Field, picture: Tensor, generator: Generator) -> Iterator[Tensor]:
+    """1 - SSIM of random crops."""
     height, width, _ = picture.shape
-    ys, xs = (axis.float() for axis in Window().axes(height, width))
+    ys, xs = whole(height, width)
     rows, columns = min(_SSIM_CROP, height), min(_SSIM_CROP, width)
-
-    def loss() -> Tensor:
+    while True:
         top = int(torch.randint(height - rows + 1, (), generator=generator))
         left = int(torch.randint(width - columns + 1, (), generator=generator))
-        part = (slice(top, top + rows), slice(left, left + columns))
+        part = slice(top, top + rows), slice(left, left + columns)
         colours = network.on_grid(network.prepare(ys[part[0]], xs[part[1]]))
-        return 1 - ssim(colours.view(rows, columns, -1), picture[part])
-
-    return loss
+        yield 1 - ssim(colours.view(rows, columns, -1), picture[part])

@@ -35,7 +35,7 @@ class Moment:
 
 
 class History:
-    """What a run remembers.
+    """The curves and the moments of a run.
 
     Attributes:
         curves: step, seconds, loss, psnr and ssim of every measurement, each a list.
@@ -57,7 +57,7 @@ class History:
                 self.curves[name].append(value)
 
     def offer(self, network: nn.Module, step: int, seconds: float, loss: float, last: bool = False) -> None:
-        """Consider the network as it is now."""
+        """Keep the network as it is now, if it differs enough from the last moment."""
         if not self._most_bytes:
             return
         old = loss if self._smooth is None else self._smooth
@@ -66,23 +66,16 @@ class History:
         before = self.moments[-1] if self.moments else None
         if before and not last and level < before.level + _GAP and step < before.step * _GROWTH:
             return
-        weights = {name: _half(tensor) for name, tensor in network.state_dict().items()}
+        weights = {
+            name: tensor.detach().to("cpu", torch.float16 if tensor.is_floating_point() else tensor.dtype, copy=True)
+            for name, tensor in network.state_dict().items()
+        }
         self.moments.append(Moment(step, seconds, level, weights))
-        while len(self.moments) > 2 and (
-            len(self.moments) > MOST_MOMENTS or len(self.moments) * self.moments[-1].bytes > self._most_bytes
-        ):
-            del self.moments[self._least()]
+        most = min(MOST_MOMENTS, self._most_bytes // self.moments[-1].bytes)
+        while len(self.moments) > max(2, most):
+            del self.moments[min(range(1, len(self.moments) - 1), key=self._span)]
 
-    def _least(self) -> int:
-        """The moment between the first and the last whose neighbours are most alike, in quality and in time."""
-
-        def span(k: int) -> float:
-            before, after = self.moments[k - 1], self.moments[k + 1]
-            return abs(after.level - before.level) + 2 * math.log(after.step / before.step)
-
-        return min(range(1, len(self.moments) - 1), key=span)
-
-
-def _half(tensor: Tensor) -> Tensor:
-    kind = torch.float16 if tensor.is_floating_point() else tensor.dtype
-    return tensor.detach().to("cpu", kind, copy=True)
+    def _span(self, k: int) -> float:
+        """How much the neighbours of a moment differ, in quality and in time."""
+        before, after = self.moments[k - 1], self.moments[k + 1]
+        return abs(after.level - before.level) + 2 * math.log(after.step / before.step)

@@ -1,8 +1,8 @@
 """How alike two pictures are. Pictures are (H, W, C) float32 in [0, 1]."""
 
+import bisect
 import io
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -73,28 +73,15 @@ def radial_spectrum(picture: Tensor) -> tuple[Tensor, Tensor]:
     return torch.arange(1, longer // 2 + 1), (total / count)[1:].float()
 
 
-@dataclass(frozen=True)
-class JpegRival:
-    """A JPEG of a picture: its quality setting, its size in bytes, its PSNR in dB."""
-
-    quality: int
-    size: int
-    psnr: float
-
-
-def jpeg_of_size(picture: Tensor, size: int) -> JpegRival:
-    """The best JPEG of `picture` (H, W, C) of at most `size` bytes, or the smallest there is."""
+def jpeg_of_size(picture: Tensor, size: int) -> tuple[int, float]:
+    """The best JPEG of `picture` (H, W, C) of at most `size` bytes, or the smallest there is: bytes, PSNR in dB."""
     image = as_image((picture * 255).round().to(torch.uint8).numpy())
-    low, high = 1, 101
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if len(_jpeg(image, middle)) <= size else (low, middle)
-    data = _jpeg(image, low)
+
+    def jpeg(quality: int) -> bytes:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
+        return buffer.getvalue()
+
+    data = jpeg(1 + bisect.bisect_right(range(2, 101), size, key=lambda quality: len(jpeg(quality))))
     back = torch.from_numpy(np.array(Image.open(io.BytesIO(data)), dtype=np.float32) / 255)
-    return JpegRival(low, len(data), psnr(back.view(picture.shape), picture))
-
-
-def _jpeg(image: Image.Image, quality: int) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
-    return buffer.getvalue()
+    return len(data), psnr(back.view(picture.shape), picture)

@@ -1,30 +1,33 @@
 """Coordinate networks: (x, y) -> colour.
 
-Every network is the same chain, coordinates -> encoding -> layers -> colour, and shows what passes at each station.
-To add one, write a function that builds it and one line in `catalogue.NETWORKS`.
+Every network is the same chain, coordinates -> encoding -> layers -> colour, and shows the values at each station.
+To add one, write a function that builds it and an entry of the same name in `catalogue.NETWORKS`.
 """
 
+import bisect
 import dataclasses
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from atelier import checkpoints
 from atelier.data.pictures import Picture
 from atelier.errors import UserError
-from atelier.fields.catalogue import BUDGET, DOMAINS, NETWORKS, OPTIONS
-from atelier.fields.encodings import Encoding, GaussianFourier, HashGrid, Identity, PositionalEncoding, grid_shapes
+from atelier.fields.catalogue import BUDGET, DOMAINS, FINALS, NETWORKS, OPTIONS
+from atelier.fields.encodings import Encoding, GaussianFourier, HashGrid, PositionalEncoding, grid_shapes
 from atelier.fields.plane import mesh
 from atelier.settings import Choice, Number, label
 
 KIND = "coordinate network"
+_PER_LEVEL = 2
 _FINALS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x,
     "sigmoid": torch.sigmoid,
@@ -32,72 +35,8 @@ _FINALS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class CoordinateNetwork(nn.Module):
-    """Coordinates (N, 2) in [-1, 1]² -> colours (N, C), nominally in [0, 1] and not clamped.
-
-    Args:
-        encoding: the first station.
-        layers: the hidden layers, each a module that maps (N, F) to (N, F').
-        head: the last, linear one.
-        final: a name of `catalogue.FINALS`.
-        allows_bfloat16: whether training may run under bfloat16 autocast (sine phases must not).
-
-    Attributes:
-        spec: what it was built from, None if by hand. past: what its checkpoint told of its training.
-    """
-
-    spec: "NetworkSpec | None" = None
-    past: Mapping[str, Any] = {}
-
-    def __init__(
-        self, encoding: Encoding, layers: list[nn.Module], head: nn.Module, final: str, allows_bfloat16: bool
-    ) -> None:
-        super().__init__()
-        self.encoding = encoding
-        self.layers = nn.ModuleList(layers)
-        self.head = head
-        self.final = final
-        self.allows_bfloat16 = allows_bfloat16
-
-    def forward(self, coords: Tensor) -> Tensor:
-        return self.decode(self.encoding(coords))
-
-    def prepare(self, ys: Tensor, xs: Tensor) -> Any:
-        """What can be computed once for a grid of pixels; see `on_grid`."""
-        return self.encoding.prepare(ys.to(self.device), xs.to(self.device))
-
-    def on_grid(self, prepared: Any) -> Tensor:
-        """Colours (H·W, C) of a prepared grid."""
-        return self.decode(self.encoding.encode(prepared))
-
-    def decode(self, features: Tensor) -> Tensor:
-        for layer in self.layers:
-            features = layer(features)
-        return _FINALS[self.final](self.head(features).float())
-
-    def stages(self, ys: Tensor, xs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Name and values (H·W, F) of every station on the way, for a grid of points."""
-        yield "coordinates", mesh(ys, xs)
-        features = self.encoding.encode(self.prepare(ys, xs))
-        if not isinstance(self.encoding, Identity):
-            yield "encoding", features
-        for number, layer in enumerate(self.layers, 1):
-            features = layer(features)
-            yield f"layer {number}", _real(features)
-        yield "colour", _FINALS[self.final](self.head(features).float())
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
-
-    def hidden_matrices(self) -> list[nn.Parameter]:
-        """The 2-D weights between hidden layers, which Muon may take."""
-        first = 1 if isinstance(self.encoding, Identity) else 0
-        return [p for layer in self.layers[first:] for p in layer.parameters() if p.ndim == 2]
-
-
-class ForeignNetwork(nn.Module):
-    """Any module (N, 2) -> (N, C) with the ways in that `CoordinateNetwork` has."""
+class Field(nn.Module):
+    """Any module that maps coordinates (N, 2) to colours (N, C), with the methods that fitting and drawing need."""
 
     allows_bfloat16 = False
 
@@ -108,14 +47,17 @@ class ForeignNetwork(nn.Module):
     def forward(self, coords: Tensor) -> Tensor:
         return self.module(coords).float()
 
-    def prepare(self, ys: Tensor, xs: Tensor) -> Tensor:
+    def prepare(self, ys: Tensor, xs: Tensor) -> Any:
+        """What can be computed once for a grid of points, ys (H,) × xs (W,); see `on_grid`."""
         return mesh(ys, xs).to(self.device)
 
-    def on_grid(self, prepared: Tensor) -> Tensor:
+    def on_grid(self, prepared: Any) -> Tensor:
+        """Colours (H·W, C) of a prepared grid."""
         return self(prepared)
 
     def stages(self, ys: Tensor, xs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """The coordinates, the output (N, F) of each child of the module, the colours."""
+        """Name and values (H·W, F) of every station on a grid: here the coordinates, the outputs of the module's
+        children, the colours."""
         coords = self.prepare(ys, xs)
         found: dict[str, Tensor] = {"coordinates": coords}
 
@@ -124,8 +66,8 @@ class ForeignNetwork(nn.Module):
                 found[name] = _real(output)
 
         hooks = [
-            child.register_forward_hook(lambda _, __, output, name=name: note(name, output))
-            for name, child in ((f"{key} {type(child).__name__}", child) for key, child in self.module.named_children())
+            child.register_forward_hook(lambda own, _, output, key=key: note(f"{key} {type(own).__name__}", output))
+            for key, child in self.module.named_children()
         ]
         try:
             colours = self(coords)
@@ -140,19 +82,74 @@ class ForeignNetwork(nn.Module):
         return next(self.parameters()).device
 
     def hidden_matrices(self) -> list[nn.Parameter]:
+        """The 2-D weights between hidden layers, which Muon may take."""
         return [p for p in self.parameters() if p.ndim == 2][1:-1]
 
 
-Field = CoordinateNetwork | ForeignNetwork
+class CoordinateNetwork(Field):
+    """Coordinates (N, 2) in [-1, 1]² -> colours (N, C), nominally in [0, 1] and not clamped.
+
+    Args:
+        encoding: the first station.
+        layers: the hidden layers, each a module that maps (N, F) to (N, F').
+        head: the last, linear one.
+        spec: the description that it is built from.
+
+    Attributes:
+        past: what its checkpoint says of its training.
+    """
+
+    past: Mapping[str, Any] = {}
+
+    def __init__(self, encoding: Encoding, layers: list[nn.Module], head: nn.Module, spec: "NetworkSpec") -> None:
+        nn.Module.__init__(self)
+        self.encoding = encoding
+        self.layers = nn.ModuleList(layers)
+        self.head = head
+        self.spec = spec
+        self.allows_bfloat16 = NETWORKS[spec.network].bfloat16
+
+    def forward(self, coords: Tensor) -> Tensor:
+        return self._decode(self.encoding(coords))
+
+    def prepare(self, ys: Tensor, xs: Tensor) -> Any:
+        return self.encoding.prepare(ys.to(self.device), xs.to(self.device))
+
+    def on_grid(self, prepared: Any) -> Tensor:
+        return self._decode(self.encoding.encode(prepared))
+
+    def _decode(self, features: Tensor) -> Tensor:
+        for layer in self.layers:
+            features = layer(features)
+        return _FINALS[self.spec.final](self.head(features).float())
+
+    def stages(self, ys: Tensor, xs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Name and values (H·W, F) of every station on a grid, complex ones as real and imaginary parts."""
+        yield "coordinates", mesh(ys, xs)
+        features = self.encoding.encode(self.prepare(ys, xs))
+        if not self._is_plain:
+            yield "encoding", features
+        for number, layer in enumerate(self.layers, 1):
+            features = layer(features)
+            yield f"layer {number}", _real(features)
+        yield "colour", _FINALS[self.spec.final](self.head(features).float())
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the first layer takes the coordinates themselves."""
+        return type(self.encoding) is Encoding
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        return [p for layer in self.layers[self._is_plain :] for p in layer.parameters() if p.ndim == 2]
 
 
 def as_field(network: nn.Module, channels: int | None = None) -> Field:
-    """The network with the ways in that fitting and drawing need; given `channels`, it is tried first.
+    """The network with the methods that fitting and drawing need; given `channels`, it is tried first.
 
     Raises:
         UserError: it has no parameters, or does not map (N, 2) to (N, channels).
     """
-    field = network if isinstance(network, Field) else ForeignNetwork(network)
+    field = network if isinstance(network, Field) else Field(network)
     if channels is None:
         return field
     if not isinstance(network, nn.Module) or not list(network.parameters()):
@@ -186,35 +183,6 @@ class Activated(nn.Module):
         return self.function(self.linear(x))
 
 
-class Sine(nn.Module):
-    """sin(ω₀(Wx + b)) with the weights of SIREN (Sitzmann et al. 2020, arXiv 2006.09661, §3.2), and PyTorch's default
-    biases, as in the authors' code."""
-
-    def __init__(self, n_in: int, n_out: int, omega: float, first: bool, generator: torch.Generator) -> None:
-        super().__init__()
-        self.omega = omega
-        self.linear = _linear(n_in, n_out, generator, 1 / n_in if first else math.sqrt(6 / n_in) / omega)
-        _default_bias(self.linear, generator)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.sin(self.omega * self.linear(x))
-
-
-class FinerSine(Sine):
-    """sin(ω₀(|z| + 1)z), z = Wx + b: a frequency that varies with the input, biases in ±k for the first layer
-    (FINER, Liu et al. 2024, arXiv 2312.02434, §3.2; k = 1 as in the authors' code for pictures)."""
-
-    def __init__(self, n_in: int, n_out: int, omega: float, first: bool, generator: torch.Generator) -> None:
-        super().__init__(n_in, n_out, omega, first, generator)
-        if first:
-            with torch.no_grad():
-                self.linear.bias.copy_(_uniform((n_out,), 1.0, generator))
-
-    def forward(self, x: Tensor) -> Tensor:
-        z = self.linear(x)
-        return torch.sin(self.omega * (z.abs().detach() + 1) * z)
-
-
 class Gabor(nn.Module):
     """exp(jω₀z - |s₀z|²), z = Wx + b complex (WIRE, Saragadam et al. 2023, arXiv 2301.05187, eq. 5).
 
@@ -222,12 +190,10 @@ class Gabor(nn.Module):
     weights, too; the authors' code makes it real, but saved networks hold both parts.
     """
 
-    def __init__(self, n_in: int, n_out: int, omega: float, scale: float, generator: torch.Generator) -> None:
+    def __init__(self, n_in: int, n_out: int, omega: float, scale: float, g: Generator) -> None:
         super().__init__()
         self.omega, self.scale = omega, scale
-        bound = 1 / math.sqrt(n_in)  # the default of a PyTorch linear layer, as the authors use
-        self.real = _linear(n_in, n_out, generator, bound)
-        self.imaginary = _linear(n_in, n_out, generator, bound)
+        self.real, self.imaginary = _default_linear(n_in, n_out, g), _default_linear(n_in, n_out, g)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.is_complex():
@@ -242,9 +208,9 @@ class Gabor(nn.Module):
 class RealPart(nn.Module):
     """The linear head of a complex network: its real part."""
 
-    def __init__(self, n_in: int, n_out: int, generator: torch.Generator) -> None:
+    def __init__(self, n_in: int, n_out: int, g: Generator) -> None:
         super().__init__()
-        self.linear = _linear(2 * n_in, n_out, generator, 1 / math.sqrt(n_in))
+        self.linear = _linear(2 * n_in, n_out, g, 1 / math.sqrt(n_in), 1 / math.sqrt(n_in))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(torch.cat([x.real, x.imag], dim=-1))
@@ -253,27 +219,22 @@ class RealPart(nn.Module):
 class PointwiseConvolution(nn.Module):
     """1×1 convolution, optional norm, GELU, on points (N, F)."""
 
-    def __init__(self, n_in: int, n_out: int, norm: str, generator: torch.Generator) -> None:
+    def __init__(self, n_in: int, n_out: int, norm: str, g: Generator) -> None:
         super().__init__()
         self.convolution = nn.Conv1d(n_in, n_out, 1)
-        bound = math.sqrt(6 / n_in)
         with torch.no_grad():
-            self.convolution.weight.copy_(_uniform((n_out, n_in, 1), bound, generator))
+            self.convolution.weight.copy_(_uniform((n_out, n_in, 1), math.sqrt(6 / n_in), g))
             self.convolution.bias.zero_()
-        self.norm = {
-            "none": nn.Identity,
-            "layer": lambda: nn.LayerNorm(n_out),
-            "batch": lambda: _Batch(n_out),
-        }[norm]()
+        self.norm = {"none": nn.Identity, "layer": nn.LayerNorm, "batch": RunningNorm}[norm](n_out)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.gelu(self.norm(self.convolution(x.T).T))
 
 
-class _Batch(nn.BatchNorm1d):
-    """Batch norm that always applies its running statistics: a field may not depend on which points are asked.
+class RunningNorm(nn.BatchNorm1d):
+    """Batch norm that always applies its running statistics: a field's value may not depend on the other points.
 
-    The statistics are updated by training batches; gradients do not flow through them.
+    Training batches update the statistics; gradients do not flow through them.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -285,127 +246,108 @@ class _Batch(nn.BatchNorm1d):
         return (x - self.running_mean) * scale + self.bias
 
 
-def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
-    return (torch.rand(shape, generator=generator) * 2 - 1) * bound
+def _uniform(shape: tuple[int, ...], bound: float, g: Generator) -> Tensor:
+    return (torch.rand(shape, generator=g) * 2 - 1) * bound
 
 
-def _linear(n_in: int, n_out: int, generator: torch.Generator, bound: float | None = None) -> nn.Linear:
-    """A linear layer drawn from the given generator; by default with He's uniform bound for ReLU, zero biases."""
+def _linear(n_in: int, n_out: int, g: Generator, bound: float, *biases: float) -> nn.Linear:
+    """A linear layer with weights U(±bound), and biases that are zero, or drawn U(±b) for each of `biases` in turn."""
     layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
     with torch.no_grad():
-        layer.weight.copy_(_uniform((n_out, n_in), math.sqrt(6 / n_in) if bound is None else bound, generator))
-        layer.bias.copy_(torch.zeros(n_out) if bound is None else _uniform((n_out,), bound, generator))
+        layer.weight.copy_(_uniform((n_out, n_in), bound, g))
+        layer.bias.zero_()
+        for b in biases:
+            layer.bias.copy_(_uniform((n_out,), b, g))
     return layer
 
 
-def _default_bias(layer: nn.Linear, generator: torch.Generator) -> nn.Linear:
-    """PyTorch's default biases, U(±1/√n_in), drawn from the generator."""
-    with torch.no_grad():
-        layer.bias.copy_(_uniform(layer.bias.shape, 1 / math.sqrt(layer.in_features), generator))
-    return layer
+def _he_linear(n_in: int, n_out: int, g: Generator) -> nn.Linear:
+    """He's initialisation for ReLU, zero biases."""
+    return _linear(n_in, n_out, g, math.sqrt(6 / n_in))
 
 
-def _sine_head(width: int, channels: int, omega: float, g: torch.Generator) -> nn.Linear:
-    return _default_bias(_linear(width, channels, g, math.sqrt(6 / width) / omega), g)
+def _default_linear(n_in: int, n_out: int, g: Generator) -> nn.Linear:
+    """PyTorch's own initialisation: U(±1/√n_in) for weights and biases."""
+    return _linear(n_in, n_out, g, 1 / math.sqrt(n_in), 1 / math.sqrt(n_in))
 
 
-def _chain(n_in: int, width: int, depth: int, layer: Callable[[int, int, bool], nn.Module]) -> list[nn.Module]:
-    return [layer(n_in if k == 0 else width, width, k == 0) for k in range(depth)]
+def _sine_linear(n_in: int, n_out: int, g: Generator, omega: float, first: bool = False, *biases: float) -> nn.Linear:
+    """The weights of SIREN (Sitzmann et al. 2020, arXiv 2006.09661, §3.2), and PyTorch's default biases, as in the
+    authors' code. Biases are drawn a second time, so that a seed gives the weights that it always gave."""
+    bound = 1 / n_in if first else math.sqrt(6 / n_in) / omega
+    return _linear(n_in, n_out, g, bound, bound, 1 / math.sqrt(n_in), *biases)
 
 
-def perceptron(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int) -> CoordinateNetwork:
+Parts = tuple[Encoding, Callable[[int, int, bool], nn.Module], Callable[[int, int, Generator], nn.Module]]
+"""What a network is built of: its encoding, layer(n_in, n_out, whether it is the first), head(n_in, channels, g)."""
+
+
+def relu(spec: "NetworkSpec", g: Generator) -> Parts:
     """The plain ReLU perceptron."""
-    layers = _chain(2, width, depth, lambda i, o, _: Activated(_torch_linear(i, o, g), F.relu))
-    return CoordinateNetwork(
-        Identity(), layers, _torch_linear(width, spec.channels, g), spec.final, allows_bfloat16=False
-    )
+    return Encoding(), lambda i, o, first: Activated(_default_linear(i, o, g), F.relu), _default_linear
 
 
-def _torch_linear(n_in: int, n_out: int, g: torch.Generator) -> nn.Linear:
-    """PyTorch's own default initialisation, drawn from a generator: U(±1/√n_in) for weights and biases."""
-    return _linear(n_in, n_out, g, 1 / math.sqrt(n_in))
+def siren(spec: "NetworkSpec", g: Generator, frequency: float) -> Parts:
+    """Sines all the way: sin(ω₀(Wx + b))."""
+
+    def layer(n_in: int, n_out: int, first: bool) -> nn.Module:
+        return Activated(_sine_linear(n_in, n_out, g, frequency, first), lambda z: torch.sin(frequency * z))
+
+    return Encoding(), layer, partial(_sine_linear, omega=frequency)
 
 
-def siren(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float) -> CoordinateNetwork:
-    """Sines all the way."""
-    layers = _chain(2, width, depth, lambda i, o, first: Sine(i, o, frequency, first, g))
-    head = _sine_head(width, spec.channels, frequency, g)
-    return CoordinateNetwork(Identity(), layers, head, spec.final, allows_bfloat16=False)
+def finer(spec: "NetworkSpec", g: Generator, frequency: float) -> Parts:
+    """sin(ω₀(|z| + 1)z), z = Wx + b: a frequency that varies with the input, biases in ±k for the first layer
+    (FINER, Liu et al. 2024, arXiv 2312.02434, §3.2; k = 1 as in the authors' code for pictures)."""
+
+    def layer(n_in: int, n_out: int, first: bool) -> nn.Module:
+        linear = _sine_linear(n_in, n_out, g, frequency, first, *([1.0] if first else []))
+        return Activated(linear, lambda z: torch.sin(frequency * (z.abs().detach() + 1) * z))
+
+    return Encoding(), layer, partial(_sine_linear, omega=frequency)
 
 
-def finer(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float) -> CoordinateNetwork:
-    """Sines of variable frequency."""
-    layers = _chain(2, width, depth, lambda i, o, first: FinerSine(i, o, frequency, first, g))
-    head = _sine_head(width, spec.channels, frequency, g)
-    return CoordinateNetwork(Identity(), layers, head, spec.final, allows_bfloat16=False)
-
-
-def fourier(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float) -> CoordinateNetwork:
+def fourier(spec: "NetworkSpec", g: Generator, frequency: float) -> Parts:
     """Random Fourier features, then ReLU layers."""
     encoding = GaussianFourier(128, frequency, g)
-    layers = _chain(encoding.features, width, depth, lambda i, o, _: Activated(_linear(i, o, g), F.relu))
-    return CoordinateNetwork(encoding, layers, _torch_linear(width, spec.channels, g), spec.final, allows_bfloat16=True)
+    return encoding, lambda i, o, first: Activated(_he_linear(i, o, g), F.relu), _default_linear
 
 
-def fourier_siren(
-    spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float
-) -> CoordinateNetwork:
+def fourier_siren(spec: "NetworkSpec", g: Generator, frequency: float) -> Parts:
     """Random Fourier features, then sine layers (ω₀ = 30)."""
-    encoding = GaussianFourier(128, frequency, g)
-    layers = _chain(encoding.features, width, depth, lambda i, o, _: Sine(i, o, 30.0, False, g))
-    head = _sine_head(width, spec.channels, 30.0, g)
-    return CoordinateNetwork(encoding, layers, head, spec.final, allows_bfloat16=False)
+    _, layer, head = siren(spec, g, 30.0)
+    return GaussianFourier(128, frequency, g), lambda i, o, first: layer(i, o, False), head
 
 
-def wire(
-    spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, frequency: float, scale: float
-) -> CoordinateNetwork:
+def wire(spec: "NetworkSpec", g: Generator, frequency: float, scale: float) -> Parts:
     """Complex Gabor wavelets; `width` complex units a layer."""
-    layers = _chain(2, width, depth, lambda i, o, _: Gabor(i, o, frequency, scale, g))
-    return CoordinateNetwork(Identity(), layers, RealPart(width, spec.channels, g), spec.final, allows_bfloat16=False)
+    return Encoding(), lambda i, o, first: Gabor(i, o, frequency, scale, g), RealPart
 
 
-def gauss(spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, scale: float) -> CoordinateNetwork:
+def gauss(spec: "NetworkSpec", g: Generator, scale: float) -> Parts:
     """exp(-(s₀z)²) (Ramasinghe and Lucey 2022, arXiv 2111.15135)."""
-    layers = _chain(
-        2,
-        width,
-        depth,
-        lambda i, o, _: Activated(_torch_linear(i, o, g), lambda z: torch.exp(-((scale * z) ** 2))),
-    )
-    return CoordinateNetwork(
-        Identity(), layers, _torch_linear(width, spec.channels, g), spec.final, allows_bfloat16=False
-    )
+
+    def layer(n_in: int, n_out: int, first: bool) -> nn.Module:
+        return Activated(_default_linear(n_in, n_out, g), lambda z: torch.exp(-((scale * z) ** 2)))
+
+    return Encoding(), layer, _default_linear
 
 
-def convolution(
-    spec: "NetworkSpec", g: torch.Generator, width: int, depth: int, octaves: int, norm: str
-) -> CoordinateNetwork:
+def conv(spec: "NetworkSpec", g: Generator, octaves: int, norm: str) -> Parts:
     """A stack of 1×1 convolutions on a positional encoding."""
-    encoding = PositionalEncoding(octaves)
-    layers = _chain(encoding.features, width, depth, lambda i, o, _: PointwiseConvolution(i, o, norm, g))
-    return CoordinateNetwork(encoding, layers, _torch_linear(width, spec.channels, g), spec.final, allows_bfloat16=True)
+    return PositionalEncoding(octaves), lambda i, o, first: PointwiseConvolution(i, o, norm, g), _default_linear
 
 
-def hashgrid(
-    spec: "NetworkSpec",
-    g: torch.Generator,
-    width: int,
-    depth: int,
-    levels: int,
-    table_size: int,
-    finest: int,
-) -> CoordinateNetwork:
+def hashgrid(spec: "NetworkSpec", g: Generator, levels: int, table_size: int, finest: int) -> Parts:
     """A multiresolution grid of learned features and a small ReLU head."""
+
+    def head(n_in: int, n_out: int, g: Generator) -> nn.Linear:
+        linear = _he_linear(n_in, n_out, g)
+        nn.init.constant_(linear.bias, 0.5)  # start at middle gray
+        return linear
+
     encoding = HashGrid(spec.aspect, finest, levels, 2**table_size, _PER_LEVEL, g)
-    layers = _chain(encoding.features, width, depth, lambda i, o, _: Activated(_linear(i, o, g), F.relu))
-    head = _linear(width, spec.channels, g)
-    with torch.no_grad():
-        head.bias.fill_(0.5)  # start at middle gray
-    return CoordinateNetwork(encoding, layers, head, spec.final, allows_bfloat16=True)
-
-
-_PER_LEVEL = 2
+    return encoding, lambda i, o, first: Activated(_he_linear(i, o, g), F.relu), head
 
 
 def finest_for(budget: float, values: int, aspect: float, width: int, depth: int, levels: int, channels: int) -> int:
@@ -417,11 +359,7 @@ def finest_for(budget: float, values: int, aspect: float, width: int, depth: int
     def parameters(finest: int) -> int:
         return head + _PER_LEVEL * sum(rows * columns for rows, columns in grid_shapes(aspect, finest, levels))
 
-    low, high = 2, 8192
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if parameters(middle) <= budget * values else (low, middle)
-    return low
+    return 2 + bisect.bisect_right(range(3, 8192), budget * values, key=parameters)
 
 
 def table_for(finest: int, aspect: float) -> int:
@@ -448,7 +386,7 @@ class NetworkSpec:
 
     def __post_init__(self) -> None:
         Choice(tuple(NETWORKS)).check("Network", self.network)
-        Choice(tuple(_FINALS)).check("Final activation", self.final)
+        Choice(tuple(FINALS)).check("Final activation", self.final)
         Number(1, 4, whole=True).check("Channels", self.channels)
         Number(1 / 64, 64).check("Aspect", self.aspect)
         Number(0, 2**63 - 1, whole=True).check("Seed", self.seed)
@@ -458,17 +396,18 @@ class NetworkSpec:
         odd = set(self.options) - set(kind.options)
         if odd:
             raise UserError(f"{kind.title} has no option {min(odd)}; it has {', '.join(kind.options)}.")
-        options = {
-            key: DOMAINS[key].check(label(key), self.options.get(key, value)) for key, value in kind.options.items()
-        }
+        given = {**kind.options, **self.options}
+        options = {name: DOMAINS[name].check(label(name), value) for name, value in given.items()}
         object.__setattr__(self, "options", options)
 
     def build(self) -> CoordinateNetwork:
         """The network, freshly initialised."""
-        builder = globals()[NETWORKS[self.network].builder]
-        network = builder(self, torch.Generator().manual_seed(self.seed), **self.options)
-        network.spec = self
-        return network
+        g = Generator().manual_seed(self.seed)
+        own = dict(self.options)
+        width, depth = own.pop("width"), own.pop("depth")
+        encoding, layer, head = globals()[self.network](self, g, **own)
+        layers = [layer(width if k else encoding.features, width, k == 0) for k in range(depth)]
+        return CoordinateNetwork(encoding, layers, head(width, self.channels, g), self)
 
 
 def build(
@@ -487,7 +426,7 @@ def build(
 
     Args:
         network: a name of `NETWORKS`. options: its options, see `options_of`; None leaves one at its default.
-        picture: what it is to learn, a Picture or (H, W, C) in [0, 1]; gives `aspect` (width ÷ height) and `channels`.
+        picture: the picture to learn, a Picture or (H, W, C) in [0, 1]; gives `aspect` (width ÷ height) and `channels`.
         budget: parameters of a hash grid per value of the picture. final: a name of `FINALS`.
         checkpoint: a file (or its bytes) to take the network from, in place of the options.
 
@@ -495,21 +434,20 @@ def build(
         UserError: an unknown name, a value out of bounds, a checkpoint that cannot be read or does not fit.
     """
     options = {name: value for name, value in options.items() if value is not None}
-    pixels = None if picture is None else pixels_of(picture)
-    if pixels is not None:
+    if picture is not None:
+        pixels = pixels_of(picture)
         aspect, channels = pixels.shape[1] / pixels.shape[0], pixels.shape[2]
-    if network == "hashgrid" and pixels is not None and "finest" not in options:
-        size = {name: options.get(name, NETWORKS[network].options[name]) for name in ("width", "depth", "levels")}
-        for name, value in size.items():
-            DOMAINS[name].check(label(name), value)
-        budget = OPTIONS["budget"].check("budget", budget)
-        options["finest"] = finest_for(budget, pixels.numel(), aspect, channels=channels, **size)
-        options.setdefault("table_size", table_for(options["finest"], aspect))
+        if network == "hashgrid" and "finest" not in options:
+            asked = NETWORKS[network].options | options
+            size = {name: DOMAINS[name].check(label(name), asked[name]) for name in ("width", "depth", "levels")}
+            budget = OPTIONS["budget"].check("budget", budget)
+            options["finest"] = finest_for(budget, pixels.numel(), aspect, channels=channels, **size)
+            options.setdefault("table_size", table_for(options["finest"], aspect))
     spec = NetworkSpec(network, options, channels, aspect, final, seed)
     if not checkpoint:
         return spec.build()
     loaded, found, _ = load(checkpoint)
-    check_fits(found, spec)
+    _check_fits(found, spec)
     return loaded
 
 
@@ -518,7 +456,7 @@ def pixels_of(picture: Picture | Tensor) -> Tensor:
     return picture.pixels if isinstance(picture, Picture) else picture
 
 
-def check_fits(found: NetworkSpec, asked: NetworkSpec) -> None:
+def _check_fits(found: NetworkSpec, asked: NetworkSpec) -> None:
     """Refuse a checkpoint of another network, another number of colours or another shape of picture."""
     if found.network != asked.network:
         raise UserError(
@@ -560,8 +498,7 @@ def load(source: str | Path | bytes) -> tuple[CoordinateNetwork, NetworkSpec, di
             path = Path(folder) / "This checkpoint"
             path.write_bytes(source)
             return load(path)
-    found = checkpoints.load(Path(source), KIND)
-    name = Path(source).name
+    found, name = checkpoints.load(Path(source), KIND), Path(source).name
     try:
         spec = NetworkSpec(**found.spec)
     except (TypeError, OverflowError):

@@ -70,10 +70,10 @@ def axis(centre: float, half_pixel: float, side: int, start: int = 0, count: int
     return odd.mul_(half_pixel).add_(centre)
 
 
-def half_extent(aspect: float) -> tuple[float, float]:
-    """Half width and half height of the whole picture of this shape (width ÷ height), the longer one 1."""
-    longer = max(aspect, 1.0)
-    return aspect / longer, 1.0 / longer
+def whole(height: int, width: int) -> "tuple[Tensor, Tensor]":
+    """Pixel centres of a whole picture: ys (height,) and xs (width,) in [-1, 1], float32."""
+    ys, xs = Window().axes(height, width)
+    return ys.float(), xs.float()
 
 
 def mesh(ys: "Tensor", xs: "Tensor") -> "Tensor":
@@ -81,6 +81,12 @@ def mesh(ys: "Tensor", xs: "Tensor") -> "Tensor":
     import torch
 
     return torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).reshape(-1, 2)
+
+
+def half_extent(aspect: float) -> tuple[float, float]:
+    """Half width and half height of the whole picture of this shape (width ÷ height), the longer one 1."""
+    longer = max(aspect, 1.0)
+    return aspect / longer, 1.0 / longer
 
 
 def fitted_size(width: float, height: float, longer: int) -> tuple[int, int]:

@@ -23,35 +23,32 @@ _MEASURES = 24
 
 @dataclass
 class Runner:
-    """Where one network stands: processor seconds used, steps made, figures in dB and SSIM, its picture (H, W, C), its
-    curve so far, and the error that ended its race, if any."""
+    """The state of one network, as last measured."""
 
     parameters: int
-    seconds: float = 0.0
+    seconds: float = 0.0  # of processor time
     step: int = 0
-    psnr: float = 0.0
+    psnr: float = 0.0  # dB
     ssim: float = 0.0
-    picture: Tensor | None = field(default=None, repr=False)
-    curve: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []), repr=False)
-    error: str = ""
+    picture: Tensor | None = field(default=None, repr=False)  # (H, W, C)
+    curve: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []), repr=False)  # seconds, dB
+    error: str = ""  # the sentence that ended its race
 
     def measured(self, step: FitStep) -> None:
         """Take over the figures of a step."""
-        found = step.measure()
+        found, curves = step.measure(), step.history.curves
         self.seconds, self.step, self.psnr, self.ssim = step.seconds, step.step, found.psnr, found.ssim
-        self.picture = found.picture
-        for line, value in zip(self.curve, (step.seconds, found.psnr), strict=True):
-            line.append(value)
+        self.picture, self.curve = found.picture, (curves["seconds"], curves["psnr"])
 
 
 @dataclass(frozen=True)
 class Lap:
-    """A moment of a race: steps of all runners, progress in [0, 1], and who was measured just now."""
+    """A moment of a race."""
 
-    step: int
-    progress: float
-    seconds: float
-    newest: str
+    step: int  # steps of all runners
+    progress: float  # in [0, 1]
+    seconds: float  # of all runners
+    newest: str  # the runner that was measured just now
     runners: Mapping[str, Runner] = field(repr=False)
     picture: Tensor = field(repr=False)
 
@@ -59,7 +56,7 @@ class Lap:
 def race(
     networks: Mapping[str, nn.Module], picture: Picture | Tensor, *, seconds: float = 5.0, **training: Any
 ) -> Iterator[Lap]:
-    """Let every network learn a picture for `seconds` of processor time; yields laps as they happen.
+    """Let every network learn a picture for `seconds` of processor time; yields a lap after each measurement.
 
     The runner with the least time used goes next, so all curves grow together. Time is that of this thread with one
     torch thread, measuring excluded: other work on the machine makes the race longer, not unfair. A runner that
@@ -67,6 +64,9 @@ def race(
 
     Args:
         networks: name -> any module that `fit` takes; one to four. training: other arguments of `fit`.
+
+    Raises:
+        UserError: no network, or more than four.
     """
     if not 1 <= len(networks) <= MOST_RUNNERS:
         raise UserError(f"A race needs one to {MOST_RUNNERS} networks, and {len(networks)} are chosen.")
@@ -80,22 +80,20 @@ def race(
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            step = next(runs[name], None)
+            step = next(runs[name])
         except FitError as error:
-            runners[name].error, step = str(error), None
+            step, runners[name].error = None, str(error)
         finally:
             torch.set_num_threads(threads)
-        count += step is not None
-        if step is None:
-            del runs[name]
-            if not runners[name].error:
-                continue
-        else:
+        if step:
+            count += 1
             used[name] = step.seconds
             if step.seconds < due[name] and step.progress < 1:
                 continue
             due[name] = step.seconds + seconds / _MEASURES
             runners[name].measured(step)
+        if step is None or step.progress == 1:
+            del runs[name]
         progress = min((used[each] / seconds for each in runs), default=1.0)
         yield Lap(count, min(progress, 1.0), sum(used.values()), name, runners, pixels_of(picture))
 

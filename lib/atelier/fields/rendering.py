@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,22 +10,13 @@ from torch import Tensor, nn
 
 from atelier.data.pictures import Picture
 from atelier.errors import UserError
-from atelier.fields.networks import as_field, pixels_of
+from atelier.fields.networks import Field, as_field, pixels_of
 from atelier.fields.plane import Window, half_extent, mesh
 
 TILE_POINTS = 1 << 14
 """Points evaluated at a time: large enough to keep the processor busy, small enough to stay in its cache."""
 MOST_PIXELS = 8192
 """Longest side of a rendered picture."""
-
-
-class GridField(Protocol):
-    """What a field must offer to be rendered: `prepare(ys, xs)` for a grid of points, and `on_grid(prepared)`,
-    which gives colours (H·W, C)."""
-
-    def prepare(self, ys: Tensor, xs: Tensor) -> Any: ...
-
-    def on_grid(self, prepared: Any) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -43,23 +33,19 @@ class RenderStep:
 
 
 @torch.inference_mode()
-def evaluate(field: GridField, ys: Tensor, xs: Tensor) -> Tensor:
+def evaluate(field: Field, ys: Tensor, xs: Tensor) -> Tensor:
     """Colours of a field on a grid of points: ys (H,), xs (W,) -> (H, W, C) float32 in [0, 1] on the CPU."""
-    rows = max(1, TILE_POINTS // len(xs))
-    xs = xs.float()
-    parts = [
-        field.on_grid(field.prepare(ys[top : top + rows].float(), xs)).clamp(0, 1).cpu()
-        for top in range(0, len(ys), rows)
-    ]
+    tiles = ys.float().split(max(1, TILE_POINTS // len(xs)))
+    parts = [field.on_grid(field.prepare(tile, xs.float())).clamp(0, 1).cpu() for tile in tiles]
     return torch.cat(parts).view(len(ys), len(xs), -1)
 
 
-def render(field: GridField, window: Window, height: int, width: int) -> Tensor:
+def render(field: Field, window: Window, height: int, width: int) -> Tensor:
     """A picture of a field: (height, width, C) float32 in [0, 1]."""
     return evaluate(field, *window.axes(height, width))
 
 
-def render_steps(field: GridField, window: Window, height: int, width: int) -> Iterator[RenderStep]:
+def render_steps(field: Field, window: Window, height: int, width: int) -> Iterator[RenderStep]:
     """Render a picture of any size, a band of rows at a time; only the result is held in memory.
 
     Raises:

@@ -44,21 +44,18 @@ def finished(picture: Picture, network: nn.Module | None = None) -> FitStep | No
 
 
 def _step(picture: Picture, network: CoordinateNetwork, note: str) -> FitStep:
-    """A network that has learned already, with what its file tells of its training."""
+    """The step of a network that has learned already, with its file's curves where they end at this picture's PSNR."""
     history, past = History(), network.past
-    measure = compared(rendered(network, picture.pixels), picture.pixels)
+    psnr = compared(rendered(network, picture.pixels), picture.pixels).psnr
     lines = {name: _numbers(past, name) for name in ("step", "seconds", "loss", "psnr", "ssim")}
-    if (
-        len({len(line) for line in lines.values()}) == 1
-        and lines["psnr"]
-        and abs(lines["psnr"][-1] - measure.psnr) < _SAME
-    ):
+    alike = len({len(line) for line in lines.values()}) == 1
+    if alike and lines["psnr"] and abs(lines["psnr"][-1] - psnr) < _SAME:
         history.curves.update(lines)
-    steps, seconds = (past.get(name) for name in ("steps", "seconds"))
+    steps, seconds = (past[name] if _is_number(past.get(name)) else 0 for name in ("steps", "seconds"))
     return FitStep(
-        step=int(steps) if _is_number(steps) else 0,
-        loss=10 ** (-measure.psnr / 10),
-        seconds=float(seconds) if _is_number(seconds) else 0.0,
+        step=int(steps),
+        loss=10 ** (-psnr / 10),
+        seconds=float(seconds),
         learning_rate=0.0,
         progress=1.0,
         picture=picture.pixels,

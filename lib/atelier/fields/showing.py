@@ -1,48 +1,47 @@
-"""What a run looks like: pure functions of a step."""
+"""Pictures and figures of a run: pure functions of a step."""
 
 import copy
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from atelier import figures
-from atelier.drawing import Chart, Frame, Line
+from atelier.drawing import Chart, Frame, Line, contact_sheet
 from atelier.fields.fitting import FitStep, Measure, rendered
 from atelier.fields.history import Moment
-from atelier.fields.inside import station_maps, unit_sheet
 from atelier.fields.metrics import decibels, jpeg_of_size, psnr, radial_spectrum
 from atelier.fields.networks import as_field, parameter_count
+from atelier.fields.plane import fitted_size, whole
 from atelier.fields.rendering import to_uint8
 
-_FLOW_SIDE = 40
+_FLOW_SIDE, _INSIDE_SIDE = 40, 56
+_COLUMNS, _ROWS = 6, 4
+_MOST_MOMENTS = 16
+_GROUND = 128
 _CHARTS = (Chart("Loss", digits=4, log=True), Chart("PSNR", unit="dB"), Chart("SSIM", digits=4))
 _SCALES = (0.01, 0.02, 0.05, 0.1, 0.2)
-_INSIDE = {"most": 16, "side": 56, "columns": 6, "rows": 4}
 
 
 def panels(step: FitStep, full: bool = True) -> Frame:
-    """Original, network and error, the curves so far, and what passes through the network; with `full` false only the
+    """Original, network and error, the curves so far, and the values inside the network; with `full` false only the
     network's picture."""
     counted = {"step": step.step, "total": step.total, "seconds": step.seconds, "note": step.note or _time_left(step)}
     if not full:
         return Frame({"network": to_uint8(step.render())}, **counted)
-    measure, original = step.measure(), step.picture
+    measure, original, curves = step.measure(), step.picture, step.history.curves
     error, scale = error_picture(measure, original)
     caption = f"network · {decibels(measure.psnr)}"
     if measure.held_out_psnr is not None:
         caption += f", held-out pixels {measure.held_out_psnr:.1f} dB"
-    curves = step.history.curves
-    charts = [
-        Chart(c.title, [Line(list(curves["step"]), list(curves[c.title.lower()]))], c.unit, c.digits, c.log)
-        for c in _CHARTS
-    ]
     return Frame(
         {"original": to_uint8(original), "network": to_uint8(measure.picture), "error": error},
         {"original": step.title, "network": caption, "error": f"error: black is none, yellow {scale:g} or more"},
-        charts,
+        [replace(c, lines=[Line(list(curves["step"]), list(curves[c.title.lower()]))]) for c in _CHARTS],
         flow_pictures(step.trained, original.shape[1] / original.shape[0]),
         **counted,
     )
@@ -63,8 +62,29 @@ def error_picture(measure: Measure, original: Tensor) -> tuple[np.ndarray, float
     return figures.error_map(measure.picture.numpy(), original.cpu().numpy(), scale), scale
 
 
+@torch.inference_mode()
+def station_maps(network: nn.Module, aspect: float, longer: int) -> dict[str, Tensor]:
+    """Values of every unit of every station on a small grid: name -> (F, H, W) float32, H and W at most `longer`, in
+    the picture's shape."""
+    field = as_field(network).eval()
+    height, width = (max(2, side) for side in fitted_size(aspect, 1.0, longer))
+    ys, xs = (axis.to(field.device) for axis in whole(height, width))
+    return {name: values.float().cpu().T.reshape(-1, height, width) for name, values in field.stages(ys, xs)}
+
+
+def unit_sheet(maps: Tensor, columns: int, rows: int, gap: int = 1) -> np.ndarray:
+    """The units of a station with the largest variance as one gray picture, in their own order, each stretched to its
+    own range: maps (F, H, W) -> (rows·(H + gap) - gap, columns·(W + gap) - gap) uint8."""
+    count = min(len(maps), rows * columns)
+    chosen = maps.flatten(1).var(1).nan_to_num().topk(count).indices.sort().values
+    low, high = (extreme[:, None, None] for extreme in maps[chosen].nan_to_num().flatten(1).aminmax(dim=1))
+    gray = ((maps[chosen].nan_to_num() - low) / (high - low).clamp_min(1e-12) * 255).round().to(torch.uint8).numpy()
+    blank = np.full(maps.shape[1:], _GROUND, np.uint8)
+    return contact_sheet([*gray, *[blank] * (rows * columns - count)], columns, gap, _GROUND)
+
+
 def flow_pictures(network: nn.Module, aspect: float) -> dict[str, np.ndarray]:
-    """A small picture for each station of a network: its liveliest units in two rows, the colours at the end."""
+    """A small picture for each station of a network: six of its units, and the colours at the end."""
     pictures = {}
     for name, maps in station_maps(network, aspect, _FLOW_SIDE).items():
         if name == "colour":
@@ -79,7 +99,7 @@ def flow_pictures(network: nn.Module, aspect: float) -> dict[str, np.ndarray]:
 def look_inside(step: FitStep) -> Iterator[Frame]:
     """The picture and the units of every layer at moments of the run, the newest last."""
     moments = [moment for moment in step.history.moments if moment.step < step.step]
-    picks = np.linspace(0, len(moments) - 1, min(_INSIDE["most"] - 1, len(moments))).round().astype(int)
+    picks = np.linspace(0, len(moments) - 1, min(_MOST_MOMENTS - 1, len(moments))).round().astype(int)
     for moment in [moments[k] for k in sorted(set(picks.tolist()))]:
         yield _inside(step, network_at(step, moment), moment.step, moment.seconds)
     yield _inside(step, step.network, step.step, step.seconds)
@@ -91,30 +111,23 @@ def network_at(step: FitStep, moment: Moment) -> nn.Module:
 
 
 def _inside(step: FitStep, network: nn.Module, number: int, seconds: float) -> Frame:
-    columns, rows = _INSIDE["columns"], _INSIDE["rows"]
     original = step.picture.cpu()
-    stations = station_maps(network, original.shape[1] / original.shape[0], _INSIDE["side"])
-    now = picture_of(network, original)
-    pictures, captions = {"picture": to_uint8(now)}, {"picture": f"{decibels(psnr(now, original))}"}
-    for name, maps in stations.items():
+    now = rendered(network, original)
+    pictures, captions = {"picture": to_uint8(now)}, {"picture": decibels(psnr(now, original))}
+    for name, maps in station_maps(network, original.shape[1] / original.shape[0], _INSIDE_SIDE).items():
         if name not in ("coordinates", "colour"):
-            high = min(rows, -(-len(maps) // columns))
-            pictures[name] = unit_sheet(maps, columns, high, gap=2)
-            captions[name] = f"{name}: {min(len(maps), columns * high)} of {len(maps)} units"
+            rows = min(_ROWS, -(-len(maps) // _COLUMNS))
+            pictures[name] = unit_sheet(maps, _COLUMNS, rows, gap=2)
+            captions[name] = f"{name}: {min(len(maps), _COLUMNS * rows)} of {len(maps)} units"
     return Frame(pictures, captions, step=number, total="steps", seconds=seconds)
 
 
-def picture_of(network: nn.Module, picture: Tensor) -> Tensor:
-    """What a network draws at the size of a picture: (H, W, C) in [0, 1]."""
-    return rendered(as_field(network), picture)
-
-
 def honest_numbers(step: FitStep) -> dict[str, str]:
-    """What the network costs beside what it gives, and what a JPEG of that size would give."""
+    """PSNR and size of the network, and the PSNR of a JPEG of that size."""
     count, values = parameter_count(step.network), step.picture.numel()
     size = 4 * count
-    jpeg = jpeg_of_size(step.picture.cpu(), size)
-    rival = f"{decibels(jpeg.psnr)} at {jpeg.size / 1e3:,.0f} kB" if jpeg.size <= size else "none is so small"
+    jpeg_size, jpeg_psnr = jpeg_of_size(step.picture.cpu(), size)
+    rival = f"{decibels(jpeg_psnr)} at {jpeg_size / 1e3:,.0f} kB" if jpeg_size <= size else "none is so small"
     return {
         "Network": f"{decibels(step.measure().psnr)} at {size / 1e3:,.0f} kB",
         "Best JPEG of at most that size": rival,
@@ -124,7 +137,7 @@ def honest_numbers(step: FitStep) -> dict[str, str]:
 
 
 def spectrum(step: FitStep) -> str:
-    """The power of the picture's waves beside the network's, as an SVG element."""
+    """Mean power by spatial frequency, of the picture and of the network, as an SVG element."""
     curves = {"the picture": radial_spectrum(step.picture.cpu()), "the network": radial_spectrum(step.render())}
     return figures.svg(figures.spectra(curves))
 
