@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from atelier.data.catalogue import DATASETS, FONTS, Dataset
+from atelier.data.catalogue import DATASETS, FONTS
 from atelier.data.download import Progress, download
 from atelier.errors import UserError
 from atelier.paths import cache_dir, data_dirs
@@ -29,16 +29,14 @@ _MOST_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Digits:
-    """images (N, 28, 28) uint8, white on black; labels (N,) int64; `classes` names them. `note` is empty, or
-    one sentence on what happened on the way (fetched again, stand-in). The tensors are shared by all callers:
-    read them only."""
+    """Images with their labels. The tensors are shared by all callers: read them only."""
 
     title: str
-    images: Tensor
-    labels: Tensor
-    classes: tuple[str, ...]
+    images: Tensor  # (N, 28, 28) uint8, white on black
+    labels: Tensor  # (N,) int64
+    classes: tuple[str, ...]  # the names of the labels
     stand_in: bool = False
-    note: str = ""
+    note: str = ""  # a sentence where files were damaged or digits from fonts stand in
 
 
 class Damaged(Exception):
@@ -74,12 +72,10 @@ def load_digits(
     size, seed = stand_in_size or (20_000 if split == "train" else 4_000), 0 if split == "train" else 1
     if name == FONTS:
         return font_digits(size, seed=seed)
-    dataset = DATASETS[name]
-    stem, count = SPLITS[split]
-    notes: list[str] = []
+    dataset, (stem, count), notes = DATASETS[name], SPLITS[split], []
     try:
         images, labels = (
-            _file(dataset, f"{stem}-{kind}-ubyte", count, notes, progress, download)
+            _file(name, f"{stem}-{kind}-ubyte", count, notes, progress, download)
             for kind in ("images-idx3", "labels-idx1")
         )
     except UserError as error:
@@ -88,49 +84,48 @@ def load_digits(
     return Digits(dataset.title, images, labels, dataset.classes, note=" ".join(notes))
 
 
-def _file(
-    dataset: Dataset, name: str, count: int, notes: list[str], progress: Progress | None, download: bool
-) -> Tensor:
-    """The first good copy of a file, else a fresh download of it."""
+def _file(name: str, file: str, count: int, notes: list[str], progress: Progress | None, may_download: bool) -> Tensor:
+    """The first good copy of a file of a data set, else a fresh download of it."""
+    dataset, packed = DATASETS[name], f"{file}.gz"
     # Packed files always have a published checksum, so they go first if the plain one's is not known.
-    names = (name, f"{name}.gz") if name in dataset.plain_md5 else (f"{name}.gz", name)
-    for folder in data_dirs():
-        for path in (folder / dataset.folder / "raw" / each for each in names):
-            if path.is_file():
-                try:
-                    return _unchanged(dataset.title, path, path.stat().st_mtime_ns, count)
-                except Damaged as error:
-                    notes.append(f"{path.name} was damaged ({error}) and is not used.")
-    if not download:
+    names = (file, packed) if file in dataset.plain_md5 else (packed, file)
+    for path in (folder / dataset.folder / "raw" / each for folder in data_dirs() for each in names):
+        if path.is_file():
+            try:
+                return _unchanged(name, path, path.stat().st_mtime_ns, count)
+            except Damaged as error:
+                notes.append(f"{path.name} was damaged ({error}) and is not used.")
+    if not may_download:
         raise UserError("Nothing was downloaded.")
-    return _read(dataset, _fetch(dataset, name, progress), count)
+    mirrors, target = [mirror + packed for mirror in dataset.mirrors], cache_dir() / dataset.folder / "raw" / packed
+    md5 = dataset.packed_md5[file]
+    return _read(name, download(mirrors, target, md5=md5, most_bytes=_MOST_BYTES, progress=progress), count)
 
 
 @functools.lru_cache(6)  # three data sets, of which one keeps 47 MB
-def _unchanged(title: str, path: Path, modified: int, count: int) -> Tensor:
-    """What a file holds, read once for all visitors as long as it does not change."""
-    return _read(next(dataset for dataset in DATASETS.values() if dataset.title == title), path, count)
+def _unchanged(name: str, path: Path, modified: int, count: int) -> Tensor:
+    """The content of a file, read once for all visitors as long as it does not change."""
+    return _read(name, path, count)
 
 
-def _read(dataset: Dataset, path: Path, count: int) -> Tensor:
+def _read(name: str, path: Path, count: int) -> Tensor:
     """The tensor in an idx file, plain or gzip: images (count, 28, 28) uint8, labels (count,) int64.
 
     Raises:
         Damaged: a wrong checksum, magic number, size or label.
     """
+    packed = path.suffix == ".gz"
+    sums = DATASETS[name].packed_md5 if packed else DATASETS[name].plain_md5
+    wanted = sums.get(path.name.removesuffix(".gz"))
     try:
         data = path.read_bytes()
+        if wanted is not None and hashlib.md5(data, usedforsecurity=False).hexdigest() != wanted:
+            raise Damaged("wrong checksum")
+        data = gzip.decompress(data) if packed else data
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise Damaged("not a whole gzip file") from error
     except OSError as error:
         raise Damaged(f"cannot be read: {error}") from error
-    packed = path.suffix == ".gz"
-    wanted = (dataset.packed_md5 if packed else dataset.plain_md5).get(path.name.removesuffix(".gz"))
-    if wanted is not None and hashlib.md5(data, usedforsecurity=False).hexdigest() != wanted:
-        raise Damaged("wrong checksum")
-    if packed:
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise Damaged("not a whole gzip file") from error
     return _parse(data, count, "images" in path.name)
 
 
@@ -150,22 +145,6 @@ def _parse(data: bytes, count: int, images: bool) -> Tensor:
     return tensor if images else tensor.long()
 
 
-def _fetch(dataset: Dataset, name: str, progress: Progress | None) -> Path:
-    """Download a packed file into the first data folder that can be written to.
-
-    Raises:
-        DownloadError: no mirror gave the right file.
-    """
-    packed = f"{name}.gz"
-    return download(
-        [mirror + packed for mirror in dataset.mirrors],
-        cache_dir() / dataset.folder / "raw" / packed,
-        md5=dataset.packed_md5[name],
-        most_bytes=_MOST_BYTES,
-        progress=progress,
-    )
-
-
 @functools.lru_cache(2)
 def font_digits(n: int, *, seed: int = 0) -> Digits:
     """`n` digits from the fonts that matplotlib ships, each under a random affine map and a small elastic
@@ -181,13 +160,8 @@ def font_digits(n: int, *, seed: int = 0) -> Digits:
     labels = torch.arange(n) % 10
     fonts = torch.randint(glyphs.shape[1], (n,), generator=generator)
     parts = [_distort(glyphs[labels[i : i + 1000], fonts[i : i + 1000]], generator) for i in range(0, n, 1000)]
-    return Digits(
-        "Digits from fonts (a stand-in for MNIST)",
-        torch.cat(parts),
-        labels,
-        DATASETS[FONTS].classes,
-        stand_in=True,
-    )
+    title = "Digits from fonts (a stand-in for MNIST)"
+    return Digits(title, torch.cat(parts), labels, DATASETS[FONTS].classes, stand_in=True)
 
 
 def _glyphs() -> Tensor:

@@ -13,7 +13,7 @@ Progress = Callable[[str, int, int], None]
 OFFLINE_SECONDS = 300
 _HEADERS = {
     "User-Agent": "Atelier/0.1 (interactive neural image-making; educational)",
-    "Accept-Encoding": "identity",  # the bytes of a .gz as they are, which the checksum is of
+    "Accept-Encoding": "identity",  # the checksum is of the packed bytes
 }
 _TIMEOUT = 6, 20  # seconds: to connect, between two blocks
 _RETRIES = 2
@@ -25,6 +25,10 @@ _locks: dict[Path, threading.Lock] = {}
 
 class DownloadError(UserError):
     """A file could not be fetched; the message says what to do instead."""
+
+
+class _Final(OSError):
+    """A failure that another try would not mend; pooch repeats other ones."""
 
 
 def download(
@@ -50,9 +54,17 @@ def download(
             raise DownloadError(
                 f"The download of {target.name} failed a moment ago; it is tried again after five minutes."
             )
+        import pooch
+
+        pooch.get_logger().setLevel("WARNING")
+        registry = {target.name: md5 and f"md5:{md5}"}
         for url in urls:
+            places = {"path": target.parent, "base_url": "", "urls": {target.name: url}}
+            store = pooch.create(**places, registry=registry, retry_if_failed=_RETRIES)
             try:
-                return _fetch(url, target, md5, _Transfer(target.name, check, most_bytes, progress))
+                store.fetch(target.name, downloader=_transfer(target.name, check, most_bytes, progress))
+                target.chmod(0o644)  # pooch's temporary file is for its owner only
+                return target
             except (OSError, ValueError) as error:
                 reason = error
         _failed_at[target] = time.monotonic()
@@ -62,43 +74,27 @@ def download(
         ) from reason
 
 
-def _fetch(url: str, target: Path, md5: str | None, transfer: "_Transfer") -> Path:
-    import pooch
+def _transfer(
+    name: str, check: Callable[[Path], object], most_bytes: int, progress: Progress | None
+) -> Callable[[str, str, object], None]:
+    """One transfer in the form that pooch takes: transfer(url, temporary file, pooch)."""
+    import requests
 
-    pooch.get_logger().setLevel("WARNING")
-    store = pooch.create(
-        target.parent,
-        base_url="",
-        registry={target.name: md5 and f"md5:{md5}"},
-        urls={target.name: url},
-        retry_if_failed=_RETRIES,
-    )
-    store.fetch(target.name, downloader=transfer)
-    target.chmod(0o644)  # pooch's temporary file is for its owner only
-    return target
-
-
-class _Final(OSError):
-    """A failure that another try would not mend; pooch repeats other ones."""
-
-
-class _Transfer:
-    """One transfer as pooch wants it: a downloader, and the progress bar of its downloader."""
-
-    def __init__(self, name: str, check: Callable[[Path], object], most_bytes: int, progress: Progress | None) -> None:
-        self.name, self.check, self.most_bytes, self.progress = name, check, most_bytes, progress
-        self.total = self.done = 0
-
-    def __call__(self, url: str, output_file: str, pooch: object) -> None:
-        import requests
-        from pooch import HTTPDownloader
-
-        self.done = 0
-        get = HTTPDownloader(progressbar=self, chunk_size=_BLOCK, headers=_HEADERS, timeout=_TIMEOUT)
+    def transfer(url: str, output_file: str, pooch: object) -> None:
+        done = 0
         try:
-            get(url, output_file, pooch)
+            with requests.get(url, headers=_HEADERS, timeout=_TIMEOUT, stream=True) as response:
+                response.raise_for_status()
+                total = int(response.headers.get("content-length", 0))
+                with Path(output_file).open("wb") as file:
+                    for block in response.iter_content(_BLOCK):
+                        done += file.write(block)
+                        if max(done, total) > most_bytes:
+                            raise _Final(f"it is larger than {most_bytes >> 20} MB, so the source must be wrong")
+                        if progress is not None:
+                            progress(name, done, total)
         except requests.ConnectionError as error:
-            if self.done:  # it broke off on the way
+            if done:  # it broke off on the way
                 raise
             raise _Final("no connection") from error
         except requests.HTTPError as error:
@@ -106,21 +102,9 @@ class _Transfer:
             if code in (408, 429) or code >= 500:
                 raise
             raise _Final(f"the server answered {code}") from error
-        self.check(Path(output_file))
+        check(Path(output_file))
 
-    def update(self, arrived: int) -> None:
-        self.done += arrived
-        if max(self.done - _BLOCK, self.total) > self.most_bytes:  # pooch counts the last block as a whole one
-            raise _Final(f"it is larger than {self.most_bytes >> 20} MB, so the source must be wrong")
-        if self.progress is not None:
-            self.progress(self.name, min(self.done, self.total or self.done), self.total)
-
-    def reset(self) -> None:
-        """Called by pooch at the end, before it reports the whole once more."""
-        self.done = 0
-
-    def close(self) -> None:
-        """Nothing to close."""
+    return transfer
 
 
 def _sentence(error: Exception) -> str:

@@ -14,8 +14,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from atelier.data.catalogue import BUILT_IN, PAINTINGS, PICTURES
-from atelier.data.download import Progress, download
+from atelier.data.download import Progress
+from atelier.data.download import download as fetch
 from atelier.errors import UserError
+from atelier.fields.plane import Window, fitted_size
 from atelier.paths import WEIGHTS, cache_dir, data_dirs, given_path
 
 MOST_BYTES = 25 << 20
@@ -91,23 +93,15 @@ def load_picture(
 
 def painting_file(name: str, *, download: bool = False, progress: Progress | None = None) -> Path | None:
     """Where a painting is on this machine, None if it is not; with `download` it is fetched."""
-    for folder in data_dirs():
-        path = folder / "paintings" / f"{name}.jpg"
-        if path.is_file():
-            return path
-    return _fetch(name, progress) if download else None
-
-
-def _fetch(name: str, progress: Progress | None) -> Path | None:
+    file = f"paintings/{name}.jpg"
+    found = next((folder / file for folder in data_dirs() if (folder / file).is_file()), None)
+    if found or not download:
+        return found
     try:
-        target = cache_dir() / "paintings" / f"{name}.jpg"
-        return download([PAINTINGS[name].url], target, check=_decodes, most_bytes=MOST_BYTES, progress=progress)
+        options = {"check": lambda path: read_picture(path, 64), "most_bytes": MOST_BYTES, "progress": progress}
+        return fetch([PAINTINGS[name].url], cache_dir() / file, **options)
     except UserError:
         return None
-
-
-def _decodes(path: Path) -> None:
-    read_picture(path, 64)
 
 
 def weights_file(name: str) -> Path:
@@ -118,11 +112,9 @@ def weights_file(name: str) -> Path:
 def network_rendition(name: str, size: int) -> Tensor:
     """A painting as its shipped network draws it: (H, W, 3), longer side `size`."""
     from atelier.fields import networks, rendering
-    from atelier.fields.plane import Window
 
     network, spec, _ = networks.load(weights_file(name))
-    height, width = fitted_size(spec.aspect, 1.0, size)
-    return rendering.render(network, Window(), height, width)
+    return rendering.render(network, Window(), *fitted_size(spec.aspect, 1.0, size))
 
 
 def read_picture(source: Path | bytes, size: int = MOST_PIXELS) -> Image.Image:
@@ -139,12 +131,14 @@ def read_picture(source: Path | bytes, size: int = MOST_PIXELS) -> Image.Image:
     if length > MOST_BYTES:
         raise UserError(f"The file has {length >> 20} MB, and at most {MOST_BYTES >> 20} MB are read; make it smaller.")
     try:
-        with (
-            _decoding,
-            Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image,
-        ):
-            _check_size(*image.size)
-            many = image.width * image.height > _MANY_PIXELS
+        stream = io.BytesIO(source) if isinstance(source, bytes) else source
+        with _decoding, Image.open(stream, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise _too_large(f"{width:,}×{height:,}")
+            if min(width, height) < LEAST_SIDE:
+                raise UserError(f"The picture is {width}×{height} pixels; it needs at least {LEAST_SIDE} on each side.")
+            many = width * height > _MANY_PIXELS
             if many:
                 image.draft(None, (3 * size, 3 * size))
             image.load()
@@ -152,10 +146,10 @@ def read_picture(source: Path | bytes, size: int = MOST_PIXELS) -> Image.Image:
     except UnidentifiedImageError:
         raise UserError("This is not a PNG, JPEG or WebP picture; convert it to one of these.") from None
     except Image.DecompressionBombError:
-        raise UserError(_too_large("more than 100 million")) from None
+        raise _too_large("more than 100 million") from None
+    except UserError:
+        raise
     except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError("The picture file is damaged or cut off; get a whole copy of it.") from error
 
 
@@ -170,26 +164,14 @@ def prepare(image: Image.Image, title: str, size: int, gray: bool = False) -> Pi
     return Picture(title, _as_gray(pixels, gray), note)
 
 
-def fitted_size(width: float, height: float, size: int) -> tuple[int, int]:
-    """(height, width) in pixels of a picture of this shape whose longer side is `size`."""
-    longer = max(width, height)
-    return max(1, round(height / longer * size)), max(1, round(width / longer * size))
-
-
 def _as_gray(pixels: Tensor, gray: bool) -> Tensor:
     """Luma of ITU-R BT.601, as Pillow's mode L; (H, W, 1)."""
     return pixels @ torch.tensor([[0.299], [0.587], [0.114]]) if gray else pixels
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MOST_PIXELS:
-        raise UserError(_too_large(f"{width:,}×{height:,}"))
-    if min(width, height) < LEAST_SIDE:
-        raise UserError(f"The picture is {width}×{height} pixels; it needs at least {LEAST_SIDE} on each side.")
-
-
-def _too_large(extent: str) -> str:
-    return f"The picture has {extent} pixels, and at most {MOST_PIXELS // 10**6} million are read; scale it down."
+def _too_large(extent: str) -> UserError:
+    most = MOST_PIXELS // 10**6
+    return UserError(f"The picture has {extent} pixels, and at most {most} million are read; scale it down.")
 
 
 def _as_rgb(image: Image.Image, reduction: int) -> Image.Image:
