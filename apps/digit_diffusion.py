@@ -160,7 +160,7 @@ def _():
         resume=text(door="command", about="checkpoint of a training run to go on with"),
         evaluate=number(100, 60_000, whole=True, door="command", about="also judge so many digits"),
     )
-    load_file = mo.ui.file(filetypes=[".safetensors"], max_size=200 << 20, label="Load a checkpoint")
+    load_file = page.upload(filetypes=[".safetensors"], max_size=200 << 20, label="Load a checkpoint")
     keep_choice = mo.ui.multiselect(
         {f"{epoch:g}": epoch for epoch in (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50)},
         value=["0.1", "0.5", "1", "2", "5"],

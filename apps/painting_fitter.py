@@ -71,8 +71,8 @@ def _(network_ask):
 @app.cell(hide_code=True)
 def _():
     canvas = page.live(poster="painting_fitter")
-    upload = mo.ui.file(filetypes=[".png", ".jpg", ".jpeg", ".webp"], max_size=25 << 20, label="Choose a picture")
-    load_file = mo.ui.file(filetypes=[".safetensors"], max_size=50 << 20, label="Load a checkpoint")
+    upload = page.upload(filetypes=[".png", ".jpg", ".jpeg", ".webp"], max_size=25 << 20, label="Choose a picture")
+    load_file = page.upload(filetypes=[".safetensors"], max_size=50 << 20, label="Load a checkpoint")
     return canvas, load_file, upload
 
 

@@ -31,15 +31,21 @@ def test_a_long_name_leaves_room_for_the_temporary_one(tmp_path):
 
 FULL = """
 import resource, sys
-from atelier import checkpoints
+from atelier import animation, checkpoints
 from atelier.errors import UserError
 from atelier.paths import write_whole
+import numpy as np
 import torch
 from pathlib import Path
+noise = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), np.uint8)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 for write in (
     lambda: write_whole(Path(sys.argv[1]) / "x.bin", bytes(100_000)),
     lambda: checkpoints.save(Path(sys.argv[1]) / "x.st", checkpoints.Checkpoint("k", {}, {"w": torch.ones(9999)})),
+    *(
+        lambda ending=ending: list(animation.write(Path(sys.argv[1]) / f"x{ending}", noise))
+        for ending in (".gif", ".png", ".webp")
+    ),
 ):
     try:
         write()
@@ -48,11 +54,14 @@ for write in (
 """
 
 
+FILES = ("x.bin", "x.st", "x.gif", "x.png", "x.webp")
+
+
 def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tmp_path):
     script = [sys.executable, "-c", FULL, str(tmp_path)]
     done = subprocess.run(script, capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines() == [
-        f"The disk is full, so {name} was not written; make room and try again." for name in ("x.bin", "x.st")
+        f"The disk is full, so {name} was not written; make room and try again." for name in FILES
     ], done.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -29,7 +29,7 @@ def machine(monkeypatch):
 
     made = Machine()
     monkeypatch.setattr(processors, "_OTHERS", made)
-    monkeypatch.setattr(processors, "_MOST", 4)
+    monkeypatch.setattr(processors, "most_threads", lambda: 4)
     monkeypatch.setattr(processors, "cores", lambda: 4)
     return made
 
@@ -75,7 +75,7 @@ def test_a_processor_is_given_once(machine, holders, others, threads):
 
 
 def test_what_torch_may_use_is_not_exceeded(monkeypatch):
-    monkeypatch.setattr(processors, "_MOST", 8)
+    monkeypatch.setattr(processors, "most_threads", lambda: 8)
     monkeypatch.setattr(processors, "cores", lambda: 32)
     assert [threads_for(1, others) for others in (0, 6, 24, 28)] == [8, 8, 8, 4]
 

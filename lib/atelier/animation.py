@@ -16,8 +16,6 @@ from atelier.settings import Number
 FPS = Number(1, 60, whole=True)
 MOST_BYTES = 3 << 28
 """Memory that the frames of one animation may take: Pillow holds all of them until the file is whole."""
-_BYTES_PER_PIXEL = {".gif": 1, ".png": 4, ".webp": 4}
-_OPTIONS = {".gif": ("GIF", {"optimize": False}), ".png": ("PNG", {}), ".webp": ("WEBP", {"quality": 88, "method": 4})}
 ENDINGS = {".webp": "WebP", ".gif": "GIF", ".png": "APNG", ".mp4": "MP4"}
 """Ending of a file's name to how people call the format."""
 
@@ -38,12 +36,7 @@ class Written:
 
 
 def write(
-    path: Path,
-    frames: Iterable[np.ndarray],
-    fps: int = 24,
-    *,
-    durations: Sequence[float] | None = None,
-    count: int = 0,
+    path: Path, frames: Iterable[np.ndarray], fps: int = 24, *, durations: Sequence[float] | None = None, count: int = 0
 ) -> Iterator[Written]:
     """Write frames to a .gif, .png (APNG), .webp or .mp4; yields after each frame, and once more at the end.
 
@@ -57,17 +50,18 @@ def write(
         count: the number of frames, if it is known, for `Written.progress`.
 
     Raises:
-        UserError: another ending, no frames, too many for the memory, .mp4 without the extra "video".
+        UserError: another ending, no frames, too many for the memory, a full disk, .mp4 without the extra "video".
         SettingError: frames a second out of bounds.
     """
     path, ending = Path(path), Path(path).suffix.lower()
     fps = FPS.check("Frames a second", fps)
     if ending not in ENDINGS:
         raise UserError(f"An animation is written as {', '.join(ENDINGS)}, and {path.name} is none of them.")
-    writer = _write_video if ending == ".mp4" else _write_pillow
     done, total = 0, count + 1 if count else 0
+    images = map(as_image, frames)
     with atomic_write(path) as part:
-        for _ in writer(part, ending, frames, fps, durations):
+        video = ending == ".mp4"
+        for _ in _video(part, images, fps, durations) if video else _pictures(part, ending, images, fps, durations):
             done += 1
             yield Written(done, total)
         if not done:
@@ -75,33 +69,23 @@ def write(
     yield Written(done + 1, done + 1)
 
 
-def encode(
-    ending: str,
-    frames: Iterable[np.ndarray],
-    fps: int = 24,
-    *,
-    durations: Sequence[float] | None = None,
-    count: int = 0,
-) -> Iterator[Written]:
+def encode(ending: str, frames: Iterable[np.ndarray], fps: int = 24, **timing: object) -> Iterator[Written]:
     """As `write`, for a file in memory: the last step has its bytes as `data`. ending: ".gif" and so on."""
     with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
         path = Path(folder) / f"animation{ending}"
-        last = None
-        for last in write(path, frames, fps, durations=durations, count=count):
+        for last in write(path, frames, fps, **timing):
             if last.step != last.total:
                 yield last
         yield Written(last.step, last.total, path.read_bytes())
 
 
-def _write_pillow(
-    path: Path, ending: str, frames: Iterable[np.ndarray], fps: int, durations: Sequence[float] | None
+def _pictures(
+    path: Path, ending: str, images: Iterable[Image.Image], fps: int, durations: Sequence[float] | None
 ) -> Iterator[None]:
     """Collect the frames, then let Pillow write them."""
-    kind, options = _OPTIONS[ending]
     held: list[Image.Image] = []
-    for pixels in frames:
-        image = as_image(pixels)
-        size = image.width * image.height * _BYTES_PER_PIXEL[ending]
+    for image in images:
+        size = image.width * image.height * (1 if ending == ".gif" else 4)
         if size * (len(held) + 1) > MOST_BYTES:
             raise UserError(
                 f"{ENDINGS[ending]} of this size can have {MOST_BYTES // size:,} frames, to fit the memory; choose "
@@ -112,18 +96,14 @@ def _write_pillow(
         held.append(image)
         yield
     if held:
-        wait = list(durations) if durations is not None else _wait(ending, fps)
-        held[0].save(path, kind, save_all=True, append_images=held[1:], duration=wait, loop=0, **options)
+        options = {".gif": {"optimize": False}, ".webp": {"quality": 88, "method": 4}}.get(ending, {})
+        # browsers slow down a GIF whose frames last less than two hundredths of a second
+        wait = max(20, round(100 / fps) * 10) if ending == ".gif" else 1000 / fps
+        options["duration"] = list(durations) if durations is not None else wait
+        held[0].save(path, ending[1:].upper(), save_all=True, append_images=held[1:], loop=0, **options)
 
 
-def _wait(ending: str, fps: int) -> float:
-    """Milliseconds of a frame; browsers slow down a GIF whose frames last less than two hundredths of a second."""
-    return max(20, round(100 / fps) * 10) if ending == ".gif" else 1000 / fps
-
-
-def _write_video(
-    path: Path, ending: str, frames: Iterable[np.ndarray], fps: int, durations: Sequence[float] | None
-) -> Iterator[None]:
+def _video(path: Path, images: Iterable[Image.Image], fps: int, durations: Sequence[float] | None) -> Iterator[None]:
     """H.264 through imageio-ffmpeg; odd sides lose their last pixel, which the format cannot hold."""
     try:
         from imageio_ffmpeg import write_frames
@@ -131,8 +111,7 @@ def _write_video(
         raise UserError("MP4 needs imageio-ffmpeg; install it with `uv sync --extra video`, or choose WebP.") from None
     sink = None
     try:
-        for number, pixels in enumerate(frames):
-            image = as_image(pixels).convert("RGB")
+        for number, image in enumerate(images):
             width, height = image.width // 2 * 2, image.height // 2 * 2
             if not width or not height:
                 raise UserError("A video needs two pixels or more on each side; choose a larger size.")
@@ -142,7 +121,7 @@ def _write_video(
                 sink.send(None)
             times = 1 if durations is None else max(1, round(durations[number] * fps / 1000))
             for _ in range(times):
-                sink.send(image.crop((0, 0, width, height)).tobytes())
+                sink.send(image.convert("RGB").crop((0, 0, width, height)).tobytes())
             yield
     finally:
         if sink is not None:

@@ -64,17 +64,10 @@ def load(path: Path, kind: str) -> Checkpoint:
         raise UserError(f"{path.name} is larger than {_MOST_BYTES >> 30} GB; choose a checkpoint that Atelier saved.")
     try:
         with safe_open(path, framework="pt") as file:
-            header = _header((file.metadata() or {}).get(_KEY), path.name)
-            if header["kind"] != kind:
-                raise UserError(
-                    f"{path.name} holds a {header['kind']}, and a {kind} is needed here; choose another checkpoint."
-                )
+            header = _header((file.metadata() or {}).get(_KEY), path.name, kind)
             names = list(file.keys())
-            odd = {file.get_slice(name).get_dtype() for name in names} - _DTYPES
-            if odd:
-                raise UserError(
-                    f"{path.name} holds numbers of an unknown type ({min(odd)}); choose another checkpoint."
-                )
+            if odd := {file.get_slice(name).get_dtype() for name in names} - _DTYPES:
+                raise UserError(f"{path.name} holds numbers of an unknown type ({min(odd)}); choose another file.")
             tensors = {name: file.get_tensor(name) for name in names}
     except UserError:
         raise
@@ -86,8 +79,8 @@ def load(path: Path, kind: str) -> Checkpoint:
     return Checkpoint(kind, header["spec"], tensors, header["extra"])
 
 
-def _header(text: str | None, name: str) -> dict[str, Any]:
-    """The description inside a file, with the types that `Checkpoint` promises."""
+def _header(text: str | None, name: str, kind: str) -> dict[str, Any]:
+    """The description inside a file of this kind, with the types that `Checkpoint` promises."""
     if text is None:
         raise UserError(f"{name} was not saved by Atelier; choose a checkpoint that Atelier saved.")
     try:
@@ -95,14 +88,13 @@ def _header(text: str | None, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         header = None
     wanted = {"format": int, "kind": str, "spec": dict, "extra": dict}
-    well_formed = isinstance(header, dict) and _depth(header) <= _DEEPEST_HEADER
-    if well_formed:
-        header = {"extra": {}} | header
-        well_formed = all(type(header.get(key)) is kind for key, kind in wanted.items()) and len(header["kind"]) <= 40
-    if not well_formed:
+    header = {"extra": {}} | header if isinstance(header, dict) and _depth(header) <= _DEEPEST_HEADER else {}
+    if any(type(header.get(key)) is not type_ for key, type_ in wanted.items()) or len(header["kind"]) > 40:
         raise UserError(f"The description inside {name} cannot be read; choose another checkpoint.")
     if header["format"] > FORMAT:
         raise UserError(f"{name} was saved by a newer Atelier (format {header['format']}); update Atelier to read it.")
+    if header["kind"] != kind:
+        raise UserError(f"{name} holds a {header['kind']}, and a {kind} is needed here; choose another checkpoint.")
     return header
 
 
@@ -171,10 +163,8 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], name: str = "The
 
 
 def _check_fit(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], name: str) -> None:
-    def kind(tensor: Tensor) -> tuple:
-        return tensor.shape, tensor.is_floating_point()
-
-    odd = sorted(own.keys() ^ tensors.keys())
-    odd += [key for key in own if key in tensors and kind(own[key]) != kind(tensors[key])]
-    if odd:
+    kinds, found = (
+        {key: (tensor.shape, tensor.is_floating_point()) for key, tensor in given.items()} for given in (own, tensors)
+    )
+    if odd := sorted(key for key in own.keys() | tensors.keys() if kinds.get(key) != found.get(key)):
         raise UserError(f"{name} does not fit the network it describes ({odd[0][:80]} differs); choose another.")

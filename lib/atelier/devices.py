@@ -15,11 +15,8 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 @functools.cache
 def best_device() -> torch.device:
     """cuda, then mps, then cpu."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return torch.device(next(kind for kind, there in kinds.items() if there))
 
 
 @functools.cache
@@ -39,17 +36,8 @@ def has_fast_bfloat16(kind: str) -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def autocast(device: torch.device, precision: str = "auto") -> AbstractContextManager:
-    """Autocast to bfloat16 where `precision` asks for it, or where it is "auto" and the hardware has it.
-
-    Raises:
-        UserError: an unknown precision.
-    """
-    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(device, precision))
-
-
 def uses_bfloat16(device: torch.device, precision: str) -> bool:
-    """Whether `precision` means bfloat16 on this device.
+    """Whether `precision` means bfloat16 on this device: "auto" does where the hardware has it.
 
     Raises:
         UserError: an unknown precision.
@@ -57,3 +45,8 @@ def uses_bfloat16(device: torch.device, precision: str) -> bool:
     if precision not in PRECISIONS:
         raise UserError(f"Precision must be one of {', '.join(PRECISIONS)}, and {precision!r} is not.")
     return precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(device.type))
+
+
+def autocast(device: torch.device, precision: str = "auto") -> AbstractContextManager:
+    """Autocast to bfloat16 where `uses_bfloat16`; errors as there."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(device, precision))

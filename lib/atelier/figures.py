@@ -1,11 +1,10 @@
 """Every figure that stands still: data in, matplotlib Figure out. No pyplot, whose state is shared by all visitors."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -32,11 +31,6 @@ def figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list]
     return made, list(axes)
 
 
-def entitle(ax: Axes, title: str) -> None:
-    """A title above the left end of the axes."""
-    ax.set_title(title, loc="left", color=INK, fontsize=10)
-
-
 def svg(made: Figure) -> str:
     """A figure as an SVG element that follows the page: its ink is the colour of the text around it."""
     buffer = io.StringIO()
@@ -51,18 +45,6 @@ def png(made: Figure, dpi: int = 110, background: str | None = None) -> bytes:
     buffer = io.BytesIO()
     made.savefig(buffer, format="png", dpi=dpi, facecolor=background or "none")
     return buffer.getvalue()
-
-
-def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Loss (by ratio), PSNR and SSIM over steps; history has `step`, `loss`, `psnr`, `ssim` of equal length."""
-    made, axes = figure(9, 2.4, 3)
-    for ax, (name, title) in zip(axes, (("loss", "loss"), ("psnr", "PSNR, dB"), ("ssim", "SSIM")), strict=True):
-        ax.plot(history["step"], history[name], color=COLOURS[0], linewidth=1.6)
-        entitle(ax, title)
-        ax.set_xlabel("step")
-    if all(value > 0 for value in history["loss"]):  # 1 - SSIM may touch zero
-        axes[0].set_yscale("log")
-    return made
 
 
 def spectra(curves: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:

@@ -13,7 +13,6 @@ from atelier.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout (the package is installed editable from lib/)."""
-
 WEIGHTS = ROOT / "data" / "weights"
 """Trained weights that ship with the product."""
 
@@ -30,11 +29,7 @@ def data_dirs() -> list[Path]:
 
 
 def cache_dir() -> Path:
-    """The first data folder that can be written to; downloads go there.
-
-    Raises:
-        UserError: none can be written to.
-    """
+    """The first data folder that can be written to; downloads go there. Raises UserError if none can."""
     for folder in data_dirs():
         try:
             return writable_folder(folder)
@@ -82,11 +77,7 @@ def writable_folder(path: str | Path) -> Path:
 
 
 def writable_file(path: str | Path) -> Path:
-    """The path of a file that is still to be written, its folder made and tried.
-
-    Raises:
-        UserError: it is a folder, or its folder cannot be written to.
-    """
+    """The path of a file that is still to be written, its folder made and tried. Errors as `writable_folder`."""
     file = given_path(path)
     if file.is_dir():
         raise UserError(f"{file} is a folder; give the name of a file.")
@@ -109,8 +100,11 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.replace(path)
+    except UserError:
+        raise
     except Exception as error:
-        if _is_full(error, path.parent):
+        # encoders in C report a full disk without its number
+        if getattr(error, "errno", None) in _FULL or shutil.disk_usage(path.parent).free < _LEAST_FREE:
             raise UserError(f"The disk is full, so {path.name} was not written; make room and try again.") from error
         raise
     finally:
@@ -122,10 +116,3 @@ def write_whole(path: str | Path, data: bytes) -> Path:
     with atomic_write(path) as part:
         part.write_bytes(data)
     return Path(path)
-
-
-def _is_full(error: Exception, folder: Path) -> bool:
-    """Whether writing failed for lack of room. Encoders in C report a full disk without its number."""
-    if isinstance(error, UserError):
-        return False
-    return getattr(error, "errno", None) in _FULL or shutil.disk_usage(folder).free < _LEAST_FREE

@@ -23,15 +23,32 @@ _WINDOW = 1.0
 
 @functools.cache
 def most_threads() -> int:
-    """What torch would use by itself: a thread for every processor, or as many as OMP_NUM_THREADS says (torchrun: 1)."""
+    """What torch uses by itself: a thread for every processor, or as many as OMP_NUM_THREADS says (torchrun: 1)."""
     import torch
 
     return torch.get_num_threads()
 
 
+def _allowed() -> set[int]:
+    """The numbers of the processors that this process may use."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
 def cores() -> int:
     """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(_allowed())
+
+
+def busy_seconds() -> float:
+    """Seconds that the processors this process may use have worked, for any program, since the machine started; 0 where
+    the system does not tell."""
+    try:
+        times = psutil.cpu_times(percpu=True)
+    except OSError:
+        return 0.0
+    if max(_allowed()) >= len(times):  # on systems with offline CPUs, psutil's list does not match the affinity mask
+        return 0.0
+    return sum(getattr(times[k], kind, 0.0) for k in _allowed() for kind in _BUSY)
 
 
 class Others:
@@ -44,11 +61,11 @@ class Others:
 
     def __init__(
         self,
-        busy: Callable[[], float],
+        busy: Callable[[], float] = busy_seconds,
         own: Callable[[], float] = time.process_time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._busy, self._own, self._clock = busy, own, clock
+        self._clocks = clock, busy, own
         self._lock = threading.Lock()
         self._before = self._now()
         self._load = 0.0
@@ -56,30 +73,18 @@ class Others:
     def load(self) -> float:
         """How many processors they used since this was last asked, or in the second before; 0 in the first second."""
         with self._lock:
-            if self._clock() - self._before[0] >= _WINDOW:
-                now = self._now()
-                seconds, busy, own = (new - old for new, old in zip(now, self._before, strict=True))
+            now = self._now()
+            seconds, busy, own = (new - old for new, old in zip(now, self._before, strict=True))
+            if seconds >= _WINDOW:
                 self._load, self._before = max(0.0, busy - own) / seconds, now
             return self._load
 
-    def _now(self) -> tuple[float, float, float]:
-        return self._clock(), self._busy(), self._own()
+    def _now(self) -> list[float]:
+        return [clock() for clock in self._clocks]
 
 
-def busy_seconds() -> float:
-    """Seconds that the processors this process may use have worked, for whomever, since the machine started; 0 where
-    the system does not tell."""
-    try:
-        times = psutil.cpu_times(percpu=True)
-    except OSError:
-        return 0.0
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(times))
-    if max(allowed) >= len(times):  # on systems with offline CPUs, psutil's list does not match the affinity mask
-        return 0.0
-    return sum(getattr(times[k], kind, 0.0) for k in allowed for kind in _BUSY)
-
-
-_OTHERS = Others(busy_seconds)
+_OTHERS = Others()
+_SHARE = threading.local()
 
 
 def threads_for(holders: int, others: float) -> int:
@@ -88,18 +93,15 @@ def threads_for(holders: int, others: float) -> int:
     return min(most_threads(), max(1, (cores() - int(others + 0.5)) // max(1, holders)))
 
 
-_SHARE = threading.local()
-
-
 def use_free_processors(holders: int | None = None) -> None:
     """Let torch compute on this thread's share of the processors that nothing else uses, from now on.
 
-    holders: runs of this process that share them; as many as this thread was told last by default, one at first.
+    holders: runs of this process that share them; by default what this thread gave last, one at first.
     """
     import torch
 
-    holders = _SHARE.holders = getattr(_SHARE, "holders", 1) if holders is None else holders
-    wanted = threads_for(holders, _OTHERS.load())
+    _SHARE.holders = getattr(_SHARE, "holders", 1) if holders is None else holders
+    wanted = threads_for(_SHARE.holders, _OTHERS.load())
     if wanted != torch.get_num_threads():
         torch.set_num_threads(wanted)
 
@@ -112,15 +114,11 @@ def on_free_processors(steps: Iterable[Step]) -> Iterator[Step]:
     """
     import torch
 
-    iterator = iter(steps)
+    iterator, end = iter(steps), object()
     with contextlib.ExitStack() as closing:
         closing.callback(torch.set_num_threads, torch.get_num_threads())
-        if hasattr(iterator, "close"):
-            closing.callback(iterator.close)
-        while True:
-            use_free_processors()
-            try:
-                step = next(iterator)
-            except StopIteration:
-                return
+        closing.callback(getattr(iterator, "close", lambda: None))
+        use_free_processors()
+        while (step := next(iterator, end)) is not end:
             yield step
+            use_free_processors()

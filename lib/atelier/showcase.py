@@ -16,27 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from atelier.drawing import as_image, captioned, contact_sheet
 from atelier.paths import ROOT, write_whole
 
+APPS = "painting_fitter", "digit_diffusion", "cppn_explorer"
 GALLERY = ROOT / "data" / "gallery"
 COVER_SIZE = 800, 420
 SCREEN = {"width": 1280, "height": 800}
 CHROMIUM_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-sync",
+    *("--no-sandbox", "--disable-gpu", "--no-first-run"),
+    *("--disable-background-networking", "--disable-sync"),
 )
-ADDRESSES = {
-    "painting_fitter": "",
-    "digit_diffusion": "",
-    "cppn_explorer": "",
-}
-"""App -> the address words that its screenshot is taken with."""
+ENDLESS = "Shell without end"
+_MOMENTS = 1, 20, 60, 200, 3000
+_DIGIT_STEPS = 1, 7, 11, 15, 20
 
 # A live picture marks its root with data-state: "poster" from the start, "live" once its result is drawn. It is looked
 # for in shadow roots, and counts when it is on screen and decoded.
@@ -60,8 +55,7 @@ def served(app: str, limits: dict[str, str] | None = None) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    notebook = str(ROOT / "apps" / f"{app}.py")
-    command = [sys.executable, "-m", "marimo", "run", notebook, "--headless", "--port", str(port)]
+    command = [sys.executable, "-m", "marimo", "run", f"{ROOT}/apps/{app}.py", "--headless", "--port", str(port)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     server = subprocess.Popen(command, env=os.environ | (limits or {}), cwd=ROOT, **quiet)
     try:
@@ -92,36 +86,23 @@ def chromium() -> Iterator[Any]:
 def screenshots(seconds: float = 6.0) -> None:
     """The first screen of each app, `seconds` after its live result came."""
     with chromium() as browser:
-        for app, words in ADDRESSES.items():
+        for app in APPS:
             with served(app) as address:
                 page = browser.new_page(viewport=SCREEN, color_scheme="light")
-                page.goto(f"{address}?{words}", wait_until="commit")
+                page.goto(address, wait_until="commit")
                 page.wait_for_function(REACHED, arg=["live"], timeout=120_000)
                 page.wait_for_timeout(1000 * seconds)
                 _write(GALLERY / f"{app}.webp", Image.open(io.BytesIO(page.screenshot())).convert("RGB"), quality=82)
                 page.close()
 
 
-def cover(app: str) -> Path:
-    """Where marimo looks for the picture of an app on the page that lists the apps."""
-    return ROOT / "apps" / "__marimo__" / "assets" / app / "opengraph.png"
-
-
-def _side_by_side(images: Sequence[Image.Image]) -> Image.Image:
-    """The central parts of pictures of one thing, as strips of one cover."""
-    width, height = COVER_SIZE
-    sheet, strip = Image.new("RGB", COVER_SIZE), width // len(images)
+def _cover(app: str, images: Sequence[Image.Image], **options: Any) -> None:
+    """Central parts of pictures, side by side, where marimo looks for the picture of an app on its list of apps."""
+    width, height = COVER_SIZE[0] // len(images), COVER_SIZE[1]
+    sheet = Image.new("RGB", COVER_SIZE)
     for k, image in enumerate(images):
-        sheet.paste(_covering(image, (strip, height)), (k * strip, 0))
-    return sheet
-
-
-def _covering(image: Image.Image, size: tuple[int, int] = COVER_SIZE) -> Image.Image:
-    """The largest central part of this shape, at this size."""
-    scale = max(size[0] / image.width, size[1] / image.height)
-    left, top = (image.width - size[0] / scale) / 2, (image.height - size[1] / scale) / 2
-    box = left, top, image.width - left, image.height - top
-    return image.resize(size, Image.Resampling.LANCZOS, box)
+        sheet.paste(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS), (k * width, 0))
+    _write(ROOT / "apps" / "__marimo__" / "assets" / app / "opengraph.png", sheet, **options)
 
 
 def _write(path: Path, image: Image.Image, palette: bool = False, **options: Any) -> None:
@@ -134,11 +115,6 @@ def _write(path: Path, image: Image.Image, palette: bool = False, **options: Any
 
 def _report(path: Path) -> None:
     print(path.relative_to(ROOT), f"{path.stat().st_size / 1e3:.0f} kB")
-
-
-ENDLESS = "Shell without end"
-_MOMENTS = 1, 20, 60, 200, 3000
-_DIGIT_STEPS = 1, 7, 11, 15, 20
 
 
 def painting() -> None:
@@ -157,7 +133,7 @@ def painting() -> None:
     small = [np.asarray(image.resize(size, Image.Resampling.LANCZOS)) for image in images]
     sheet = Image.fromarray(captioned(small, captions))
     _write(GALLERY / "mona_lisa_learning.png", sheet, palette=True, optimize=True)
-    _write(cover("painting_fitter"), _side_by_side(images), palette=True, optimize=True)
+    _cover("painting_fitter", images, palette=True, optimize=True)
 
 
 def digits() -> None:
@@ -168,14 +144,11 @@ def digits() -> None:
     from atelier.diffusion.sheets import sheet
 
     model = diffusion.choose_model("shipped")
-    rows = [
-        step.at.images
-        for step in diffusion.draw(model, samples=10, sampling_steps=_DIGIT_STEPS[-1], seed=3)
-        if step.at.step in _DIGIT_STEPS
-    ]
+    steps = diffusion.draw(model, samples=10, sampling_steps=_DIGIT_STEPS[-1], seed=3)
+    rows = [step.at.images for step in steps if step.at.step in _DIGIT_STEPS]
     emerging = Image.fromarray(sheet(torch.cat(rows), 10, 3))
     _write(GALLERY / "digits_emerging.png", emerging, optimize=True)
-    _write(cover("digit_diffusion"), _covering(emerging), optimize=True)
+    _cover("digit_diffusion", [emerging], optimize=True)
     *_, last = diffusion.experiment(model, "sweep", steer_seed=3)
     _write(GALLERY / "guidance_sweep.png", Image.fromarray(last.picture), optimize=True)
 
@@ -187,11 +160,10 @@ def random_fields() -> None:
     kept = cppn.load_favourites(cppn.FileShelf(GALLERY / "random_fields.json"))
     pictures = [cppn.picture(found.spec, found.window, (320, 320), supersample=3) for found in kept.values()]
     _write(GALLERY / "random_fields.jpg", Image.fromarray(contact_sheet(pictures, 4, gap=6)), quality=88, subsampling=0)
-    _write(cover("cppn_explorer"), _covering(Image.fromarray(contact_sheet(pictures[:8], 4, gap=6))))
+    _cover("cppn_explorer", [Image.fromarray(contact_sheet(pictures[:8], 4, gap=6))])
     walk = cppn.walk_for("zoom", kept[ENDLESS])
     frames = (frame.pixels for frame in cppn.animate(walk, 48, (256, 256), supersample=2))
-    for _ in animation.write(GALLERY / "random_field_zoom.webp", frames, 16):
-        pass
+    list(animation.write(GALLERY / "random_field_zoom.webp", frames, 16))
     _report(GALLERY / "random_field_zoom.webp")
 
 
@@ -209,20 +181,14 @@ def posters() -> None:
     _report(write_poster("digit_steering", diffusion.steering_panels(steered)))
     breeder = cppn.Breeder(cppn.begin())
     view = page.viewer({breeder.name: breeder.draw}, spans="shorter")
-    view.widget.draw(breeder.place, True, 512)
+    view.widget.draw(breeder.place, 512)
     siblings = page.gallery(breeder.choose)
     siblings.fill(breeder.breed(), total=cppn.LITTER)
     _report(hang("random_fields", view.widget.frame))
     _report(hang("random_fields_siblings", siblings.widget.frame))
 
 
-PARTS = {
-    "painting": painting,
-    "digits": digits,
-    "random_fields": random_fields,
-    "posters": posters,
-    "screenshots": screenshots,
-}
+PARTS = {part.__name__: part for part in (painting, digits, random_fields, posters, screenshots)}
 
 
 def main() -> None:

@@ -1,14 +1,18 @@
 """A notebook as a program: help, files, a report, an orderly end. A tiny notebook without torch stands for the apps."""
 
 import json
+import resource
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from visits import NOTEBOOK
+from atelier.page import command, downloads
+from atelier.page.downloads import File, take_home
+from visits import NOTEBOOK, wait_for
 
 
 @pytest.fixture
@@ -18,9 +22,9 @@ def notebook(tmp_path):
     return path
 
 
-def run(notebook, *words):
-    command = [sys.executable, str(notebook), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=notebook.parent, timeout=60, check=False)
+def run(notebook, *words, **limits):
+    line = [sys.executable, str(notebook), *map(str, words)]
+    return subprocess.run(line, capture_output=True, text=True, cwd=notebook.parent, timeout=60, check=False, **limits)
 
 
 def test_files_are_written_and_the_last_line_is_json(notebook, tmp_path):
@@ -58,9 +62,10 @@ def test_wrong_words_end_in_one_sentence_before_anything_runs(notebook, words, s
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_after_the_step_and_keeps_what_there_is(notebook, tmp_path, number, status):
-    command = [sys.executable, str(notebook), "--steps", "100000", "--out", "out"]
-    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-    time.sleep(4)
+    line = [sys.executable, str(notebook), "--steps", "100000", "--out", "out"]
+    program = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    wait_for((tmp_path / "begun").exists, 60)
+    time.sleep(0.1)
     program.send_signal(number)
     out, errors = program.communicate(timeout=30)
     assert program.returncode == status
@@ -68,6 +73,39 @@ def test_a_signal_stops_after_the_step_and_keeps_what_there_is(notebook, tmp_pat
     assert "Stopped at step" in errors
     assert json.loads(out.splitlines()[-1])["steps"] > 1
     assert (tmp_path / "out" / "last.png").is_file()
+
+
+def test_a_file_that_is_being_made_is_left_out_and_the_others_are_kept(tmp_path, monkeypatch, capsys):
+    stopped = command.Stopped()
+    for module in (command, downloads):
+        monkeypatch.setattr(module, "STOPPED", stopped)
+    monkeypatch.chdir(tmp_path)
+
+    def slowly():
+        for k in range(1000):
+            yield SimpleNamespace(progress=k / 1000, data=None)
+            stopped._note(signal.SIGINT, None)
+
+    before = signal.getsignal(signal.SIGINT)
+    makes = {"before.txt": lambda: b"1", "slow.gif": slowly, "after.txt": lambda: b"2"}
+    try:
+        with pytest.raises(SystemExit) as ended:
+            take_home({name: File(name, "", make) for name, make in makes.items()}, dict)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 130
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["after.txt", "before.txt"]
+    told = capsys.readouterr()
+    assert json.loads(told.out.splitlines()[-1])["files"] == ["out/before.txt", "out/after.txt"]
+    assert "Stopped while slow.gif was made; written: out/before.txt, out/after.txt." in told.err
+
+
+def test_a_full_disk_ends_a_command_in_one_sentence(notebook, tmp_path):
+    done = run(notebook, "--out", "out", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20)))
+    assert done.returncode == 1
+    assert "tiny: The disk is full, so last.png was not written; make room and try again." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_a_report_is_one_file_that_keeps_its_widgets(notebook, tmp_path):

@@ -6,17 +6,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from atelier.errors import UserError
-from atelier.page.actions import Actions
 from atelier.page.downloads import Download
-from atelier.page.gallery import Gallery
 from atelier.page.packing import unpack
 from atelier.page.viewer import Viewer
+from atelier.page.widgets import Actions, Gallery
 from visits import press, wait_for
 
 
 @pytest.fixture
 def viewer(visit):
-    made = Viewer("", 32, "longer", 0.25, 4096, "PNG")
+    made = Viewer(longer=32, kind="PNG")
     yield made
     made.close()
 
@@ -53,7 +52,7 @@ def test_an_error_while_drawing_is_told_and_the_next_drawing_works(viewer):
     wait_for(lambda: viewer.frame)
     press(viewer, "look", {"x": 0, "y": 0, "zoom": 4})
     wait_for(lambda: told)
-    assert "This could not be drawn (ValueError: no)." in told
+    assert "This ended in an error (ValueError: no)." in told
     press(viewer, "look", {"x": 0, "y": 0, "zoom": 0})
     wait_for(lambda: any("zoom" in sentence for sentence in told))
     press(viewer, "look", {"x": 0, "y": 0, "zoom": 2})

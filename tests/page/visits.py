@@ -30,6 +30,7 @@ def _():
     import itertools
     import time
     from dataclasses import dataclass
+    from pathlib import Path
 
     import numpy as np
     from atelier.drawing import Chart, Frame, Line, encoded
@@ -41,6 +42,8 @@ def _():
 
     def steps(steps, value):
         for k in range(1, steps + 1):
+            if k == 5:
+                Path("begun").touch()
             time.sleep(0.005)
             yield Step(k, k / steps)
 

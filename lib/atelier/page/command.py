@@ -5,24 +5,28 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from atelier.errors import UserError
-from atelier.page.session import Session, program
-from atelier.paths import writable_folder
+from marimo._runtime.context import get_context
+
+from atelier.page.session import Session, check
+from atelier.paths import writable_file, writable_folder
 
 IN_REPORT = "ATELIER_REPORT_OF"
 """Set in the process that runs a notebook for its report, to the file that will hold it."""
 
 
 class Stopped:
-    """Whether someone asked the program to stop (Ctrl-C, SIGTERM): it then ends after the step it is at."""
+    """Whether someone asked the program to stop (Ctrl-C, SIGTERM): it then ends after the step it is at.
 
-    def __init__(self) -> None:
-        self.signal = 0
-        self.words = ""
+    signal: the number of the signal, 0 for none. words: where the run was stopped.
+    """
+
+    signal = 0
+    words = ""
 
     def listen(self) -> None:
         """Take over both signals. The second one of a kind acts at once."""
@@ -33,10 +37,12 @@ class Stopped:
         self.signal = number
         signal.signal(number, signal.SIG_DFL)
 
-    @property
-    def status(self) -> int:
-        """The exit status by convention: 130 after Ctrl-C, 143 after SIGTERM."""
-        return 128 + self.signal
+    def end(self, files: Sequence[str]) -> None:
+        """Say what a stopped program leaves behind, and end it: by convention with 130 after Ctrl-C, 143 after SIGTERM.
+        A program that nobody stopped goes on."""
+        if self.signal:
+            print(f"Stopped{self.words}; written: {', '.join(files) or 'nothing'}.", file=sys.stderr)
+            sys.exit(128 + self.signal)
 
 
 STOPPED = Stopped()
@@ -47,42 +53,22 @@ def begin(now: Session, given: Mapping[str, Any]) -> None:
     handed to a process of its own, which runs the same notebook."""
     if not now.script:
         return
-    try:
-        now.state["out"] = Path(given.get("out", "out"))
-        if "out" in given:
-            now.state["out"] = writable_folder(given["out"])
-        report = given.get("report", "")
-        if report:
-            writable_folder(Path(report).expanduser().parent)
-            if Path(report).expanduser().is_dir():
-                raise UserError(f"The report {report} is a folder; give the name of a file.")
-    except UserError as error:
-        sys.exit(f"{program()}: {error}")
-    now.state["report"] = report
-    if report and not os.environ.get(IN_REPORT):
-        sys.exit(_report_process(report))
-    if threading_is_main():
+    report = now.state["report"] = given.get("report", "")
+    with check():
+        now.state["out"] = writable_folder(given["out"]) if "out" in given else Path("out")
+        target = writable_file(report) if report else None
+    if target and not os.environ.get(IN_REPORT):
+        sys.exit(_report_process(target))
+    if threading.current_thread() is threading.main_thread():
         STOPPED.listen()
 
 
-def threading_is_main() -> bool:
-    """Whether this is the main thread, the only one that may take over signals."""
-    import threading
-
-    return threading.current_thread() is threading.main_thread()
-
-
-def _report_process(report: str) -> int:
+def _report_process(target: Path) -> int:
     """Run the notebook again in a process that keeps what its cells show; gives its exit status."""
-    from marimo._runtime.context import get_context
-
-    notebook = str(get_context().filename)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "atelier.page.report", notebook, *sys.argv[1:]],
-        env={**os.environ, IN_REPORT: str(Path(report).expanduser())},
-    )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: child.send_signal(number) if number == signal.SIGTERM else None)
+    words = ["-m", "atelier.page.report", str(get_context().filename), *sys.argv[1:]]
+    child = subprocess.Popen([sys.executable, *words], env={**os.environ, IN_REPORT: str(target)})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both
+    signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
     return child.wait()
 
 
@@ -105,16 +91,10 @@ class ProgressBar:
         print(f"\r{bar} {percent:3d} %  {stage}  {text}", end=end, file=self._words, flush=True)
 
 
-def finish(summary: Mapping[str, Any], files: list[Path]) -> None:
+def finish(summary: Mapping[str, Any], files: Sequence[Path]) -> None:
     """Print the last line of a program, one JSON object, and end it if it was stopped."""
     report = os.environ.get(IN_REPORT)
-    names = [str(path) for path in [*files, *([report] if report else [])]]
+    names = [*map(str, files), *([report] if report else [])]
     print(json.dumps({**summary, "files": names}), flush=True)
-    if STOPPED.signal and not report:
-        end_stopped(names)
-
-
-def end_stopped(names: list[str]) -> None:
-    """Say what a stopped program leaves behind, and end it."""
-    print(f"Stopped{STOPPED.words}; written: {', '.join(names)}.", file=sys.stderr)
-    sys.exit(STOPPED.status)
+    if not report:
+        STOPPED.end(names)

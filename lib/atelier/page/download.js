@@ -2,7 +2,7 @@
 
 function render({ model, el }) {
   const send = sender(model);
-  const make = element("button", { type: "button", text: model.get("label"), title: model.get("filename") });
+  const make = element("button", { type: "button" });
   const bar = element("progress", { max: "1", value: "0", hidden: "" });
   const cancel = element("button", { type: "button", text: "Cancel", hidden: "" });
   const word = element("span", { class: "word", role: "status" });
@@ -11,6 +11,10 @@ function render({ model, el }) {
   cancel.onclick = () => send("cancel");
   let saved = null;
 
+  function name() {
+    make.title = model.get("filename");
+    make.textContent = make.title.split(".").pop().toUpperCase();
+  }
   function progress() {
     const { state, done, message } = model.get("progress");
     const busy = state === "queued" || state === "running";
@@ -27,7 +31,8 @@ function render({ model, el }) {
     saved = URL.createObjectURL(new Blob([bytes]));
     element("a", { href: saved, download: model.get("filename") }).click();
   }
-  const forget = listen(model, { "change:progress": progress, "change:file": save });
+  const forget = listen(model, { "change:progress": progress, "change:file": save, "change:filename": name });
+  name();
   progress();
   return () => { forget(); if (saved) URL.revokeObjectURL(saved); };
 }

@@ -1,7 +1,6 @@
 """What a reader takes home: buttons that make files on the page, and the same files in a folder from a script."""
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ import marimo as mo
 import traitlets
 
 from atelier.errors import UserError
-from atelier.page import command
+from atelier.page.command import STOPPED, ProgressBar, finish
 from atelier.page.jobs import Job
 from atelier.page.packing import Widget
-from atelier.page.session import program, session
+from atelier.page.session import give_up, session
 from atelier.paths import writable_folder, write_whole
 
 _UPDATES_PER_SECOND = 8
@@ -39,76 +38,66 @@ class File:
     written: bool = True
 
 
+@dataclass(frozen=True)
+class _Part:
+    progress: float
+    data: bytes
+
+
+def _parts(make: Make) -> Iterator[_Part]:
+    """The progress of a file, and its bytes in the last part."""
+    made = make()
+    for step in [_Part(1.0, made)] if isinstance(made, bytes) else made:
+        yield _Part(step.progress, getattr(step, "data", None) or b"")
+
+
 class Download(Widget):
     """A button that makes a file beside the page, with progress and cancel, and saves it in the browser."""
 
     _source = "download"
-    label = traitlets.Unicode().tag(sync=True)
     filename = traitlets.Unicode().tag(sync=True)
-    progress = traitlets.Dict().tag(sync=True)
+    progress = traitlets.Dict({"state": "new"}).tag(sync=True)
     file = traitlets.Bytes(b"").tag(sync=True)
 
     def __init__(self, filename: str, make: Make) -> None:
-        label = Path(filename).suffix.lstrip(".").upper()
-        super().__init__(label=label, filename=filename, progress={"state": "new"})
-        self._make: Make | None = make
+        super().__init__()
         self._next = 0.0
         self.job: Job | None = None
+        self.makes(filename, make)
 
-    def makes(self, make: Make) -> None:
-        """Make the file so from now on."""
-        self._make = make
+    def makes(self, filename: str, make: Make) -> None:
+        """Make this file from now on."""
+        self.filename, self._acts = filename, {"make": make}
 
     def close(self) -> None:
         """Cancel what runs and leave the registry of widgets; safe to call twice."""
-        if self.job is not None:
+        if self.job:
             self.job.stop()
-        self._make = None
         super().close()
 
     def _heard(self, name: str, value: Any) -> None:
-        if name == "cancel" and self.job is not None:
+        if name == "cancel" and self.job:
             self.job.stop()
-        elif name == "make" and self._make is not None and not (self.job and self.job.active):
-            make = self._make
-            job = Job(lambda: _steps(make), on_step=self._tell, on_change=lambda: self._settle(job))
-            self.job = job
+        elif name in self._acts and not (self.job and self.job.active):
+            make = self._acts[name]
+            job = self.job = Job(lambda: _parts(make), self._tell, lambda: self._settle(job))
             job.start()
 
-    def _tell(self, step: "_Part") -> None:
+    def _tell(self, part: _Part) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + 1 / _UPDATES_PER_SECOND
-            self.progress = {"state": "running", "done": step.progress}
+            self.progress = {"state": "running", "done": part.progress}
 
     def _settle(self, job: Job) -> None:
-        message = ""
-        if job.state == "failed":
-            message = job.message
-        elif job.state == "stopped":
-            message = "Cancelled"
-        elif job.state == "finished" and job.latest is not None:
+        message = {"failed": job.message, "stopped": "Cancelled"}.get(job.state, "")
+        if job.state == "finished" and job.latest is not None:
+            size = len(job.latest.data)
             self.file = job.latest.data
             self.file = b""  # the page has its own copy now
-            message = f"Saved {self.filename} ({_size(len(job.latest.data))})"
+            message = f"Saved {self.filename} ({f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.0f} kB'})"
         self.progress = {"state": job.state, "done": 0.0, "message": message}
-        if not job.active:
+        if job.over:
             job.latest = None
-
-
-@dataclass(frozen=True)
-class _Part:
-    progress: float
-    data: bytes = b""
-
-
-def _steps(make: Make) -> Iterator[_Part]:
-    """The progress of a file, and its bytes in the last step."""
-    made = make()
-    if isinstance(made, bytes):
-        yield _Part(1.0, made)
-        return
-    for step in made:
-        yield _Part(step.progress, getattr(step, "data", None) or b"")
 
 
 def take_home(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]] | None = None) -> mo.Html:
@@ -117,16 +106,15 @@ def take_home(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]
     now = session()
     asked = summary is not None or any(file.written for file in files.values())
     if now.script and asked and os.environ.get("RANK", "0") == "0":
-        _write(files, summary, now.state.get("out", Path("out")))
+        _write(files, summary)
     rows = []
-    for name, file in files.items():
+    for place, (name, file) in enumerate(files.items()):
         words = mo.md(f"**{file.title}**: {file.about}")
-        if now.live:
-            button = now.lasting(name, lambda: mo.ui.anywidget(Download(name, file.make)))  # noqa: B023
-            button.widget.makes(file.make)
-            rows.append(mo.hstack([words, button], widths=[2, 3], align="center"))
-        else:
-            rows.append(words)
+        if now.live:  # one button for each place, however often the files change their names
+            button = now.lasting(place, lambda: mo.ui.anywidget(Download(name, file.make)))  # noqa: B023
+            button.widget.makes(name, file.make)
+            words = mo.hstack([words, button], widths=[2, 3], align="center")
+        rows.append(words)
     return mo.vstack(rows, gap=0.4)
 
 
@@ -136,22 +124,21 @@ def written(name: str) -> Path | None:
     return now.state.get("out", Path("out")) / name if now.script else None
 
 
-def _write(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]] | None, out: Path) -> None:
-    bar, written = command.ProgressBar(), []
+def _write(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]] | None) -> None:
+    """Write the files one by one. A file is left out if someone stops the program while it is made."""
+    bar, paths, stopped = ProgressBar(), [], STOPPED.signal
     try:
-        told = dict(summary()) if summary else {}
-        folder = writable_folder(out)
-        for name, file in files.items():
-            if file.written:
-                part = _Part(0.0)
-                for part in _steps(file.make):
-                    bar(name, part.progress)
-                written.append(write_whole(folder / name, part.data))
+        told = summary() if summary else {}
+        folder = writable_folder(written(""))
+        for name in [name for name, file in files.items() if file.written]:
+            for part in _parts(files[name].make):
+                bar(name, part.progress)
+                if part.data:
+                    paths.append(write_whole(folder / name, part.data))
+                elif STOPPED.signal != stopped:
+                    STOPPED.words = STOPPED.words or f" while {name} was made"
+                    break
     except UserError as error:
-        kept = f" Written before: {', '.join(map(str, written))}." if written else ""
-        sys.exit(f"{program()}: {error}{kept}")
-    command.finish(told, written)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+        kept = f" Written before: {', '.join(map(str, paths))}." if paths else ""
+        give_up(f"{error}{kept}")
+    finish(told, paths)

@@ -1,11 +1,12 @@
 """Running a step iterator beside the interface.
 
 A `Job` drives any iterator in a thread of its own: start, pause, single step, slow motion, stop. One process may
-serve many visitors, so the jobs that compute at the same time are limited, and the others wait in a queue whose
-places can be shown. A job knows no notebook.
+serve many visitors, so the jobs that compute at the same time are limited, and the others wait in a queue. A job knows
+no notebook.
 """
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -13,13 +14,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from atelier.errors import UserError
+from atelier.errors import UserError, sentence
 from atelier.processors import cores, use_free_processors
 
 Step = TypeVar("Step")
-
-ACTIVE = frozenset({"queued", "running", "paused"})
-"""States of a job that is not over. The others: new, finished, stopped, failed."""
 
 
 class Slots:
@@ -30,16 +28,16 @@ class Slots:
         self._line: list[object] = []  # holders first, then those who wait, in order of arrival
         self._changed = threading.Condition()
 
-    def acquire(self, who: object, still_wanted: Callable[[], bool], on_move: Callable[[], None] | None = None) -> bool:
-        """Wait for a place; False if it is no longer wanted. on_move is called when the place in the queue changes."""
+    def acquire(self, who: object, wanted: Callable[[], bool], on_move: Callable[[], object]) -> bool:
+        """Wait for a place; False once it is no longer wanted. on_move is called when the place changes."""
+        told = 0
         with self._changed:
             self._line.append(who)
-        told = 0
         while (place := self.place(who)) > 0:
-            if not still_wanted():
+            if not wanted():
                 self.release(who)
                 return False
-            if place != told and on_move is not None:
+            if place != told:
                 told = place
                 on_move()
             with self._changed:
@@ -50,7 +48,7 @@ class Slots:
     def turn(self) -> Iterator[None]:
         """A place for the time of a block."""
         who = object()
-        self.acquire(who, lambda: True)
+        self.acquire(who, lambda: True, lambda: None)
         try:
             yield
         finally:
@@ -63,7 +61,6 @@ class Slots:
                 self._changed.notify_all()
 
     def holds(self, who: object) -> bool:
-        """Whether `who` has a place."""
         return who in self._line[: self.limit]
 
     def place(self, who: object) -> int:
@@ -91,7 +88,7 @@ SLOTS = Slots(int(_from_environment("ATELIER_MAX_JOBS", cores())))
 QUICK = Slots(cores())
 """The limit of short drawings that answer a visitor at once: they do not wait for the jobs, only for each other."""
 LONGEST_SECONDS = _from_environment("ATELIER_JOB_SECONDS", 3600)
-"""A job that has computed for so long is stopped: nobody may hold a public server's processor for ever."""
+"""A job that has computed for so long is stopped, so that nobody holds a public server's processor for ever."""
 
 
 class Job(Generic[Step]):
@@ -101,43 +98,48 @@ class Job(Generic[Step]):
         steps: makes the iterator; called in the job's thread.
         on_step: called in the job's thread after each step, while the iterator waits.
         on_change: called after each change of state or of the place in the queue, from whichever thread changed it.
+
+    Attributes:
+        state: new, queued, running, paused; then finished, stopped or failed.
+        latest, count: the newest step, and how many there were.
+        seconds: time spent in steps and in `on_step`, slow motion and pauses left out.
+        delay: slow motion, seconds to wait after each step.
+        error: why it failed.
     """
 
     def __init__(
         self,
         steps: Callable[[], Iterator[Step]],
-        on_step: Callable[[Step], None] | None = None,
-        on_change: Callable[[], None] | None = None,
+        on_step: Callable[[Step], object] = lambda step: None,
+        on_change: Callable[[], object] = lambda: None,
         slots: Slots = SLOTS,
         longest_seconds: float = LONGEST_SECONDS,
     ) -> None:
-        self._steps = steps
-        self._on_step = on_step
-        self._on_change = on_change
-        self._slots = slots
-        self._longest = longest_seconds
+        self._steps, self._on_step, self._on_change = steps, on_step, on_change
+        self._slots, self._longest = slots, longest_seconds
         self._wake = threading.Condition()
         self._stop = False
-        self._pause = False
-        self._credits = 0
+        self._allowed = math.inf  # steps until it holds
         self._thread: threading.Thread | None = None
         self.delay = 0.0
-        """Slow motion: seconds to wait after each step."""
         self.state = "new"
         self.latest: Step | None = None
         self.count = 0
         self.seconds = 0.0
-        """Time spent in steps and in `on_step`, slow motion and pauses left out."""
         self.error: Exception | None = None
 
     @property
     def active(self) -> bool:
-        return self.state in ACTIVE
+        return self.state in ("queued", "running", "paused")
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("finished", "stopped", "failed")
 
     @property
     def holding(self) -> bool:
-        """Whether it will hold after the current step."""
-        return self._pause
+        """Whether it will hold after the current step or soon after."""
+        return self._allowed < math.inf
 
     @property
     def place(self) -> int:
@@ -146,39 +148,20 @@ class Job(Generic[Step]):
 
     @property
     def message(self) -> str | None:
-        """Why the job failed, in one sentence for the person at the screen."""
-        if self.error is None:
-            return None
-        if isinstance(self.error, UserError):
-            return str(self.error)
-        return f"This run ended in an error ({type(self.error).__name__}: {self.error})."
+        """Why the job failed, in one sentence."""
+        return sentence(self.error) if self.error else None
 
     def start(self) -> None:
         """Begin, or go on after a pause."""
-        with self._wake:
-            self._pause = False
-            if self._thread is None and not self._stop:
-                self._thread = threading.Thread(target=self._run, name="atelier-job", daemon=True)
-                self.state = "queued"
-                self._thread.start()
-            self._wake.notify_all()
+        self._allow(math.inf)
 
     def pause(self) -> None:
         """Hold after the current step."""
-        with self._wake:
-            self._pause = True
-            self._wake.notify_all()
+        self._allow(0)
 
     def single_step(self) -> None:
         """One more step, then hold."""
-        with self._wake:
-            self._credits += 1
-        self.start_paused()
-
-    def start_paused(self) -> None:
-        """Begin if not begun, and hold after the current step."""
-        self.start()
-        self.pause()
+        self._allow(1 + (self._allowed if self.holding else 0))
 
     def stop(self) -> None:
         """End for good after the current step. Returns at once; `join` waits."""
@@ -192,67 +175,69 @@ class Job(Generic[Step]):
         if self._thread is not None:
             self._thread.join(timeout)
 
+    def _allow(self, steps: float) -> None:
+        with self._wake:
+            self._allowed = steps
+            if steps and self._thread is None and not self._stop:
+                self._thread = threading.Thread(target=self._run, name="atelier-job", daemon=True)
+                self.state = "queued"
+                self._thread.start()
+            self._wake.notify_all()
+
     def _become(self, state: str) -> None:
         if state != self.state:
             self.state = state
-            if self._on_change is not None:
-                self._on_change()
+            self._on_change()
 
     def _run(self) -> None:
-        iterator = None
-        end = "finished"
         try:
-            if not self._ready():
-                end = "stopped"
-                return
-            iterator = self._steps()
-            end = self._drive(iterator)
+            self._become(self._drive())
         except Exception as error:
-            self.error, end = error, "failed"
-        finally:
-            if iterator is not None and hasattr(iterator, "close"):
-                iterator.close()
-            self._slots.release(self)
-            self._become(end)
+            self.error = error
+            self._become("failed")
 
-    def _drive(self, iterator: Iterator[Step]) -> str:
-        while True:
-            begin = time.monotonic()
-            step = next(iterator, None)
-            if step is None:
-                return "finished"
-            self.latest = step
-            self.count += 1
-            if self._on_step is not None:
+    def _drive(self) -> str:
+        """Take the steps; gives the state at the end."""
+        steps = None
+        try:
+            while self._may_step():
+                begin = time.monotonic()
+                steps = self._steps() if steps is None else steps
+                step = next(steps, None)
+                if step is None:
+                    return "finished"
+                self.latest, self.count = step, self.count + 1
                 self._on_step(step)
-            self.seconds += time.monotonic() - begin
-            if self.seconds > self._longest:
-                raise UserError(f"This run was stopped after {self._longest / 60:.0f} minutes, the limit here.")
-            if not self._ready():
-                return "stopped"
+                self.seconds += time.monotonic() - begin
+                if self.seconds > self._longest:
+                    raise UserError(f"This run was stopped after {self._longest / 60:.0f} minutes, the limit here.")
+            return "stopped"
+        finally:
+            if hasattr(steps, "close"):
+                steps.close()
+            self._slots.release(self)
 
-    def _ready(self) -> bool:
+    def _may_step(self) -> bool:
         """Wait until the next step may run; False when the job is to end."""
-        if self.count and self.delay > 0 and not self._pause:
+        if self.count and self.delay and not self.holding:
             self._slots.release(self)  # others may compute while slow motion waits
             with self._wake:
-                self._wake.wait_for(lambda: self._stop or self._pause or not self.delay, self.delay)
-        with self._wake:
-            if self._stop:
-                return False
-            must_wait = self._pause and self._credits == 0 and self.count > 0
-        if must_wait:
-            self._slots.release(self)
-            self._become("paused")
-            with self._wake:
-                self._wake.wait_for(lambda: self._stop or not self._pause or self._credits > 0)
-        if not self._slots.holds(self):
-            if self.state != "running":
-                self._become("queued")
-            if not self._slots.acquire(self, lambda: not self._stop, self._on_change):
-                return False
-            self._become("running")
-        use_free_processors(self._slots.holders)
-        with self._wake:
-            self._credits = max(0, self._credits - 1)
-            return not self._stop
+                self._wake.wait_for(lambda: self._stop or self.holding or not self.delay, self.delay)
+        while not self._stop:
+            if not self._allowed:
+                self._slots.release(self)
+                self._become("paused")
+                with self._wake:
+                    self._wake.wait_for(lambda: self._stop or self._allowed)
+            elif self._slots.holds(self) or self._queue():
+                self._become("running")
+                use_free_processors(self._slots.holders)
+                with self._wake:
+                    self._allowed = max(0, self._allowed - 1)
+                return True
+        return False
+
+    def _queue(self) -> bool:
+        if self.state != "running":  # slow motion comes back without a word
+            self._become("queued")
+        return self._slots.acquire(self, lambda: not self._stop and self._allowed > 0, self._on_change)

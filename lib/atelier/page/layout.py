@@ -14,8 +14,9 @@ def beside(panel: Any, picture: Any) -> mo.Html:
     """Controls to the left of what they control. Where the page is narrow, the picture comes first."""
     return mo.Html(
         '<div style="display: flex; flex-wrap: wrap-reverse; gap: 1.25rem; align-items: flex-end">'
-        f'<div style="flex: 1 1 210px; min-width: 0; align-self: stretch">{_html(panel)}</div>'
-        f'<div style="flex: 4 1 min(640px, 100%); min-width: 0; align-self: flex-end">{_html(picture)}</div></div>'
+        f'<div style="flex: 1 1 210px; min-width: 0; align-self: stretch">{mo.as_html(panel).text}</div>'
+        f'<div style="flex: 4 1 min(640px, 100%); min-width: 0; align-self: flex-end">{mo.as_html(picture).text}</div>'
+        "</div>"
     )
 
 
@@ -30,20 +31,15 @@ def panel(
         notes: a line in small print below.
     """
     found = {name: element for ask in asks for name, element in ask.elements.items()}
-    folded = {title: [name for name in names if name in found] for title, names in (more or {}).items()}
-    hidden = {name for names in folded.values() for name in names}
-    names = (
-        [name for name in found if name not in hidden] if first is None else [name for name in first if name in found]
-    )
-    parts: list[Any] = [mo.callout(text, kind="danger") for ask in asks for text in ask.sentences]
-    parts += [found[name] for name in names]
-    if folded := {title: names for title, names in folded.items() if names}:
-        style = {"padding-right": "8px", "color": "var(--foreground)"}
-        parts.append(
-            mo.accordion(
-                {title: mo.vstack([found[n] for n in names], gap=0.5).style(style) for title, names in folded.items()}
-            )
-        )
+    folded = {title: [found[name] for name in names if name in found] for title, names in (more or {}).items()}
+    if first is None:
+        first = found.keys() - {name for names in (more or {}).values() for name in names}
+        first = [name for name in found if name in first]
+    parts = [mo.callout(text, kind="danger") for ask in asks for text in ask.sentences]
+    parts += [found[name] for name in first if name in found]
+    style = {"padding-right": "8px", "color": "var(--foreground)"}
+    if folded := {title: mo.vstack(inner, gap=0.5).style(style) for title, inner in folded.items() if inner}:
+        parts.append(mo.accordion(folded))
     if notes:
         parts.append(mo.md(f"<small>{notes}</small>"))
     return mo.vstack(parts, gap=0.6)
@@ -51,10 +47,9 @@ def panel(
 
 def row(*parts: Any) -> mo.Html:
     """Controls side by side, each of a modest width; they wrap where the page is narrow."""
-    cells = "".join(f'<div style="flex: 0 1 230px; min-width: 150px">{_html(part)}</div>' for part in parts)
-    return mo.Html(
-        f'<div style="display: flex; flex-wrap: wrap; gap: .5rem 1.75rem; align-items: flex-start">{cells}</div>'
-    )
+    style = "display: flex; flex-wrap: wrap; gap: .5rem 1.75rem; align-items: flex-start"
+    cells = "".join(f'<div style="flex: 0 1 230px; min-width: 150px">{mo.as_html(part).text}</div>' for part in parts)
+    return mo.Html(f'<div style="{style}">{cells}</div>')
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> mo.Html:
@@ -64,11 +59,10 @@ def table(rows: Sequence[Mapping[str, str]]) -> mo.Html:
         style = "padding: .3rem 1.6rem .3rem 0; text-align: left; border-bottom: 1px solid rgb(128 128 128 / 30%)"
         return "<tr>" + "".join(f'<{tag} style="{style}">{html.escape(cell)}</{tag}>' for cell in cells) + "</tr>"
 
-    body = "".join(line("td", list(row.values())) for row in rows)
-    return mo.Html(
-        '<div style="overflow-x: auto"><table style="border-collapse: collapse; font-variant-numeric: tabular-nums">'
-        f"{line('th', list(rows[0])) if rows else ''}{body}</table></div>"
-    )
+    body = line("th", list(rows[0])) if rows else ""
+    body += "".join(line("td", list(row.values())) for row in rows)
+    style = "border-collapse: collapse; font-variant-numeric: tabular-nums"
+    return mo.Html(f'<div style="overflow-x: auto"><table style="{style}">{body}</table></div>')
 
 
 def stats(numbers: Mapping[str, str]) -> mo.Html:
@@ -85,14 +79,9 @@ def title(name: str, promise: str, *headings: str) -> mo.Html:
 
 
 def links(*headings: str) -> mo.Html:
-    """A line of links to headings of the page."""
+    """A line of links to headings of the page, by the addresses that marimo's Markdown gives them."""
+
+    def anchor(heading: str) -> str:
+        return re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip())
+
     return mo.md(" · ".join(f"[{heading}](#{anchor(heading)})" for heading in headings))
-
-
-def anchor(heading: str) -> str:
-    """The address of a heading within its page, as marimo's Markdown makes it."""
-    return re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip())
-
-
-def _html(part: Any) -> str:
-    return mo.as_html(part).text

@@ -57,9 +57,9 @@ function transportBar(send) {
   return { node, update, dress, count };
 }
 
-function picture(label) {
-  const canvas = element("canvas", { role: "img", "aria-label": label });
-  const caption = element("figcaption", { text: label });
+function picture(name) {
+  const canvas = element("canvas", { role: "img", "aria-label": name });
+  const caption = element("figcaption", { text: name });
   const node = element("figure", {}, canvas, caption);
   let newest = 0;
   async function update(bytes) {
@@ -109,8 +109,8 @@ function render({ model, el }) {
     flow.replaceChildren();
     frozen = Boolean(header.frozen);
     bar.dress(header);
-    for (const { name, label, aspect } of header.panels ?? []) {
-      pictures[name] = picture(label);
+    for (const { name, aspect } of header.panels ?? []) {
+      pictures[name] = picture(name);
       pictures[name].canvas.style.aspectRatio = aspect;
       pictures[name].canvas.style.maxHeight = `${header.height}px`;
       if (header.brief) pictures[name].canvas.style.maxWidth = `${Math.round(header.height * aspect)}px`;
@@ -121,9 +121,9 @@ function render({ model, el }) {
       curves[spec.name] = chart(spec);
       charts.append(curves[spec.name].node);
     }
-    (header.flow ?? []).forEach(({ name, label }, i) => {
+    (header.flow ?? []).forEach(({ name }, i) => {
       if (i) flow.append(element("span", { class: "arrow", "aria-hidden": "true", text: "→" }));
-      pictures[`flow ${name}`] = picture(label);
+      pictures[`flow ${name}`] = picture(name);
       flow.append(pictures[`flow ${name}`].node);
     });
     panels.hidden = !panels.children.length;

@@ -12,53 +12,59 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType
 from typing import Any, Generic, TypeVar
 
-import marimo as mo
 import numpy as np
 import traitlets
 
-from atelier.drawing import Chart, Frame, Line, encoded
+from atelier.drawing import Chart, Frame, encoded
 from atelier.errors import UserError
 from atelier.page.command import STOPPED, ProgressBar
 from atelier.page.jobs import Job
-from atelier.page.packing import Widget, hang, hung, pack, unpack
-from atelier.page.session import program, session
+from atelier.page.packing import Widget, element, hang, hung, pack, unpack
+from atelier.page.session import give_up, program, session
 
 Step = TypeVar("Step")
 
 FRAMES_PER_SECOND = 15
 SLOW_SECONDS = 0.4
-_MOST_POINTS = 240
-_MOST_MOMENTS = 60
-_RECORD_BYTES = 3 << 19  # 1.5 MB
-_FULL_SECONDS = 0.5
+FULL_SECONDS = 0.5
+MOST_POINTS = 240
+MOST_MOMENTS = 60
+RECORD_BYTES = 3 << 19  # 1.5 MB
+_IDLE: Job = Job(lambda: iter(()))  # stands for the job that is not there yet
 
 
+@dataclass(eq=False)
 class Run(Generic[Step]):
-    """What a notebook knows of a run: `step` is the newest one at rest (the opening, paused, the last), or None."""
+    """What a notebook knows of a run: `step` is the newest one at rest (the opening, paused, the last), or None.
 
-    def __init__(
-        self,
-        key: tuple,
-        show: Callable[[Any, bool], Frame],
-        make: Callable[[], Iterator[Step]],
-        moments: Callable[[Any], Iterable[Frame]] | None = None,
-    ) -> None:
-        self.key, self.show, self.make, self.moments = key, show, make, moments
-        self.step: Step | None = None
-        self.newest: Step | None = None
-        """The newest step, also while the run goes on; read it between two steps only."""
+    `newest` is the newest step also while the run goes on; read it between two steps only.
+    """
 
-    def is_for(self, key: tuple) -> bool:
-        """Whether the run was made from the same function and arguments."""
-        return _same(self.key, key)
+    key: tuple[Callable[..., Iterator[Step]], tuple, dict[str, Any]]
+    show: Callable[[Any, bool], Frame]
+    moments: Callable[[Any], Iterable[Frame]] | None = None
+    step: Step | None = None
+    newest: Step | None = None
+
+    def make(self) -> Iterator[Step]:
+        function, args, kwargs = self.key
+        return function(*args, **kwargs)
 
 
 class Live(Widget):
-    """Shows the frames of one run after another. `play` gives it a run."""
+    """Shows the frames of one run after another; make it in a cell of its own. `play` gives it a run.
+
+    Args:
+        poster: name of the stored picture that stands there until the first frame.
+        height: most pixels of a picture's height.
+        verb: on the button that starts. clock: what the seconds count.
+        brief: neither single steps nor slow motion, for runs that are not watched step by step.
+    """
 
     _source = "live"
     scene = traitlets.Bytes(b"").tag(sync=True)
@@ -68,7 +74,7 @@ class Live(Widget):
     """Counted up by the page when a run comes to rest, so that the cells that use the run follow."""
 
     def __init__(
-        self, poster: str = "", height: int = 300, verb: str = "Play", clock: str = "s", brief: bool = False
+        self, poster: str = "", *, height: int = 300, verb: str = "Play", clock: str = "s", brief: bool = False
     ) -> None:
         super().__init__()
         self.job: Job | None = None
@@ -81,8 +87,11 @@ class Live(Widget):
         self._recorder = Recorder()
         self._next = self._next_full = 0.0
         self._slow = self._left = False
-        self.scene = pack(self._look, {})
-        self._hang(poster)
+        header, pictures = unpack(hung(poster))
+        self._lay_out(header.get("scene", {}))
+        if header:
+            asked = "words" in session().state and session().state["words"].asked  # then the poster is another picture
+            self.frame = pack(header["frame"] | {"note": "Opening"}, {} if asked else pictures)
 
     # What a notebook calls.
 
@@ -121,24 +130,24 @@ class Live(Widget):
         Returns:
             The run; its `step` is None until there is something to look at.
         """
-        key = (function, args, kwargs)
-        if self._waiting is not None and self._waiting.is_for(key):
+        run = Run((function, args, kwargs), show, moments)
+        if self._waiting and _same(self._waiting.key, run.key):
             return self.run
-        if self.run is not None and self.run.is_for(key):
+        if self.run and _same(self.run.key, run.key):
             self._waiting = None
             if not _same(self.run.show, show):
                 self.run.show = show
                 if self.run.step is not None and not (self.job and self.job.state == "running"):
                     self.publish(show(self.run.step, True))
             return self.run
-        run = Run(key, show, lambda: function(*args, **kwargs), moments)
-        if held and self.job is not None:
+        if held and self.job:
             self._waiting = run
             return self.run
-        running = self.job is not None and self.job.active and not self.job.holding
+        if start is None:
+            start = opening is None
+        start = start or bool(self.job and self.job.active and not self.job.holding)
         self.halt()
-        self.job, self._recorder, self._waiting = None, Recorder(), None
-        self.run = run
+        self.job, self.run, self._recorder, self._waiting = None, run, Recorder(), None
         if not session().live:
             if not together and os.environ.get("RANK", "0") != "0":
                 sys.exit(0)
@@ -146,34 +155,27 @@ class Live(Widget):
                 self._run_through(run)
             return run
         self._pictures, self._status, self.record = {}, {"state": "new", "live": True}, b""
-        if isinstance(opening, Frame):
-            self.publish(opening)
-        elif opening is not None:
+        if opening is not None and not isinstance(opening, Frame):
             run.step = run.newest = opening
-            self.publish(show(opening, True))
-        if running or (start if start is not None else opening is None):
+            opening = show(opening, True)
+        self.publish(opening)
+        if start:
             self._current().start()
-        self.publish()
         return run
 
     def halt(self) -> None:
         """End the current job, if any."""
-        if self.job is not None:
+        if self.job:
             self.job.stop()
 
     def publish(self, frame: Frame | None = None, exact: bool = True) -> None:
         """Send a frame, or only the state of the job. exact: pictures as PNG, else as JPEG."""
         with self._lock:
             self._next = time.monotonic() + 1 / FRAMES_PER_SECOND
-            pictures = {} if frame is None else self._take(frame, "PNG" if exact else "JPEG")
-            job = self.job
-            self._status |= {
-                "state": job.state if job else "new",
-                "holding": bool(job and job.holding),
-                "place": job.place if job else 0,
-                "error": job.message if job else None,
-                "slow": self._slow,
-            }
+            pictures = self._take(frame, "PNG" if exact else "JPEG") if frame else {}
+            job = self.job or _IDLE
+            self._status |= {"state": job.state, "holding": job.holding, "place": job.place, "error": job.message}
+            self._status["slow"] = self._slow
             self._pictures |= pictures
             self.frame = pack(self._status, pictures)
 
@@ -187,21 +189,12 @@ class Live(Widget):
 
     def _current(self) -> Job:
         """The job that the buttons mean: a fresh one when there is none or it is over."""
-        if self.job is None or self.job.state in ("finished", "stopped", "failed"):
+        if self.job is None or self.job.over:
             self.run = run = self._waiting or self.run
-            self._waiting = None
-            self._recorder, self._next_full = Recorder(), 0.0
-            self._status = {
-                "state": "new",
-                "live": True,
-                "captions": {},
-                "step": 0,
-                "charts": self._status.get("charts"),
-            }
-            self.record = b""
-            job = Job(
-                run.make, on_step=lambda step: self._draw(job, run, step), on_change=lambda: self._settle(job, run)
-            )
+            self._waiting, self._recorder, self._next_full, self.record = None, Recorder(), 0.0, b""
+            kept = {"charts": self._status.get("charts")}
+            self._status = {"state": "new", "live": True, "captions": {}, "step": 0} | kept
+            job = Job(run.make, lambda step: self._draw(job, run, step), lambda: self._settle(job, run))
             job.delay = SLOW_SECONDS if self._slow else 0.0
             self.job = job
         return self.job
@@ -221,26 +214,25 @@ class Live(Widget):
             if run.moments is None:
                 self._recorder.offer(frame, last=step.progress >= 1)
             cost = time.monotonic() - begin
-            self._next_full = time.monotonic() + max(4 * cost, min(_FULL_SECONDS, 0.1 * job.seconds))
+            self._next_full = time.monotonic() + max(4 * cost, min(FULL_SECONDS, 0.1 * job.seconds))
         self._next = max(self._next, time.monotonic() + 0.5 * (time.monotonic() - begin))
 
     def _settle(self, job: Job, run: Run) -> None:
         """A new state; a run that stands still is drawn exactly, and its moments can be gone back to."""
         if job is not self.job:
             return
-        frame = None
         if job.state in ("paused", "finished", "stopped") and job.latest is not None:
-            run.step = job.latest
-            frame = run.show(job.latest, True)
-        self.publish(frame)
-        if frame is not None:
-            self._remember(run, frame)
+            self._rest(run, job.latest)
+        else:
+            self.publish()
 
-    def _remember(self, run: Run, frame: Frame) -> None:
-        """Offer the moments of a run that stands still to the slider; `frame` is the newest."""
+    def _rest(self, run: Run, step: Any) -> None:
+        run.step = run.newest = step
+        frame = run.show(step, True)
+        self.publish(frame)
         if run.moments is not None:
             self._recorder = Recorder()
-            for moment in run.moments(run.step):
+            for moment in run.moments(step):
                 self._recorder.offer(moment)
         self._recorder.offer(frame, last=True)
         self.record = self._recorder.message()
@@ -248,30 +240,28 @@ class Live(Widget):
     def _run_through(self, run: Run) -> None:
         """Without a browser: to the end, or until someone stops the program."""
         bar, moments, last = ProgressBar(None if os.environ.get("RANK", "0") == "0" else io.StringIO()), 0, None
+        name = getattr(run.key[0], "__name__", "run").replace("_", " ")
         steps = run.make()
         try:
             for last in steps:
-                bar(getattr(run.key[0], "__name__", "run").replace("_", " "), last.progress, f"step {last.step:,}")
-                if run.moments is None and last.progress >= (moments / _MOST_MOMENTS) ** 1.5:
-                    moments = math.ceil(_MOST_MOMENTS * last.progress ** (1 / 1.5) + 1e-9)
+                bar(name, last.progress, f"step {last.step:,}")
+                if run.moments is None and last.progress >= (moments / MOST_MOMENTS) ** 1.5:
+                    moments = math.ceil(MOST_MOMENTS * last.progress ** (1 / 1.5) + 1e-9)
                     self._recorder.offer(run.show(last, True))
                 if STOPPED.signal:
                     STOPPED.words = f" at step {last.step:,}"
                     break
         except UserError as error:
             if last is None or not session().script:
-                sys.exit(f"{program()}: {error}")
+                give_up(error)
             print(f"\n{program()}: {error}", file=sys.stderr)
         finally:
             if hasattr(steps, "close"):
                 steps.close()
         if last is None:
-            sys.exit(f"{program()}: This run had no step; give it a longer budget.")
-        run.step = run.newest = last
+            give_up("This run had no step; give it a longer budget.")
         self._status |= {"live": True, "still": True}
-        frame = run.show(last, True)
-        self.publish(frame)
-        self._remember(run, frame)
+        self._rest(run, last)
 
     # Messages.
 
@@ -279,59 +269,48 @@ class Live(Widget):
         """Put a frame's words into the status and lay out the scene anew where it differs; its pictures, encoded."""
         layout = _layout(frame, self._layout)
         if layout != self._layout:
-            self._layout = layout
-            self.scene = pack({**layout, **self._look}, {})
+            self._lay_out(layout)
         if frame.charts:
             self._status["charts"] = {chart.title: chart_values(chart) for chart in frame.charts}
-        self._status |= {
-            "step": frame.step,
-            "total": frame.total,
-            "seconds": frame.seconds,
-            "note": frame.note,
-            "captions": {**self._status.get("captions", {}), **frame.captions},
-        }
-        pictures = {name: encoded(pixels, kind) for name, pixels in frame.pictures.items()}
-        return pictures | {f"flow {name}": encoded(pixels) for name, pixels in frame.flow.items()}
+        captions = self._status.get("captions", {}) | frame.captions
+        self._status |= {name: getattr(frame, name) for name in ("step", "total", "seconds", "note")}
+        self._status["captions"] = captions
+        return _pictures(frame, kind)
 
-    def _hang(self, poster: str) -> None:
-        """Show the stored first frame until the library is there."""
-        if stored := hung(poster):
-            header, pictures = unpack(stored)
-            asked_for_more = bool(session().state.get("words") and session().state["words"].asked)
-            self.scene = pack({**header["scene"], **self._look}, {})
-            self._layout = header["scene"]
-            self.frame = pack({**header["frame"], "note": "Opening"}, {} if asked_for_more else pictures)
+    def _lay_out(self, layout: Mapping[str, Any]) -> None:
+        self._layout = dict(layout)
+        self.scene = pack(self._layout | self._look, {})
 
     def _heard(self, name: str, value: Any) -> None:
-        if name == "hello":  # a page has opened, perhaps late: it gets the newest of every picture
-            if self._left and self.job is not None:
-                self.job.start()
-            self._left = False
-            if self._pictures:
-                with self._lock:
-                    self.frame = pack(self._status, self._pictures)
-            return
-        if name == "bye":  # nobody looks on: the processor is for others
-            self._left = self.job is not None and self.job.state in ("queued", "running") and not self.job.holding
-            if self._left:
-                self.job.pause()
-            return
-        if self.run is None:
-            return
         match name:
+            case "hello":  # a page has opened, perhaps late: it gets the newest of every picture
+                if self._left and self.job:
+                    self.job.start()
+                self._left = False
+                if self._pictures:
+                    with self._lock:
+                        self.frame = pack(self._status, self._pictures)
+                return
+            case "bye":  # nobody looks on: the processor is for others
+                self._left = bool(self.job and self.job.state in ("queued", "running") and not self.job.holding)
+                if self._left:
+                    self.job.pause()
+                return
+            case _ if self.run is None:
+                return
             case "play":
                 self._current().start()
             case "restart":
                 self.halt()
                 self.job = None
                 self._current().start()
-            case "pause" if self.job is not None:
+            case "pause" if self.job:
                 self.job.pause()
             case "step":
                 self._current().single_step()
             case "slow":
                 self._slow = bool(value)
-                if self.job is not None:
+                if self.job:
                     self.job.delay = SLOW_SECONDS if self._slow else 0.0
         self.publish()
 
@@ -342,7 +321,7 @@ class Recorder:
     When it is full every second moment goes and the stride doubles, so the moments stay evenly spread.
     """
 
-    def __init__(self, most: int = _MOST_MOMENTS, most_bytes: int = _RECORD_BYTES) -> None:
+    def __init__(self, most: int = MOST_MOMENTS, most_bytes: int = RECORD_BYTES) -> None:
         self.most, self.most_bytes = most, most_bytes
         self.moments: list[tuple[dict[str, Any], dict[str, bytes]]] = []
         self._stride, self._offered = 1, 0
@@ -355,9 +334,7 @@ class Recorder:
         if not frame.pictures or (self._offered % self._stride and not last):
             return
         header = {"step": frame.step, "total": frame.total, "seconds": frame.seconds, "captions": dict(frame.captions)}
-        pictures = {name: encoded(pixels, "WEBP") for name, pixels in frame.pictures.items()}
-        pictures |= {f"flow {name}": encoded(pixels, "WEBP") for name, pixels in frame.flow.items()}
-        self.moments.append((header, pictures))
+        self.moments.append((header, _pictures(frame, "WEBP")))
         while len(self.moments) > 2 and (len(self.moments) > self.most or self.bytes > self.most_bytes):
             self.moments = [*self.moments[:-1:2], self.moments[-1]]
             self._stride *= 2
@@ -375,67 +352,49 @@ class Recorder:
         return pack({"moments": [header for header, _ in self.moments]}, pictures)
 
 
-def live(poster: str = "", *, height: int = 300, verb: str = "Play", clock: str = "s", brief: bool = False) -> Any:
-    """A live canvas as an element of the page; make it in a cell of its own.
-
-    Args:
-        poster: name of the stored picture that stands there until the first frame.
-        height: most pixels of a picture's height.
-        verb: on the button that starts. clock: what the seconds count.
-        brief: neither single steps nor slow motion, for runs that are not watched step by step.
-    """
-    made = Live(poster, height, verb, clock, brief)
-    session().keep(made.close)
-    return mo.ui.anywidget(made)
+live = element(Live)
 
 
-def replay(frames: Iterator[Frame] | list[Frame], *, height: int = 360) -> Any:
+def replay(frames: Iterable[Frame], *, height: int = 360) -> Any:
     """Frames under a slider, the last one shown at first; alive in a report, too."""
-    recorder = Recorder(most=200)
-    last = None
+    recorder, made = Recorder(most=200), live(height=height)
+    widget, last = made.widget, None
     for last in frames:
         recorder.offer(last, last=True)
-    made = Live(height=height)
-    made._look["frozen"] = True
-    made._status |= {"live": True, "still": True}
-    if last is not None:
-        made.publish(last)
-    made.record = recorder.message()
-    session().keep(made.close)
-    return mo.ui.anywidget(made)
+    widget._look["frozen"] = True
+    widget._status |= {"live": True, "still": True}
+    widget._lay_out({})
+    widget.publish(last)
+    widget.record = recorder.message()
+    return made
 
 
 def write_poster(name: str, frame: Frame) -> Path:
     """Store the first frame of a notebook, to hang it before the library is there."""
     made = Live()
-    pictures = {key: encoded(pixels, "WEBP") for key, pixels in frame.pictures.items()}
-    pictures |= {f"flow {key}": encoded(pixels, "WEBP") for key, pixels in frame.flow.items()}
-    made._take(frame, "JPEG")
-    header = {"scene": made._layout, "frame": {**made._status, "state": "new"}}
+    pictures = made._take(frame, "WEBP")
     made.close()
-    return hang(name, pack(header, pictures))
+    return hang(name, pack({"scene": made._layout, "frame": made._status}, pictures))
+
+
+def _pictures(frame: Frame, kind: str) -> dict[str, bytes]:
+    """All pictures of a frame, encoded, under the names that live.js knows."""
+    named = {**frame.pictures, **{f"flow {name}": pixels for name, pixels in frame.flow.items()}}
+    return {name: encoded(pixels, kind) for name, pixels in named.items()}
 
 
 def _layout(frame: Frame, before: Mapping[str, Any]) -> dict[str, Any]:
     """What of a frame's look does not change from step to step. A part that is left out stays as it was."""
 
     def panels(pictures: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-        return [
-            {"name": name, "label": frame.captions.get(name, name), "aspect": pixels.shape[1] / pixels.shape[0]}
-            for name, pixels in pictures.items()
-        ]
+        return [{"name": name, "aspect": pixels.shape[1] / pixels.shape[0]} for name, pixels in pictures.items()]
 
-    charts = [chart_words(chart) for chart in frame.charts]
-    found = {"panels": panels(frame.pictures), "charts": charts, "flow": panels(frame.flow)}
-    shown = {key: [{k: v for k, v in part.items() if k != "label"} for part in parts] for key, parts in found.items()}
-    result = {}
-    for key, parts in found.items():
-        old = before.get(key, [])
-        names = [part["name"] for part in parts]
-        alike = shown[key] == [{k: v for k, v in part.items() if k != "label"} for part in old]
-        keep = alike or {*names} < {part["name"] for part in old}
-        result[key] = old if keep else parts
-    return result
+    found = {"panels": panels(frame.pictures), "charts": list(map(chart_words, frame.charts))}
+    found["flow"] = panels(frame.flow)
+    for key, old in before.items():
+        if {part["name"] for part in found[key]} < {part["name"] for part in old}:
+            found[key] = old
+    return found
 
 
 def chart_words(chart: Chart) -> dict[str, Any]:
@@ -445,21 +404,14 @@ def chart_words(chart: Chart) -> dict[str, Any]:
 
 
 def chart_values(chart: Chart) -> list[dict[str, Any]]:
-    """The curves of a chart, for `update` in chart.js."""
-    return [_thinned(line) for line in chart.lines]
-
-
-def _thinned(line: Line) -> dict[str, Any]:
-    """At most a few hundred points, first and last kept, however long the run; plain numbers for JSON."""
-    count = len(line.x)
-    keep = range(count)
-    if count > _MOST_POINTS:
-        keep = [round(i * (count - 1) / (_MOST_POINTS - 1)) for i in range(_MOST_POINTS)]
-    finite = [float(line.y[i]) if math.isfinite(line.y[i]) else None for i in keep]
-    return {"label": line.label, "x": [float(line.x[i]) for i in keep], "y": finite}
-
-
-_PLAIN = (int, float, str, bool, bytes, type(None))
+    """The curves of a chart, for `update` in chart.js: at most a few hundred points, first and last kept, and None for
+    what JSON does not know."""
+    curves = []
+    for line in chart.lines:
+        keep = np.linspace(0, len(line.x) - 1, min(len(line.x), MOST_POINTS)).round().astype(int).tolist()
+        y = [float(line.y[i]) if math.isfinite(line.y[i]) else None for i in keep]
+        curves.append({"label": line.label, "x": [float(line.x[i]) for i in keep], "y": y})
+    return curves
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -469,17 +421,25 @@ def _same(a: Any, b: Any) -> bool:
         return True
     if type(a) is not type(b):
         return False
-    if isinstance(a, FunctionType):
-        held = [tuple(cell.cell_contents for cell in f.__closure__ or ()) for f in (a, b)]
-        return a.__code__ == b.__code__ and _same(*held) and _same(a.__defaults__, b.__defaults__)
-    if isinstance(a, functools.partial):
-        return all(map(_same, (a.func, a.args, a.keywords), (b.func, b.args, b.keywords)))
-    if isinstance(a, MethodType):
-        return a.__func__ is b.__func__ and a.__self__ is b.__self__
-    if isinstance(a, tuple | list):
-        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, (int, float, str, bytes, CodeType)):
+        return a == b
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    if dataclasses.is_dataclass(a) and a.__dataclass_params__.frozen:
-        return _same(vars(a), vars(b))
-    return isinstance(a, _PLAIN) and a == b
+    mine, other = _parts(a), _parts(b)
+    return mine is not None and len(mine) == len(other) and all(map(_same, mine, other))
+
+
+def _parts(value: Any) -> tuple | list | None:
+    """What a value consists of, where it may be made again by the same line; else None."""
+    match value:
+        case tuple() | list():
+            return value
+        case FunctionType():
+            return value.__code__, value.__defaults__, tuple(held.cell_contents for held in value.__closure__ or ())
+        case MethodType():
+            return value.__func__, value.__self__
+        case functools.partial():
+            return value.func, value.args, value.keywords
+        case _ if dataclasses.is_dataclass(value) and value.__dataclass_params__.frozen:
+            return (vars(value),)
+    return None

@@ -1,72 +1,118 @@
 """What all widgets share: one binary message for a frame, commands of the page, and the texts of their modules."""
 
+import contextlib
+import functools
 import json
 import struct
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import anywidget
+import marimo as mo
 import traitlets
 
-from atelier.errors import UserError
+from atelier.errors import sentence
+from atelier.page.jobs import QUICK
 from atelier.page.session import session
 from atelier.paths import ROOT, write_whole
 
-_HERE = Path(__file__).parent
+HERE = Path(__file__).parent
 POSTERS = ROOT / "data" / "gallery" / "posters"
 WIDGETS: weakref.WeakSet["Widget"] = weakref.WeakSet()
 """Every widget there is, for the report, which takes their state with it."""
+_SHARED = {"live": ("chart",), "mixer": ("chart",)}
 
 
 class Widget(anywidget.AnyWidget):
     """A piece of the page. Its module, `_source`.js with `_source`.css, lies beside this file.
 
-    Commands of the page come as messages, which run no cell again; `_heard(name, value)` obeys them, and an error in it
-    becomes a sentence. Where it returns True the page counts `acted` up, and the cells that use the widget follow.
-    `close` forgets everything that the page could reach, and is safe to call twice.
+    Commands of the page come as messages, which run no cell again; `_heard(name, value)` obeys them. Where it returns
+    True the page counts `acted` up, and the cells that use the widget follow. Slow drawings go through `_aside`. An
+    error in either becomes a sentence on the page, in `_telling`. `acts` are functions of the notebook by name.
     """
 
     _source: str
     acted = traitlets.Int(0).tag(sync=True)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        if "_source" in vars(cls):
+        if "_source" in vars(cls):  # anywidget makes subclasses of its own
             # As text: anywidget watches a path for changes, and would keep each widget alive through its watcher.
-            cls._esm = source(cls._source, "js")
-            cls._css = source(cls._source, "css")
+            cls._esm, cls._css = source(cls._source, "js"), source(cls._source, "css")
         super().__init_subclass__(**kwargs)
 
-    def __init__(self, **traits: Any) -> None:
+    def __init__(self, acts: Mapping[str, Callable[..., object]] | None = None, **traits: Any) -> None:
         super().__init__(**traits)
+        self._acts = dict(acts or {})
+        self._watched = session().live  # asked here, since a thread belongs to no session
         self._lock = threading.RLock()
+        self._work: Callable[[], object] | None = None
+        self._busy = False
         self.on_msg(self._obey)
         WIDGETS.add(self)
 
     def close(self) -> None:
+        """Forget all that the page could reach; safe to call twice."""
+        self._work, self._acts = None, {}
         self.on_msg(self._obey, remove=True)
         self.unobserve_all()
         super().close()
 
     def _obey(self, widget: object, message: Any, buffers: object) -> None:
-        if not isinstance(message, Mapping) or not isinstance(message.get("name"), str):
-            return
-        try:
-            if self._heard(message["name"], message.get("value")):
-                self.send({"problem": "", "acted": True})
-        except UserError as error:
-            self._fail(str(error))
-        except Exception as error:
-            self._fail(f"This ended in an error ({type(error).__name__}: {error}).")
+        if isinstance(message, Mapping) and isinstance(message.get("name"), str):
+            with self._telling():
+                if self._heard(message["name"], message.get("value")):
+                    self.send({"problem": "", "acted": True})
 
     def _heard(self, name: str, value: Any) -> bool | None:
         """Obey a command of the page; True if what the notebook shows may have changed."""
 
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """The one place where an error of a callback becomes a sentence on the page; the widget goes on."""
+        try:
+            yield
+        except Exception as error:
+            self._fail(sentence(error))
+
     def _fail(self, sentence: str) -> None:
-        """Tell the page what went wrong."""
         self.send({"problem": sentence})
+
+    def _aside(self, work: Callable[[], object]) -> None:
+        """Do `work` in a thread; of all that waits only the newest is done. Without a browser at once."""
+        if not self._watched:
+            work()
+            return
+        with self._lock:
+            self._work, idle = work, not self._busy
+            self._busy = True
+        if idle:
+            threading.Thread(target=self._work_off, name=f"atelier-{self._source}", daemon=True).start()
+
+    def _work_off(self) -> None:
+        while True:
+            with self._lock:
+                work, self._work = self._work, None
+                self._busy = work is not None
+            if work is None:
+                return
+            with self._telling(), QUICK.turn():
+                work()
+                self.send({"problem": ""})
+
+
+def element(kind: type[Widget]) -> Callable[..., Any]:
+    """The function that makes such a widget as an element of the page. It is closed when its cell runs again."""
+
+    @functools.wraps(kind, updated=())
+    def make(*args: Any, **kwargs: Any) -> Any:
+        made = kind(*args, **kwargs)
+        session().keep(made.close)
+        return mo.ui.anywidget(made)
+
+    return make
 
 
 def pack(header: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
@@ -93,7 +139,7 @@ def unpack(message: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def hung(poster: str) -> bytes:
-    """The stored frame of that name for a page that has just opened, as `hang` stored it; else an empty one."""
+    """The frame that `hang` stored under that name, for a page that has just opened; else an empty one."""
     path = POSTERS / f"{poster}.poster"
     return path.read_bytes() if poster and session().live and path.is_file() else b""
 
@@ -103,10 +149,7 @@ def hang(poster: str, frame: bytes) -> Path:
     return write_whole(POSTERS / f"{poster}.poster", frame)
 
 
-_SHARED = {"live": ("chart",), "mixer": ("chart",)}
-
-
 def source(name: str, ending: str) -> str:
     """The text of a widget's module ("js") or style ("css"), with what it shares with others before it."""
-    parts = [(_HERE / f"{part}.{ending}") for part in ("common", *_SHARED.get(name, ()), name)]
+    parts = [(HERE / f"{part}.{ending}") for part in ("common", *_SHARED.get(name, ()), name)]
     return "".join(path.read_text("utf-8") for path in parts if path.is_file())

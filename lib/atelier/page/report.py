@@ -20,11 +20,10 @@ from typing import Any
 import marimo as mo
 
 from atelier.errors import UserError
-from atelier.page import command
-from atelier.page.packing import WIDGETS, Widget, source
+from atelier.page.command import IN_REPORT, STOPPED
+from atelier.page.packing import HERE, WIDGETS, Widget, source
 from atelier.paths import write_whole
 
-_HERE = Path(__file__).parent
 _VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 _SYSTEM = {"comm", "layout", "keys", "tabbable", "tooltip"}
 
@@ -32,20 +31,21 @@ _SYSTEM = {"comm", "layout", "keys", "tabbable", "tooltip"}
 def main(words: Sequence[str]) -> int:
     """Run the notebook words[0] with the options that follow; gives the exit status."""
     notebook, *options = words
-    target = Path(os.environ[command.IN_REPORT])
-    sys.argv = [notebook, *options]
-    spec = importlib.util.spec_from_file_location(Path(notebook).stem, notebook)
+    name = Path(notebook).stem
+    sys.argv = list(words)
+    spec = importlib.util.spec_from_file_location(name, notebook)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     outputs, _ = module.app.run()
-    title = module.app._config.app_title or Path(notebook).stem.replace("_", " ").capitalize()
+    title = module.app._config.app_title or name.replace("_", " ").capitalize()
+    options = [option if re.fullmatch(r"[\w./=,:-]+", option) else json.dumps(option) for option in options]
     try:
-        write_whole(target, page(title, outputs, _again(notebook, options)).encode())
+        text = page(title, outputs, " ".join(["uv run python", f"apps/{name}.py", *options]))
+        target = write_whole(os.environ[IN_REPORT], text.encode())
     except UserError as error:
-        print(f"{Path(notebook).stem}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 1
-    if command.STOPPED.signal:
-        command.end_stopped([str(target)])
+    STOPPED.end([str(target)])
     return 0
 
 
@@ -54,23 +54,20 @@ def page(title: str, outputs: Sequence[Any], again: str = "") -> str:
     body = "".join(f"<section>{part}</section>" for part in map(_plain, outputs) if part)
     used = [widget for widget in WIDGETS if widget.model_id in body]
     sources = sorted({widget._source for widget in used})
-    modules = ",".join(f"{json.dumps(name)}:(() => {{{_module(name)}}})()" for name in sources)
-    styles = _text("report.css") + "".join(source(name, "css") for name in sources)
+    bodies = {name: source(name, "js").replace("export default", "return") for name in sources}
+    modules = ",".join(f"{json.dumps(name)}:(() => {{{body}}})()" for name, body in bodies.items())
+    styles = (HERE / "report.css").read_text("utf-8") + "".join(source(name, "css") for name in sources)
     states = {widget.model_id: {"source": widget._source, "state": _state(widget)} for widget in used}
     made = f"<footer>To make it again: <code>{html.escape(again)}</code></footer>" if again else ""
     told = json.dumps(states).replace("</", "<\\/")
+    mount = (HERE / "report.js").read_text("utf-8")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{styles}</style></head>'
         f"<body>{body}{made}"
         f'<script type="application/json" id="states">{told}</script>'
-        f'<script type="module">const modules = {{{modules}}};{_text("report.js")}</script></body></html>\n'
+        f'<script type="module">const modules = {{{modules}}};{mount}</script></body></html>\n'
     )
-
-
-def _again(notebook: str, options: Sequence[str]) -> str:
-    words = [option if re.fullmatch(r"[\w./=,:-]+", option) else json.dumps(option) for option in options]
-    return " ".join(["uv run python", f"apps/{Path(notebook).name}", *words])
 
 
 def _state(widget: Widget) -> dict[str, Any]:
@@ -80,16 +77,6 @@ def _state(widget: Widget) -> dict[str, Any]:
         name: {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
         for name, value in found.items()
     }
-
-
-def _module(name: str) -> str:
-    """A widget's module as the body of a function."""
-    return source(name, "js").replace("export default", "return")
-
-
-def _text(name: str) -> str:
-    path = _HERE / name
-    return path.read_text("utf-8") if path.is_file() else ""
 
 
 def _plain(output: Any) -> str:
@@ -108,7 +95,7 @@ class _Plain(HTMLParser):
     """Keeps HTML as it is. Of marimo's own elements widgets become a place to mount them, and controls go."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=False)
+        super().__init__()
         self.parts: list[str] = []
         self._inside = 0  # how deep in an element that goes
         self._formula: list[str] | None = None
@@ -129,31 +116,22 @@ class _Plain(HTMLParser):
         elif not tag.startswith("marimo-"):
             self.parts.append(self.get_starttag_text())
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
+    handle_startendtag = handle_starttag
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "marimo-ui-element":
             self._inside = max(0, self._inside - 1)
-        elif self._inside:
-            return
         elif tag == "marimo-tex" and self._formula is not None:
             self.parts.append(formula("".join(self._formula)))
             self._formula = None
-        elif not tag.startswith("marimo-") and tag not in _VOID:
+        elif not (self._inside or tag.startswith("marimo-") or tag in _VOID):
             self.parts.append(f"</{tag}>")
 
     def handle_data(self, data: str) -> None:
         if self._formula is not None:
             self._formula.append(data)
         elif not self._inside:
-            self.parts.append(data)
-
-    def handle_entityref(self, name: str) -> None:
-        self.handle_data(html.unescape(f"&{name};") if self._formula is not None else f"&{name};")
-
-    def handle_charref(self, name: str) -> None:
-        self.handle_data(html.unescape(f"&#{name};") if self._formula is not None else f"&#{name};")
+            self.parts.append(data if self.cdata_elem else html.escape(data, quote=False))
 
 
 def formula(text: str) -> str:

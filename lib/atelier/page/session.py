@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import marimo as mo
@@ -24,6 +24,7 @@ class Session:
         live: a browser looks on; else a script, an export or a test.
         script: files are written and a summary is printed, as `python apps/NAME.py` does.
         visitor: a read-only web app, where files of this machine are not the reader's.
+        state: what other modules of the page remember for this visit, by their names.
     """
 
     def __init__(self, live: bool = False, mode: str | None = "script") -> None:
@@ -31,16 +32,15 @@ class Session:
         self.script = not live and mode == "script"
         self.visitor = live and mode == "run"
         self.state: dict[str, Any] = {}
-        """What other modules of the page remember for this visit, by their names."""
-        self._made: dict[str | None, tuple[object, list[Callable[[], None]]]] = {}
-        self._lasting: dict[tuple[str | None, str], Any] = {}
+        self._made: dict[str | None, tuple[object, list[Callable[[], None]]]] = {}  # by cell, with the run of the cell
+        self._lasting: dict[tuple[str | None, object], Any] = {}
         self._guard = _when_the_session_ends(self.close) if live else None
         if live:
             threading.Thread(target=_warm_up, name="atelier-warm-up", daemon=True).start()
 
     def keep(self, close: Callable[[], None]) -> None:
         """Close something at the end of the visit, or earlier, when the cell that made it runs again."""
-        place, run = cell(), _cell_run()
+        place, run = cell(), getattr(running(), "execution_context", None)
         known, closers = self._made.get(place, (None, []))
         if known is not run and place is not None:
             for earlier in closers:
@@ -48,12 +48,12 @@ class Session:
             closers = []
         self._made[place] = (run, [*closers, close])
 
-    def lasting(self, name: str, make: Callable[[], Any]) -> Any:
+    def lasting(self, name: object, make: Callable[[], Any]) -> Any:
         """The element of that name which `make` gave when this cell ran first: it stays when the cell runs again.
 
         marimo closes the widgets of a cell, and the files of their modules, before the cell runs again; a button that a
-        reader is about to press would be gone. So what marimo remembers to close is forgotten, and is closed at the
-        end of the visit.
+        reader is about to press would be gone. So marimo's record of them is put back to what it was, and they are
+        closed at the end of the visit.
         """
         place = cell()
         if (place, name) not in self._lasting:
@@ -68,21 +68,26 @@ class Session:
         """End everything that the visit started."""
         for element in self._lasting.values():
             element.widget.close()
-        self._lasting.clear()
         for _, closers in self._made.values():
             for end in closers:
                 end()
+        self._lasting.clear()
         self._made.clear()
 
 
 _OUTSIDE = Session()
 
 
+def running() -> Any:
+    """marimo's context of the running notebook; None outside of marimo."""
+    with contextlib.suppress(ContextNotInitializedError):
+        return get_context()
+
+
 def session() -> Session:
     """The session of the notebook that is running. Outside of marimo there is one for the process."""
-    try:
-        context = get_context()
-    except ContextNotInitializedError:
+    context = running()
+    if context is None:
         return _OUTSIDE
     found = vars(context).get("atelier_session")
     if found is None:
@@ -94,18 +99,71 @@ def session() -> Session:
     return found
 
 
+def cell() -> str | None:
+    """The id of the cell that is running."""
+    return getattr(running(), "cell_id", None)
+
+
+def program() -> str:
+    """The name of the notebook's file, without its ending."""
+    return Path(getattr(running(), "filename", None) or "atelier").stem
+
+
+def give_up(sentence: object) -> NoReturn:
+    """End a script with a sentence and exit status 1."""
+    sys.exit(f"{program()}: {sentence}")
+
+
+@contextlib.contextmanager
+def check() -> Iterator[None]:
+    """Turn a UserError of the block into one sentence: on the page a callout, and the cells below stay quiet; in a
+    script the last words of the program."""
+    try:
+        yield
+    except UserError as error:
+        if not session().live:
+            give_up(error)
+        mo.stop(True, mo.callout(str(error), kind="danger"))
+
+
+def attempt(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, str]:
+    """What a function gives, and an empty text. A UserError gives None and its sentence on the page, so that the cells
+    below go on, and ends a script."""
+    try:
+        return function(*args, **kwargs), ""
+    except UserError as error:
+        if not session().live:
+            give_up(error)
+        return None, str(error)
+
+
 def _foreign(headers: Mapping[str, str]) -> bool:
     """Whether the page that asks comes from another host than the one it asks: marimo does not look."""
     origin = urlsplit(headers.get("origin", "")).netloc
     return bool(origin) and origin not in (headers.get("host"), headers.get("x-forwarded-host"))
 
 
-def cell() -> str | None:
-    """The id of the cell that is running."""
+def _when_the_session_ends(close: Callable[[], None]) -> asyncio.Task | None:
+    """Call `close` when marimo ends the browser session whose cell is running. None outside of an event loop."""
     try:
-        return get_context().cell_id
-    except ContextNotInitializedError:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
         return None
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            close()  # marimo cancels the task at the session's end
+
+    return loop.create_task(wait())
+
+
+def _warm_up() -> None:
+    """Import torch, and what its first optimiser needs, while the page shows its poster."""
+    import torch
+
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 
 
 def _register_torch_when_it_is_whole() -> None:
@@ -125,74 +183,8 @@ def _register_torch_when_it_is_whole() -> None:
     PyTorchFormatter.register = wait_and_register
 
 
-def _spare_scripts_pyplot() -> None:
-    """Let a script begin without pyplot: marimo 0.25 imports it before the first cell (0.8 s), to close figures that
-    cells leave open; the figures here are made without it."""
-    if not runtime_context_installed():
-        DependencyManager.matplotlib.has = lambda quiet=False: False
-
-
 _register_torch_when_it_is_whole()
-_spare_scripts_pyplot()
-
-
-def _warm_up() -> None:
-    """Import torch, and what its first optimiser needs, while the page shows its poster."""
-    import torch
-
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-
-
-def _cell_run() -> object:
-    """The present run of the present cell: another object each time a cell runs."""
-    try:
-        return get_context().execution_context
-    except ContextNotInitializedError:
-        return None
-
-
-@contextlib.contextmanager
-def check() -> Iterator[None]:
-    """Turn a UserError of the block into one sentence: on the page a callout, and the cells below stay quiet; in a
-    script the last words of the program."""
-    try:
-        yield
-    except UserError as error:
-        if session().live:
-            mo.stop(True, mo.callout(str(error), kind="danger"))
-        sys.exit(f"{program()}: {error}")
-
-
-def attempt(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, str]:
-    """What a function gives, and an empty text. A UserError gives None and its sentence on the page, so that the cells
-    below go on, and ends a script."""
-    try:
-        return function(*args, **kwargs), ""
-    except UserError as error:
-        if session().live:
-            return None, str(error)
-        sys.exit(f"{program()}: {error}")
-
-
-def program() -> str:
-    """The name of the notebook's file, without its ending."""
-    try:
-        return Path(get_context().filename or "atelier").stem
-    except ContextNotInitializedError:
-        return "atelier"
-
-
-def _when_the_session_ends(close: Callable[[], None]) -> asyncio.Task | None:
-    """Call `close` when marimo ends the browser session whose cell is running. None outside of an event loop."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-    async def wait() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            close()  # marimo cancels the task at the session's end
-
-    return loop.create_task(wait())
+if not runtime_context_installed():
+    # A script: marimo 0.25 imports pyplot before the first cell (0.8 s), to close figures that cells leave open; the
+    # figures here are made without it.
+    DependencyManager.matplotlib.has = lambda quiet=False: False

@@ -1,0 +1,188 @@
+"""The small widgets: buttons, thumbnails, clickable drawings, noise under a slider, texts and files of the reader."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import marimo as mo
+import numpy as np
+import traitlets
+
+from atelier.drawing import Chart, encoded
+from atelier.page.live import chart_values, chart_words
+from atelier.page.packing import Widget, element, hung, pack
+
+
+class Actions(Widget):
+    """A row of buttons: label -> what a press does. With `lead`, the first one stands out. Cells that use it run again
+    after a press."""
+
+    _source = "actions"
+    labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    lead = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self, actions: Mapping[str, Callable[[], object]], lead: bool = False) -> None:
+        super().__init__(actions, labels=list(actions), lead=lead)
+
+    def _heard(self, name: str, value: Any) -> bool:
+        if name in self._acts:
+            self._acts[name]()
+        return name in self._acts
+
+
+class Diagram(Widget):
+    """A drawing whose parts can be clicked. `chosen` is the `data-node` of the part that was clicked last, with which
+    `choose` is called; `svg` may be set anew.
+
+    The SVG is put into the page as it is: it must be made by this program, its texts escaped.
+    """
+
+    _source = "diagram"
+    svg = traitlets.Unicode("").tag(sync=True)
+    chosen = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, svg: str = "", choose: Callable[[str], object] = lambda node: None) -> None:
+        super().__init__({"choose": choose}, svg=svg)
+
+    def _heard(self, name: str, value: Any) -> bool:
+        if name not in self._acts or not isinstance(value, str):
+            return False
+        self.chosen = value
+        self._acts[name](value)
+        return True
+
+
+class Gallery(Widget):
+    """A grid of thumbnails. `choose` is called with the number of the one that was clicked; each of `actions` is a
+    button (label -> function of the picked numbers), and a label that ends in "…" waits for two picks or more. Cells
+    that use it run again after either.
+
+    `show` fills it at once, `fill` as the pictures come. `poster` names the stored pictures shown until then.
+    """
+
+    _source = "gallery"
+    frame = traitlets.Bytes(b"").tag(sync=True)
+    columns = traitlets.Int(4).tag(sync=True)
+    buttons = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(
+        self,
+        choose: Callable[[int], object],
+        actions: Mapping[str, Callable[[list[int]], object]] | None = None,
+        columns: int = 4,
+        poster: str = "",
+    ) -> None:
+        acts = dict(actions or {})
+        super().__init__({"choose": choose} | acts, columns=columns, buttons=list(acts), frame=hung(poster))
+        self._newest: object = None
+        self.count = 0
+
+    def show(
+        self, pictures: Sequence[bytes], labels: Sequence[str] = (), *, total: int = 0, fresh: bool = True
+    ) -> None:
+        """Show encoded pictures; `total` leaves room for those that are still to come, `fresh` clears the picks."""
+        self.count = len(pictures)
+        names = [str(i) for i in range(self.count)]
+        header = {
+            "names": names,
+            "labels": list(labels) or [f"Picture {i + 1}" for i in range(self.count)],
+            "captions": bool(labels),
+            "total": max(total, self.count),
+            "fresh": fresh,
+        }
+        self.frame = pack(header, dict(zip(names, pictures, strict=True)))
+
+    def fill(self, pictures: Iterable[np.ndarray], total: int) -> None:
+        """Show pictures (H, W, 3) uint8 as an iterator makes them, beside the page; a newer call ends an older one."""
+        mine = self._newest = object()
+
+        def show() -> None:
+            thumbs: list[bytes] = []
+            for pixels in pictures:
+                if mine is not self._newest:
+                    return
+                thumbs.append(encoded(pixels, "JPEG"))
+                self.show(thumbs, total=total, fresh=len(thumbs) == 1)
+
+        self._aside(show)
+
+    def close(self) -> None:
+        self._newest = None
+        super().close()
+
+    def _heard(self, name: str, value: Any) -> bool:
+        if name in self.buttons and name in self._acts and isinstance(value, list):
+            self._acts[name]([number for number in value if self._known(number)])
+        elif name == "choose" and name in self._acts and self._known(value):
+            self._acts[name](value)
+        else:
+            return False
+        return True
+
+    def _known(self, number: Any) -> bool:
+        return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < self.count
+
+
+class Mixer(Widget):
+    """A picture that sinks into noise under a slider, drawn by the page itself: x_t = alpha(t) x0 + sigma(t) eps."""
+
+    _source = "mixer"
+    frame = traitlets.Bytes(b"").tag(sync=True)
+
+    def show(
+        self,
+        pictures: np.ndarray,
+        noise: np.ndarray,
+        times: Sequence[float],
+        alphas: Sequence[float],
+        sigmas: Sequence[float],
+        charts: Sequence[Chart],
+    ) -> None:
+        """Mix these from now on.
+
+        Args:
+            pictures: (K, H, W) uint8; one of them is mixed, the reader chooses which.
+            noise: (H, W) float32, N(0, 1). Pictures count from -1 to 1.
+            times, alphas, sigmas: of equal length; what lies between is interpolated linearly.
+            charts: curves over t, in which t is marked.
+        """
+        curves = [{**chart_words(chart), "lines": chart_values(chart)} for chart in charts]
+        schedule = {"times": list(times), "alphas": list(alphas), "sigmas": list(sigmas)}
+        raw = {"pictures": pictures.tobytes(), "noise": noise.astype("<f4").tobytes()}
+        self.frame = pack({"size": pictures.shape, **schedule, "charts": curves}, raw)
+
+
+class Shelf(Widget):
+    """A text that the visitor's own browser keeps under `key` from visit to visit; the server keeps none of it. `text`
+    follows all tabs of the browser, and the other way round. Put it into the page to reach the browser; it shows
+    nothing.
+
+    The text comes from the browser: check it, and set it aside under another key where it is damaged. `works` turns
+    false where the browser keeps nothing, its storage being full or switched off; the text then lasts as long as the
+    page.
+    """
+
+    _source = "shelf"
+    key = traitlets.Unicode().tag(sync=True)
+    text = traitlets.Unicode("").tag(sync=True)
+    aside = traitlets.Unicode("").tag(sync=True)
+    works = traitlets.Bool(True).tag(sync=True)
+    begun = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key=key)
+
+    def set_aside(self) -> None:
+        """Move the text to another key of the same storage."""
+        self.aside, self.text = self.text, ""
+
+
+class upload(mo.ui.file):
+    """One file of the reader, of at most `max_size` bytes. marimo leaves both limits to the browser; here a larger
+    upload, or several files, are refused in the kernel, too."""
+
+    def _update(self, value: list[tuple[str, str]]) -> None:
+        most = self._component_args["max_size"] * 4 / 3 + 4  # in base64
+        super()._update(value if len(value) == 1 and len(value[0][1]) <= most else [])
+
+
+actions, diagram, gallery, mixer, shelf = map(element, (Actions, Diagram, Gallery, Mixer, Shelf))
