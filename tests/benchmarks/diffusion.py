@@ -30,7 +30,7 @@ from atelier.diffusion.denoiser import (
     parameter_count,
     suited_guidance,
 )
-from atelier.diffusion.evaluation import EvaluationReport, evaluate, load_judges
+from atelier.diffusion.evaluation import evaluate, load_judges
 from atelier.diffusion.sampling import DEFAULT_STEPS, sample
 from atelier.diffusion.training import OPTIMISERS, Recipe, TrainStep, estimate, train
 from atelier.processors import cores, on_free_processors
@@ -57,19 +57,20 @@ def speed(given: argparse.Namespace) -> None:
     print(f"ratio {rates['unet'] / rates['admunet']:.1f}")
 
 
-def report(denoiser: Denoiser, given: argparse.Namespace, **options) -> EvaluationReport:
-    """The evaluation report at the asked-for n."""
+def report(denoiser: Denoiser, given: argparse.Namespace, **options) -> dict:
+    """The figures of an evaluation at the asked-for n."""
     training, test = load_digits("mnist", "train"), load_digits("mnist", "test")
     *_, last = evaluate(denoiser, training, test, load_judges(), n=given.n, **options)
-    return last.report
+    return last.report.figures
 
 
-def line(name: str, r: EvaluationReport) -> None:
+def line(name: str, r: dict) -> None:
     """One row of a table."""
     print(
-        f"{name}: classifier-FID {r.fid.generated:.3f} (real {r.fid.real:.3f}, ratio {r.fid.ratio:.2f}), "
-        f"labels {100 * r.label_accuracy:.2f} % (real {100 * r.real_label_accuracy:.2f} %), "
-        f"nearest {r.memorisation.median_ratio:.3f}, {r.seconds:.0f} s",
+        f"{name}: classifier-FID {r['classifier_fid']:.3f} (real {r['classifier_fid_real']:.3f}, "
+        f"ratio {r['classifier_fid_ratio']:.2f}), "
+        f"labels {100 * r['label_accuracy']:.2f} % (real {100 * r['label_accuracy_real']:.2f} %), "
+        f"nearest {r['nearest_distance_ratio']:.3f}, {r['seconds']:.0f} s",
         flush=True,
     )
 
@@ -80,7 +81,7 @@ def few(given: argparse.Namespace) -> None:
     reports = {steps: report(denoiser, given, steps=steps, guidance=DEFAULT_GUIDANCE) for steps in (10, 20, 50)}
     for steps, found in reports.items():
         line(f"dpmpp, {steps} steps", found)
-    print(f"ratio 10 to 50 steps: {reports[10].fid.generated / reports[50].fid.generated:.3f}")
+    print(f"ratio 10 to 50 steps: {reports[10]['classifier_fid'] / reports[50]['classifier_fid']:.3f}")
 
 
 def guidance(given: argparse.Namespace) -> None:

@@ -49,8 +49,8 @@ def test_every_step_is_told_and_the_last_has_digits(model):
 def test_eps_hat_is_what_the_network_took_for_noise(model, sampler):
     first = next(draw(model, samples=2, sampling_steps=3, sampler=sampler, guidance=Guidance()))
     schedule = model.denoiser.schedule
-    alpha, sigma = schedule.rates(first.x, schedule.T)
-    torch.testing.assert_close(alpha * first.at.x0_hat + sigma * first.eps_hat, first.x, atol=1e-4, rtol=1e-4)
+    alpha, sigma = schedule.rates(first.at.x, schedule.T)
+    torch.testing.assert_close(alpha * first.at.x0_hat + sigma * first.at.eps_hat, first.at.x, atol=1e-4, rtol=1e-4)
 
 
 def test_a_step_is_drawn_from_the_step_alone(model):

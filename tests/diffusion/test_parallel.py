@@ -29,17 +29,26 @@ if team().leads:
 
 
 COMMAND = """
-import functools, sys
+import importlib.util, sys
 import atelier
 from atelier.data.digits import font_digits
-from atelier.digits import command
-from atelier.digits.settings import DigitSettings
-from atelier.page.terminal import print_summary
+from atelier.diffusion import build_denoiser, learning, recipe_of
+from atelier.paths import ROOT
 
 tiny = {"widths": [16, 32], "blocks": 1, "embedding": 16, "heads": 2}
-command.load_digits = lambda *_, **__: font_digits(40)
-command.build_denoiser = functools.partial(command.build_denoiser, options=tiny)
-print_summary(command.run_command(DigitSettings(epochs=1, batch=10, samples=2, sampling_steps=1, out=sys.argv[1])))
+learning.load_digits = lambda *_, **__: font_digits(40)
+
+
+def lesson(asked, schedule, seed):
+    return build_denoiser(options=tiny, seed=seed), asked["dataset"], recipe_of(asked, seed)
+
+
+words = ["--epochs", 1, "--batch", 10, "--samples", 2, "--sampling-steps", 1, "--out", sys.argv[1]]
+sys.argv = ["digit_diffusion.py", *map(str, words)]
+spec = importlib.util.spec_from_file_location("digit_diffusion", ROOT / "apps" / "digit_diffusion.py")
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+module.app.run(defs={"lesson": lesson})
 """
 
 

@@ -1,10 +1,9 @@
 import pytest
 import torch
 from atelier.diffusion.catalogue import SAMPLERS
-from atelier.diffusion.denoiser import Guidance
+from atelier.diffusion.denoiser import Guidance, to_uint8
 from atelier.diffusion.sampling import blend_labels, encode, initial_noise, sample, slerp
 from atelier.diffusion.schedules import SCHEDULES, build_schedule
-from atelier.diffusion.training import to_uint8
 from atelier.errors import UserError
 from oracles import oracle
 

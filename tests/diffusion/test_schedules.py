@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from atelier.diffusion.schedules import SCHEDULES, Linear, build_schedule
+from atelier.diffusion.showing import leak_words
 from atelier.errors import UserError
 
 SIZES = [2, 10, 50, 300, 1000]
@@ -50,8 +51,8 @@ def test_linear_betas_and_the_known_terminal_leak():
     assert Linear(300, rescale=False).terminal_signal == pytest.approx(0.219, abs=1e-3)
     assert Linear(400, rescale=False).terminal_signal == pytest.approx(0.132, abs=1e-3)
     assert Linear(300, rescale=True).terminal_signal < 0.01
-    assert Linear(300, rescale=True).leak_warning == ""
-    assert "21.9 % of the image" in Linear(300, rescale=False).leak_warning
+    assert "Hardly a leak" in leak_words(Linear(300, rescale=True))
+    assert "21.9 % of the digit" in leak_words(Linear(300, rescale=False))
 
 
 def test_zero_terminal_snr_ends_in_pure_noise_and_starts_where_linear_does():

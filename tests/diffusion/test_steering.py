@@ -1,82 +1,93 @@
 import pytest
 import torch
-from atelier.data.digits import font_digits
+from atelier.data.digits import Digits, font_digits
 from atelier.diffusion import steering
 from atelier.diffusion.catalogue import EXPERIMENTS
-from atelier.diffusion.denoiser import Guidance, build_denoiser
+from atelier.diffusion.denoiser import Guidance, build_denoiser, to_uint8
+from atelier.diffusion.models import Model
 from atelier.diffusion.sampling import sample
 from atelier.diffusion.schedules import build_schedule
 from atelier.diffusion.steering import (
     GUIDANCE_SCALES,
+    between_labels,
+    between_noises,
     experiment,
-    guidance_sweep,
-    morph,
-    morph_real,
     picture,
     race,
+    real_digit,
     steering_panels,
+    sweep,
 )
-from atelier.diffusion.training import to_uint8
 from atelier.errors import UserError
 from oracles import oracle
 
 
+class Plain(Model):
+    """A model that is drawn from without guidance."""
+
+    guidance = Guidance()
+
+
 @pytest.fixture
 def known():
-    return oracle(build_schedule("flow", T=1000), std=0.2)
+    return Plain("known", oracle(build_schedule("flow", T=1000), std=0.2))
+
+
+def means(row):
+    """Mean brightness of each digit in a row, in [-1, 1]."""
+    return row.float().mean((1, 2)) / 127.5 - 1
 
 
 def test_the_sweep_has_a_column_per_scale_and_is_plain_at_one(tiny):
-    columns = list(guidance_sweep(tiny, (3, 5), steps=3, seed=2))
-    assert tuple(c.scale for c in columns) == GUIDANCE_SCALES
-    assert columns[-1].column == columns[-1].columns == 8
+    steps = list(sweep(Model.of(tiny), digits=(3, 5), steps=3, steer_seed=2))
+    assert [float(word) for word in steps[-1].column_words] == list(GUIDANCE_SCALES)
+    assert steps[-1].step == steps[-1].total == len(steps[-1].rows[0]) == 8
     *_, plain = sample(tiny, torch.tensor([3, 5]), steps=3, seed=2)
-    assert torch.equal(columns[1].images, plain.images)
+    assert torch.equal(torch.stack([row[1] for row in steps[-1].rows]), plain.images)
 
 
 def test_a_morph_goes_from_one_digit_to_the_other(known):
-    *_, last = morph(known, 1, 8, frames=5, guidance=Guidance(1.0))
-    means = last.x_t.mean((1, 2, 3))
-    wanted = known.backbone.means[[1, 8]].mean((1, 2))
-    assert (means.diff() > 0).all()
-    torch.testing.assert_close(means[[0, -1]], wanted, atol=0.05, rtol=0)
+    *_, last = between_labels(known, first=1, second=8, steer_seed=0)
+    wanted = known.denoiser.backbone.means[[1, 8]].mean((1, 2))
+    for row in last.rows:
+        assert (means(row).diff() > 0).all()
+        torch.testing.assert_close(means(row)[[0, -1]], wanted, atol=0.05, rtol=0)
 
 
 def test_blending_labels_keeps_the_handwriting(tiny):
-    *_, slerped = morph(tiny, 3, 3, frames=3, steps=3)
-    *_, fixed = morph(tiny, 3, 3, frames=3, steps=3, noise="fixed")
-    assert not torch.equal(slerped.images[0], slerped.images[2])
-    torch.testing.assert_close(fixed.x_t[0], fixed.x_t[2], atol=1e-3, rtol=1e-3)
+    *_, slerped = between_noises(Model.of(tiny), first=3, steer_seed=0)
+    *_, fixed = between_labels(Model.of(tiny), first=3, second=3, steer_seed=0)
+    assert not torch.equal(slerped.rows[0][0], slerped.rows[0][-1])
+    torch.testing.assert_close(fixed.rows[0][0], fixed.rows[0][-1], atol=1, rtol=0)
 
 
-def test_a_real_digit_is_rebuilt_and_led_to_another(known):
+def test_a_real_digit_is_rebuilt_and_led_to_another(known, monkeypatch):
     generator = torch.Generator().manual_seed(1)
-    picture = known.backbone.means[2] + 0.2 * torch.randn(28, 28, generator=generator)
-    image = to_uint8(picture[None, None])[0]
-    steps = list(morph_real(known, image, 2, 9, frames=4, steps=20))
+    drawn = known.denoiser.backbone.means[2] + 0.2 * torch.randn(28, 28, generator=generator)
+    image = to_uint8(drawn[None, None])
+    test = Digits("test", image, torch.tensor([2]), tuple("0123456789"))
+    monkeypatch.setattr(steering, "load_digits", lambda *_: test)
+    steps = list(real_digit(known, real=0, second=9))
     assert [s.progress for s in steps] == sorted(s.progress for s in steps)
-    done = steps[-1]
-    assert float((done.rebuilt.float() - image.float()).abs().mean()) < 2
-    assert done.frames.shape == (4, 28, 28)
-    brightness = done.frames.float().mean((1, 2))
-    assert (brightness.diff() > 0).all()
+    given, rebuilt, *others = steps[-1].rows[0]
+    assert torch.equal(given, image[0])
+    assert float((rebuilt.float() - image[0].float()).abs().mean()) < 2
+    assert len(others) == 8
+    assert (means(steps[-1].rows[0][1:]).diff() > 0).all()
 
 
-def test_racers_start_from_the_same_noise(known):
-    lanes = list(race(known, 4, (("ddim", 40), ("dpmpp", 40), ("flow_euler", 40)), guidance=Guidance(1.0)))
-    assert [lane.strip.shape[0] for lane in lanes] == [40, 40, 40]
-    assert all(lane.seconds > 0 for lane in lanes)
-    for lane in lanes[1:]:
-        assert float((lane.image.float() - lanes[0].image.float()).abs().mean()) < 4
+def test_racers_start_from_the_same_noise(known, monkeypatch):
+    monkeypatch.setattr(steering, "RACERS", (("ddim", 40), ("dpmpp", 40), ("flow_euler", 40)))
+    *_, last = race(known, first=4, steer_seed=0)
+    assert [len(row) for row in last.rows] == [10, 10, 10]
+    assert all("40 calls" in words for words in last.row_words)
+    for row in last.rows[1:]:
+        assert float((row[-1].float() - last.rows[0][-1].float()).abs().mean()) < 4
 
 
-def test_refuses_odd_morphs(tiny):
-    with pytest.raises(UserError, match="frames"):
-        next(morph(tiny, 1, 2, frames=1))
-    with pytest.raises(UserError, match="slerp or fixed"):
-        next(morph(tiny, 1, 2, noise="linear"))
+def test_a_label_out_of_range_is_refused(known):
     with pytest.raises(UserError, match="0 to 9"):
-        next(morph(tiny, 1, 12))
+        next(between_labels(known, first=1, second=12, steer_seed=0))
 
 
 @pytest.mark.parametrize("kind", EXPERIMENTS)

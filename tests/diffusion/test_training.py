@@ -9,8 +9,9 @@ import pytest
 import torch
 from atelier import checkpoints
 from atelier.diffusion import training
-from atelier.diffusion.denoiser import KIND, build_denoiser, load_denoiser, save_denoiser
-from atelier.diffusion.training import OPTIMISERS, Recipe, estimate, images_seen_in, to_model, to_uint8, train
+from atelier.diffusion.denoiser import KIND, build_denoiser, load_denoiser, save_denoiser, to_model, to_uint8
+from atelier.diffusion.models import images_seen_in
+from atelier.diffusion.training import OPTIMISERS, Recipe, estimate, train
 from atelier.errors import UserError
 from atelier.optimisers import matrices_of
 from oracles import WIDE

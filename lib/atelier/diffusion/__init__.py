@@ -26,7 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "schedules": ["build_schedule", "Schedule"],
         "denoiser": ["build_denoiser", "Denoiser", "Guidance"],
         "models": ["Model", "choose_model", "read_model", "guide"],
-        "sampling": ["sample", "Sampler", "SampleStep"],
+        "sampling": ["sample", "SampleStep"],
         "drawing": ["draw", "Drawing", "panels", "moments", "digits_png", "digits_npz", "digits_gif", "summary"],
         "training": ["train", "Recipe", "TrainStep"],
         "learning": [

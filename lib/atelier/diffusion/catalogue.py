@@ -13,11 +13,13 @@ from atelier.settings import Control, Number
 
 @dataclass(frozen=True)
 class Entry:
-    """A choice: how people read it, what it is in one line, and where it is made ("module:name" of this room)."""
+    """A choice: its title, one line about it, where it is made ("module:name" of this room), and the controls that an
+    experiment uses."""
 
     title: str
     about: str
     made_by: str = ""
+    uses: tuple[str, ...] = ()
 
     def load(self) -> Any:
         """The class or function that makes it."""
@@ -37,12 +39,12 @@ class Target:
 
 
 SAMPLERS = {
-    "dpmpp": Entry("DPM-Solver++ (2M)", "second order, one network call a step", "sampling:DPMSolverPP"),
-    "ddim": Entry("DDIM", "eta 0 is deterministic, eta 1 is DDPM", "sampling:DDIM"),
-    "ddpm": Entry("DDPM, ancestral", "fresh noise at every step", "sampling:DDPM"),
-    "heun": Entry("Heun", "second order, two network calls a step", "sampling:Heun"),
-    "flow_euler": Entry("Flow, Euler", "straight lines, the same as deterministic DDIM", "sampling:FlowEuler"),
-    "flow_heun": Entry("Flow, Heun", "second order on the flow, two network calls a step", "sampling:FlowHeun"),
+    "dpmpp": Entry("DPM-Solver++ (2M)", "second order, one network call a step", "sampling:dpm_solver_pp"),
+    "ddim": Entry("DDIM", "eta 0 is deterministic, eta 1 is DDPM", "sampling:ddim"),
+    "ddpm": Entry("DDPM, ancestral", "fresh noise at every step", "sampling:ddpm"),
+    "heun": Entry("Heun", "second order, two network calls a step", "sampling:heun"),
+    "flow_euler": Entry("Flow, Euler", "straight lines, the same as deterministic DDIM", "sampling:flow_euler"),
+    "flow_heun": Entry("Flow, Heun", "second order on the flow, two network calls a step", "sampling:flow_heun"),
 }
 SCHEDULES = {
     "linear": Entry("Linear β", "β rises in a line (Ho et al. 2020)", "schedules:Linear"),
@@ -78,54 +80,45 @@ TARGETS = {
     ),
 }
 BACKBONES = {
-    "unet": Entry("U-Net", "ours: 1.2 million parameters, with labels", "denoiser:_unet"),
-    "diffunet": Entry("DiffUNet (DeepInv), no labels", "93.6 million parameters", "denoiser:_diffunet"),
-    "admunet": Entry("ADMUNet (DeepInv)", "small, with labels", "denoiser:_admunet"),
+    "unet": Entry("U-Net", "ours: 1.2 million parameters, with labels", "unet:UNet"),
+    "diffunet": Entry("DiffUNet (DeepInv), no labels", "93.6 million parameters", "deepinv_backbones:DiffUNetBackbone"),
+    "admunet": Entry("ADMUNet (DeepInv)", "small, with labels", "deepinv_backbones:ADMUNetBackbone"),
 }
 OPTIMISERS = {"muon": "Muon", "adamw": "AdamW"}
-
-
-@dataclass(frozen=True)
-class Experiment(Entry):
-    """An experiment of steering: `uses` names the controls that it needs."""
-
-    uses: tuple[str, ...] = ()
-
-
 EXPERIMENTS = {
-    "sweep": Experiment(
+    "sweep": Entry(
         "Guidance sweep",
-        "Rows: the label asked for. Columns: guidance. At 0 the label is ignored and the noise alone decides; from 1 "
-        "on it is obeyed; the further to the right, the more every digit becomes the same bold textbook digit.",
+        "Rows: the label asked for. Columns: guidance. At 0 the network ignores the label and the noise alone decides. "
+        "From 1 on it obeys the label. The stronger the guidance, the more the digits look the same, bold and clear.",
         "steering:sweep",
         ("steer_seed",),
     ),
-    "labels": Experiment(
+    "labels": Entry(
         "Between two labels",
-        "The noise of a row stays, and the label is blended from one digit to the other. In the middle the network is "
+        "Each row keeps its noise, and its label is blended from one digit to the other. In the middle the network is "
         "asked for “half of each”, a label that it never saw.",
         "steering:between_labels",
         ("first", "second", "steer_seed"),
     ),
-    "noises": Experiment(
+    "noises": Entry(
         "Between two noises",
         "The label stays, and the starting noise goes along the great circle from one noise to another (slerp): the "
         "handwriting changes, and each stop is as likely a digit as the ends.",
         "steering:between_noises",
         ("first", "steer_seed"),
     ),
-    "real": Experiment(
+    "real": Entry(
         "A real digit",
         "DDIM run backwards finds the noise that a *real* test digit would come from. Drawn again under its own label "
-        "it comes back; under a label blended towards another digit it changes, and something of the hand stays.",
-        "steering:from_a_real_digit",
+        "it comes back. Under a label blended towards another digit it changes and keeps some of the handwriting.",
+        "steering:real_digit",
         ("real", "second"),
     ),
-    "race": Experiment(
+    "race": Entry(
         "Sampler race",
         "One noise, one label, several samplers. Left to right: what each believes the digit is, on its way; the last "
         "picture is the result. All draw with the guidance that suits the network.",
-        "steering:sampler_race",
+        "steering:race",
         ("first", "steer_seed"),
     ),
 }
@@ -136,17 +129,14 @@ DEFAULT_STEPS = 30
 DEFAULT_MINUTES = 10.0
 LARGEST_T = 100_000
 MOST_REAL = 3_999
-"""The highest number of a test digit: font digits that stand in are 4,000."""
+"""The highest number of a test digit: there are 4,000 font digits, the smallest data set."""
 GUIDANCE_WORDS = "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1 is plain, more insists."
-"""The one convention of guidance, in words."""
 _STOPS = (0, 0.5, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100)
 
 
-def _guidance(scale: float | None, low: float | None, high: float | None) -> dict[str, Control]:
-    left_open = scale is None
-
+def _guidance(scale: float | None = None, low: float | None = None, high: float | None = None) -> dict[str, Control]:
     def control(default: float | None, most: float, title: str, about: str, **look: Any) -> Control:
-        return Control(Number(0, most, optional=left_open, **look), default, title, about)
+        return Control(Number(0, most, optional=scale is None, **look), default, title, about)
 
     return {
         "guidance": control(
@@ -157,12 +147,12 @@ def _guidance(scale: float | None, low: float | None, high: float | None) -> dic
     }
 
 
-GUIDANCE: dict[str, Control] = _guidance(None, None, None)
-"""The words of guidance, for those who do not know the network yet."""
+GUIDANCE: dict[str, Control] = _guidance()
+"""The controls of guidance before the network is known: all are left open."""
 
 
 def guidance_of(model: Any) -> dict[str, Control]:
-    """The controls of guidance, standing at what suits a `Model`; none where it knows no labels."""
+    """The controls of guidance with the defaults that suit a `Model`; none where it knows no labels."""
     if not model.denoiser.conditional:
         return {}
     return _guidance(model.guidance.scale, *model.guidance.interval)

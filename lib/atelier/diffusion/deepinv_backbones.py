@@ -1,5 +1,7 @@
 """DeepInv's networks as backbones of ours, and our denoiser as one of DeepInv's."""
 
+from typing import ClassVar
+
 import torch
 from deepinv.models import ADMUNet, DiffUNet
 from deepinv.models import Denoiser as DeepinvDenoiser
@@ -16,15 +18,15 @@ BACKGROUND = -1.0
 class DiffUNetBackbone(nn.Module):
     """DeepInv's DiffUNet (Choi et al. 2021), 93.6 million parameters, unconditional.
 
-    Its 28x28 input is padded to 32x32 with the background as it looks at this noise level (alpha times -1,
-    without noise), and the output is cropped back; left alone, DeepInv pads circularly. The network knows
-    time only as a step of the linear T = 1000 schedule, so it is told the (fractional) step at which that
-    schedule has the noise level at hand: right for every schedule of ours.
+    The 28x28 input is padded to 32x32 with the background at this noise level (alpha times -1, without noise), and the
+    output is cropped back; DeepInv alone would pad circularly. The network takes time as a step of the linear T = 1000
+    schedule, so it gets the (fractional) step at which that schedule has the same noise level.
     """
 
     conditional = False
+    options: ClassVar[dict] = {}
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 10) -> None:
         super().__init__()
         self.network = DiffUNet(in_channels=1, out_channels=1, pretrained=None)
         for module in self.network.modules():
@@ -32,29 +34,20 @@ class DiffUNetBackbone(nn.Module):
                 module.p = 0.0  # its random state would escape our seeds
         self.steps = Linear(1000)
 
-    @property
-    def options(self) -> dict:
-        return {}
-
-    def timestep(self, noise_fraction: Tensor) -> Tensor:
-        """(N,) noise fractions -> (N,) float32 steps on DeepInv's scale, where 0 is already one step of noise
-        and 999 the noisiest."""
-        t = self.steps.time_of(noise_fraction) - 1
-        return t.clamp(min=0).to(noise_fraction.device, torch.float32)
-
     def forward(self, x: Tensor, noise_fraction: Tensor, label: Tensor) -> Tensor:
         alpha = (1 - noise_fraction) / ((1 - noise_fraction) ** 2 + noise_fraction**2).sqrt()
         background = alpha[:, None, None, None] * BACKGROUND
         padded = F.pad(x - background, (2, 2, 2, 2)) + background  # (N, 1, 32, 32)
-        return self.network(padded, self.timestep(noise_fraction), type_t="timestep")[..., 2:-2, 2:-2]
+        # DeepInv's step 0 has already one step of noise, 999 is the noisiest.
+        t = (self.steps.time_of(noise_fraction) - 1).clamp(min=0).to(x.device, torch.float32)  # (N,)
+        return self.network(padded, t, type_t="timestep")[..., 2:-2, 2:-2]
 
 
 class ADMUNetBackbone(nn.Module):
     """DeepInv's ADMUNet (Dhariwal & Nichol 2021, as in EDM) at 28x28, small and class-conditional.
 
-    Only its network is used: DeepInv's own preconditioning is for one noise scale, and ours stands in
-    `Denoiser`. It is told c_noise = log(sigma / alpha) / 4 as in EDM, cut off at both ends where that is
-    infinite, and labels as weights; no label is all zeros.
+    Only its network is used, since `Denoiser` does the preconditioning. It takes c_noise = log(sigma / alpha) / 4 as in
+    EDM, cut off at both ends where that is infinite, and labels as weights; no label is all zeros.
 
     Args:
         width: channels at 28x28, a multiple of 32; twice as many at 14x14 and at 7x7.
@@ -67,7 +60,7 @@ class ADMUNetBackbone(nn.Module):
         super().__init__()
         if width < 32 or width % 32 or blocks < 1:
             raise UserError("ADMUNet's width must be a multiple of 32, with at least one block.")
-        self.width, self.blocks, self.classes = width, blocks, classes
+        self.classes, self.options = classes, {"width": width, "blocks": blocks}
         self.network = ADMUNet(
             img_resolution=28,
             in_channels=1,
@@ -81,10 +74,6 @@ class ADMUNetBackbone(nn.Module):
             pretrained=None,
         )
 
-    @property
-    def options(self) -> dict:
-        return {"width": self.width, "blocks": self.blocks}
-
     def forward(self, x: Tensor, noise_fraction: Tensor, label: Tensor) -> Tensor:
         c_noise = torch.logit(noise_fraction, eps=1e-5) / 4  # (N,)
         return self.network.forward_unet(x, c_noise, class_labels=label[:, : self.classes])
@@ -93,13 +82,12 @@ class ADMUNetBackbone(nn.Module):
 class AtelierDenoiser(DeepinvDenoiser):
     """Our denoiser as a `deepinv.models.Denoiser`: images in [0, 1], sigma on that scale.
 
-    `forward(x, sigma, label=None, class_labels=None)` takes x = image + sigma · noise, (N, 1, 28, 28), and
-    returns the denoised image. The noise levels it can serve end where its schedule ends; above that, sigma
-    is taken as the largest level it knows.
+    `forward(x, sigma, class_labels=None)` takes x = image + sigma · noise, (N, 1, 28, 28), and returns the denoised
+    image. A sigma above the end of the schedule is taken as the largest level of the schedule.
 
     Args:
         denoiser: any `Denoiser`.
-        label: fixed labels or label weights, used when a call brings none.
+        label: labels or label weights, used when a call gives none.
     """
 
     def __init__(self, denoiser: Denoiser, label: Tensor | None = None) -> None:

@@ -1,10 +1,12 @@
 """A denoiser: backbone, schedule and prediction target behind one call `(x_t, t, label) -> x0_hat`.
 
-Images are float tensors in [-1, 1]. All preconditioning stands here and nowhere else: whatever the schedule,
-the backbone sees x scaled so that alpha² + sigma² = 1, the noise fraction sigma / (alpha + sigma), and the
-weights of the label embeddings. So one backbone serves every schedule.
+Images are float tensors in [-1, 1]. All preconditioning is done here: whatever the schedule, the backbone sees x
+scaled so that alpha² + sigma² = 1, the noise fraction sigma / (alpha + sigma), and the weights of the label
+embeddings. So one backbone serves every schedule.
 """
 
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -17,22 +19,34 @@ from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
 from atelier.diffusion.catalogue import BACKBONES, TARGETS
 from atelier.diffusion.schedules import Schedule, build_schedule
-from atelier.diffusion.unet import UNet, UNetOptions
 from atelier.errors import UserError
-from atelier.paths import WEIGHTS
+from atelier.paths import WEIGHTS, given_path
 
 KIND = "denoiser"
 SHIPPED = WEIGHTS / "digits-unet.safetensors"
 """The conditional U-Net that ships, made by `python -m atelier.diffusion.ship denoiser`."""
 SIZE = 28
 DATA_RANGE = (-1.0, 1.0)
+_DATA = {"range": list(DATA_RANGE), "size": SIZE}
 MOST_PARAMETERS = 150_000_000
 """Of a denoiser that is read from a file: DiffUNet has 94 million."""
+MOST_BYTES = 200 << 20
+"""Of an uploaded checkpoint."""
+
+
+def to_model(images: Tensor) -> Tensor:
+    """uint8 (N, 28, 28) -> float32 (N, 1, 28, 28) in [-1, 1]."""
+    return images[:, None].float() / 127.5 - 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """float (N, 1, 28, 28) in [-1, 1] -> uint8 (N, 28, 28) on the CPU."""
+    return ((images[:, 0].float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """Classifier-free guidance (Ho & Salimans 2022), one convention everywhere:
+    """Classifier-free guidance (Ho & Salimans 2022), with this convention everywhere:
 
         eps = eps_uncond + scale · (eps_cond - eps_uncond)
 
@@ -54,26 +68,26 @@ class Guidance:
             raise UserError("The guidance interval must rise within 0 and 1, for instance 0.2 to 0.8.")
 
     def at(self, noise_fraction: float) -> float:
-        """The scale that acts at this noise fraction. 0 ignores the label everywhere."""
+        """The scale that acts at this noise fraction."""
         low, high = self.interval
         return self.scale if low <= noise_fraction <= high or self.scale == 0 else 1.0
 
 
 DEFAULT_GUIDANCE = Guidance(2.5, (0.2, 0.55))
-"""Measured on the shipped weights: close to the best classifier-FID, with 99 % of the labels right (the table is in the
-README). Below noise fraction 0.6 guidance mends digits; above, where the kind of digit is chosen, it costs variety. The
-second network call is saved at two thirds of the steps."""
+"""Measured on the shipped weights: close to the best classifier-FID, with 99 % of the labels right (see
+docs/figures.md). Guidance below noise fraction 0.6 improves digits; above, where the kind of digit is chosen, it costs
+variety. Two thirds of the steps need no second network call."""
 YOUNG_GUIDANCE = Guidance(1.5, (0.3, 0.8))
 """For a network of some minutes of training, which draws a wrong digit more often: weaker, but up to where the kind of
-digit is chosen (measured after ten minutes; see the README)."""
+digit is chosen (measured after ten minutes; see docs/figures.md)."""
 YOUNG_IMAGES = 1_000_000
-"""Trained on fewer images a network counts as young. At n = 2,000 the guidance of the young reached 99.3 % of the
-labels at 0.33 million images and 99.5 % at 1.01 million, that of the old 97.9 and 98.9 %; its classifier-FID was 1.03
-and 1.12 times that of the old."""
+"""A network trained on fewer images counts as young. At n = 2,000 the guidance of the young reached 99.3 % of the
+labels at 0.33 million images and 99.5 % at 1.01 million, the default guidance 97.9 and 98.9 %; its classifier-FID was
+1.03 and 1.12 times that of the default."""
 
 
 def suited_guidance(images_seen: int | None) -> Guidance:
-    """The guidance that a network starts with that was trained on so many images (repeats count); None: not known."""
+    """The guidance that suits a network trained on so many images (repeats count); None: not known."""
     return YOUNG_GUIDANCE if images_seen is not None and images_seen < YOUNG_IMAGES else DEFAULT_GUIDANCE
 
 
@@ -81,8 +95,7 @@ class Denoiser(nn.Module):
     """`denoiser(x_t, t, label) -> x0_hat`.
 
     Args:
-        backbone: one of `BACKBONES`, with `conditional`, `options` and
-            `forward(x, noise_fraction, label_weights)`.
+        backbone: a module with `conditional`, `options` and `forward(x, noise_fraction, label_weights)`.
         schedule: gives alpha(t) and sigma(t).
         target: a name in `TARGETS`.
         name: the backbone's name in `BACKBONES`.
@@ -121,7 +134,7 @@ class Denoiser(nn.Module):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What `build_denoiser` rebuilds it from; JSON-able."""
+        """What `build_from_spec` rebuilds it from; JSON-able."""
         return {
             "backbone": self.name,
             "options": self.backbone.options,
@@ -129,7 +142,7 @@ class Denoiser(nn.Module):
             "schedule_options": self.schedule.options,
             "target": self.target,
             "classes": self.classes,
-            "data": {"range": list(DATA_RANGE), "size": SIZE},
+            "data": _DATA,
         }
 
     def predict(self, x_t: Tensor, t: Tensor | float, label: Tensor | None = None) -> Tensor:
@@ -163,10 +176,8 @@ class Denoiser(nn.Module):
         Guiding x0_hat is guiding eps: at fixed x_t one is an affine function of the other.
         """
         scale = guidance.at(float(self.schedule.noise_fraction(torch.tensor(float(t)))))
-        if label is None or scale == 1:
-            x0_hat = self(x_t, t, label)
-        elif scale == 0:
-            x0_hat = self(x_t, t, None)
+        if label is None or scale in (0, 1):
+            x0_hat = self(x_t, t, label if scale else None)
         else:
             n = len(x_t)
             weights = torch.cat([self.label_weights(label, n), self.label_weights(None, n).to(label.device)])
@@ -188,31 +199,12 @@ class Denoiser(nn.Module):
             raise UserError(f"Label weights must be {n} rows of {self.classes} finite numbers.")
         return nn.functional.pad(label.float(), (0, self.classes + 1 - label.shape[1]))
 
-    def loss(self, x0: Tensor, eps: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
+    def loss(self, x0: Tensor, eps: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """(N,) mean squared error of the prediction at x_t = alpha x0 + sigma eps."""
         alpha, sigma = self.schedule.rates(x0, t)
         wanted = TARGETS[self.target].of(x0, eps, alpha, sigma)
         prediction = self.predict(alpha * x0 + sigma * eps, t, label)
         return (prediction - wanted).square().mean((1, 2, 3))
-
-
-def _unet(options: dict[str, Any], classes: int) -> nn.Module:
-    given = dict(options) | {"classes": classes}
-    if "widths" in given:
-        given["widths"] = tuple(given["widths"])
-    return UNet(UNetOptions(**given))
-
-
-def _diffunet(options: dict[str, Any], classes: int) -> nn.Module:
-    from atelier.diffusion.deepinv_backbones import DiffUNetBackbone
-
-    return DiffUNetBackbone(**options)
-
-
-def _admunet(options: dict[str, Any], classes: int) -> nn.Module:
-    from atelier.diffusion.deepinv_backbones import ADMUNetBackbone
-
-    return ADMUNetBackbone(**(options | {"classes": classes}))
 
 
 def build_denoiser(
@@ -236,27 +228,25 @@ def build_denoiser(
     Raises:
         UserError: an unknown backbone, schedule, target or option; a module that gives another shape.
     """
-    if isinstance(schedule, Schedule):
-        built_schedule = schedule
-    else:
+    if not isinstance(schedule, Schedule):
         with torch.device("cpu"):  # also where everything else is on "meta"
-            built_schedule = build_schedule(schedule, **({"T": T} | (schedule_options or {})))
+            schedule = build_schedule(schedule, **({"T": T} | (schedule_options or {})))
     if isinstance(backbone, nn.Module):
-        return Denoiser(_own(backbone, classes), built_schedule, target, name="own", classes=classes)
+        return Denoiser(_own(backbone, classes), schedule, target, name="own", classes=classes)
     if backbone not in BACKBONES:
         raise UserError(f"There is no backbone {backbone!r}; choose one of {', '.join(BACKBONES)}.")
     try:
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
-            network = BACKBONES[backbone].load()(options or {}, classes)
+            network = BACKBONES[backbone].load()(**((options or {}) | {"classes": classes}))
     except TypeError as error:
         raise UserError(f"The backbone {backbone} does not take these options: {options}.") from error
     initialise(network, torch.Generator().manual_seed(seed))
-    return Denoiser(network, built_schedule, target, name=backbone, classes=classes)
+    return Denoiser(network, schedule, target, name=backbone, classes=classes)
 
 
 @torch.no_grad()
 def _own(backbone: nn.Module, classes: int) -> nn.Module:
-    """A module of one's own, tried once, with what a backbone has beside `forward`."""
+    """A module of your own, tried once, with the attributes of a backbone."""
     x, fraction = torch.zeros(2, 1, SIZE, SIZE), torch.full((2,), 0.5)
     wanted = f"The network must map (x, noise_fraction, label_weights) to (N, 1, {SIZE}, {SIZE})"
     try:
@@ -273,8 +263,8 @@ def _own(backbone: nn.Module, classes: int) -> nn.Module:
 
 @torch.no_grad()
 def initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """Redraw the weights uniformly within 1/sqrt(fan-in), torch's and EDM's default, from an explicit
-    generator. Constant tensors (zeros, ones: zero-initialised layers and norms) stay as they are."""
+    """Redraw the weights uniformly within 1/sqrt(fan-in), torch's and EDM's default, from an explicit generator.
+    Constant tensors (zeros, ones: zero-initialised layers and norms) stay as they are."""
     for module in network.modules():
         weight = getattr(module, "weight", None)
         for parameter in module.parameters(recurse=False):
@@ -299,12 +289,27 @@ def cost_per_image(denoiser: Denoiser) -> int:
     return counter.get_total_flops() // 2
 
 
-_MOST_OPTIONS = {"blocks": 16, "width": 1024}
-_MOST_CLASSES = 1000
+# Checkpoints: spec, the averaged weights as "ema.…", and for a run to go on with also "model.…" and "optimiser.…".
+
+
+def read_checkpoint(source: bytes | str | Path) -> Checkpoint:
+    """The checkpoint of a denoiser: a path, or the bytes of an upload.
+
+    Raises:
+        UserError: it is missing, too large, broken or of another kind.
+    """
+    if not isinstance(source, bytes):
+        return checkpoints.load(given_path(source), KIND)
+    if len(source) > MOST_BYTES:
+        raise UserError(f"This file is larger than {MOST_BYTES >> 20} MB; choose a checkpoint that Atelier saved.")
+    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
+        path = Path(folder) / "upload.safetensors"
+        path.write_bytes(source)
+        return checkpoints.load(path, KIND)
 
 
 def build_from_spec(spec: dict[str, Any]) -> Denoiser:
-    """The denoiser a checkpoint describes.
+    """The denoiser that a checkpoint describes, with fresh weights.
 
     Raises:
         UserError: the spec is not one of ours, or of another data range or image size.
@@ -313,16 +318,14 @@ def build_from_spec(spec: dict[str, Any]) -> Denoiser:
     kinds = {"backbone": str, "schedule": str, "target": str, "options": dict, "schedule_options": dict, "classes": int}
     if any(type(spec.get(key)) is not kind for key, kind in kinds.items()):
         raise unknown
-    ours = {"range": list(DATA_RANGE), "size": SIZE}
-    if spec.get("data") != ours:
+    if spec.get("data") != _DATA:
         raise UserError(
             f"This checkpoint was trained on images of another range or size ({str(spec.get('data'))[:80]}), "
-            f"and {ours} is needed; choose another."
+            f"and {_DATA} is needed; choose another."
         )
     options = spec["options"]
-    counts = [(options.get(name, 1), most) for name, most in _MOST_OPTIONS.items()] + [(spec["classes"], _MOST_CLASSES)]
-    widths = options.get("widths", [])
-    if any(type(n) is not int or not 0 < n <= most for n, most in counts) or len(str(widths)) > 80:
+    counts = (options.get("blocks", 1), 16), (options.get("width", 1), 1024), (spec["classes"], 1000)
+    if any(type(n) is not int or not 0 < n <= most for n, most in counts) or len(str(options.get("widths"))) > 80:
         raise unknown
     try:
         return build_denoiser(**{key: spec[key] for key in kinds})
@@ -330,42 +333,46 @@ def build_from_spec(spec: dict[str, Any]) -> Denoiser:
         raise unknown from error
 
 
-def refuse_other(spec: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Refuse a checkpoint whose description differs from the one asked for.
+def denoiser_in(checkpoint: Checkpoint, name: str = "The checkpoint") -> Denoiser:
+    """The denoiser in a checkpoint: its averaged weights, in eval mode.
 
     Raises:
-        UserError: naming the first part that differs.
+        UserError: the spec or the weights are not those of a denoiser.
     """
-    for part, value in wanted.items():
-        if spec.get(part) != value:
-            raise UserError(
-                f"This checkpoint has {part} {spec.get(part)}, and {value} is asked for; "
-                f"change the {part.replace('_', ' ')} to match, or choose another checkpoint."
-            )
+    weights = part(checkpoint.tensors, "ema.")
+    return checkpoints.rebuild(lambda: build_from_spec(checkpoint.spec), weights, name, MOST_PARAMETERS).eval()
 
 
-def load_denoiser(path: Path, expect: dict[str, Any] | None = None) -> tuple[Denoiser, dict[str, Any]]:
-    """Rebuild a denoiser from a checkpoint alone: its averaged weights, in eval mode.
+def load_denoiser(path: str | Path, expect: Mapping[str, Any] | None = None) -> tuple[Denoiser, dict[str, Any]]:
+    """The denoiser of a checkpoint, and the checkpoint's extras (figures, training position, data set).
 
     Args:
         path: a safetensors file of kind "denoiser".
         expect: parts of the spec that must be so, for instance `{"schedule": "cosine", "target": "v"}`.
 
-    Returns:
-        The denoiser and the checkpoint's extras (figures, training position, data set).
-
     Raises:
         UserError: not a checkpoint, not a denoiser, not what is expected, or broken.
     """
-    checkpoint = checkpoints.load(path, KIND)
+    checkpoint = read_checkpoint(path)
     refuse_other(checkpoint.spec, expect or {})
-    denoiser = checkpoints.rebuild(
-        lambda: build_from_spec(checkpoint.spec), part(checkpoint.tensors, "ema."), Path(path).name, MOST_PARAMETERS
-    )
-    return denoiser.eval(), checkpoint.extra
+    return denoiser_in(checkpoint, Path(path).name), checkpoint.extra
 
 
-def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def refuse_other(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint whose description differs from the one asked for.
+
+    Raises:
+        UserError: naming the first part that differs.
+    """
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise UserError(
+                f"This checkpoint has {name} {found.get(name)}, and {value} is asked for; "
+                f"change the {name.replace('_', ' ')} to match, or choose another checkpoint."
+            )
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names start with `prefix`, without it."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 

@@ -1,7 +1,8 @@
-"""Drawing digits step by step: each step carries what came before it, so that its picture is a function of it alone."""
+"""Drawing digits step by step; each step carries what came before it, so that its picture is a function of it alone."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,11 +12,10 @@ from torch import Tensor
 
 from atelier import animation
 from atelier.diffusion.catalogue import DEFAULT_STEPS
-from atelier.diffusion.denoiser import Denoiser, Guidance
+from atelier.diffusion.denoiser import Denoiser, Guidance, to_uint8
 from atelier.diffusion.models import Model, guide
-from atelier.diffusion.sampling import Sampler, SampleStep, initial_noise, sample
+from atelier.diffusion.sampling import Sampler, SampleStep, sample
 from atelier.diffusion.sheets import sheet
-from atelier.diffusion.training import to_uint8
 from atelier.drawing import Chart, Frame, Line, encoded
 from atelier.errors import UserError
 
@@ -30,15 +30,14 @@ _MILLISECONDS, _REST = 120, 2000
 
 @dataclass(frozen=True)
 class Moment:
-    """What there was to see after a step: x_t and x0_hat, (M, 28, 28) uint8; flow: what the network did with a few digits
-    in it, name -> (H, W) uint8."""
+    """What there was to see after a step."""
 
     step: int
     noise_fraction: float
     seconds: float
-    x_t: Tensor = field(repr=False)
-    x0_hat: Tensor = field(repr=False)
-    flow: Mapping[str, np.ndarray] = field(repr=False)
+    x_t: Tensor = field(repr=False)  # (M, 28, 28) uint8
+    x0_hat: Tensor = field(repr=False)  # (M, 28, 28) uint8
+    flow: Mapping[str, np.ndarray] = field(repr=False)  # what the network did with a few digits, name -> (H, W) uint8
 
 
 @dataclass(frozen=True)
@@ -53,23 +52,14 @@ class Past:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Digits after one step of `draw`.
-
-    Args:
-        at: the step of the sampler.
-        x: (N, 1, 28, 28) what went into the network in this step. eps_hat: what it took for noise in it.
-        start: (N, 1, 28, 28) the noise that everything began with.
-        asked: what the drawing was asked for, JSON-able.
-    """
+    """Digits after one step of `draw`."""
 
     model: Model
-    at: SampleStep
+    at: SampleStep  # on the CPU
     labels: Tensor | None
-    x: Tensor = field(repr=False)
-    eps_hat: Tensor = field(repr=False)
-    start: Tensor = field(repr=False)
+    start: Tensor = field(repr=False)  # (N, 1, 28, 28), the noise that everything began with
     past: Past = field(repr=False)
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)  # the settings, JSON-able
 
     @property
     def step(self) -> int:
@@ -91,7 +81,7 @@ def draw(
     *,
     digit: str = "all",
     samples: int = 60,
-    sampler: str | Sampler | Callable = "dpmpp",
+    sampler: str | Sampler = "dpmpp",
     sampling_steps: int = DEFAULT_STEPS,
     guidance: Guidance | float | None = None,
     guidance_from: float | None = None,
@@ -103,7 +93,7 @@ def draw(
 
     Args:
         digit: "all" (in turn), or one of "0" to "9".
-        sampler: a name, a `Sampler`, or a function like its `step`, see `sampling.sample`.
+        sampler: a name or a function, see `sampling.sample`.
         guidance, guidance_from, guidance_to: see `models.guide`; that which suits the model by default.
 
     Raises:
@@ -111,18 +101,7 @@ def draw(
     """
     model = Model.of(model)
     guidance = guide(model, guidance, guidance_from, guidance_to)
-    labels = model.labels(digit, samples)
-    run = sample(
-        model.denoiser,
-        labels,
-        n=samples,
-        sampler=sampler,
-        steps=sampling_steps,
-        guidance=guidance,
-        eta=eta,
-        seed=seed,
-    )
-    guided = model.denoiser.conditional
+    labels, guided = model.labels(digit, samples), model.denoiser.conditional
     asked = {
         "samples": samples,
         "sampler": sampler if isinstance(sampler, str) else getattr(sampler, "__name__", type(sampler).__name__),
@@ -131,27 +110,21 @@ def draw(
         "guidance_interval": list(guidance.interval) if guided else None,
         "seed": seed,
     }
-    schedule, past = model.denoiser.schedule, Past()
-    shown = min(samples, MOST_SHOWN)
-    most = max(4, min(_MOST_MOMENTS, _MOMENT_BYTES // (2 * shown * 28 * 28)))
-    every = -(-sampling_steps // most)
-    start = x = initial_noise(seed, samples)
-    alpha, sigma = (float(rate) for rate in schedule.rates(torch.zeros(1), float(schedule.T)))
-    before = None
-    for step in run:
-        step = replace(step, x_t=step.x_t.cpu(), x0_hat=step.x0_hat.cpu())
-        # x_t = alpha x0_hat + sigma eps_hat: what the network took for noise in the picture that it was given
-        eps_hat = (x - alpha * step.x0_hat) / sigma
-        past.steps.append(step.step)
-        past.noise.append(step.noise_fraction)
+    options = {"sampler": sampler, "steps": sampling_steps, "guidance": guidance, "eta": eta, "seed": seed}
+    start, before, past = None, None, Past()
+    for at in sample(model.denoiser, labels, n=samples, **options):
+        at = replace(at, x=at.x.cpu(), x_t=at.x_t.cpu(), x0_hat=at.x0_hat.cpu())
+        start = at.x if start is None else start
+        past.steps.append(at.step)
+        past.noise.append(at.noise_fraction)
         if before is not None:
-            past.change.append(float((step.x0_hat - before).square().mean().sqrt()) / 2)
-        drawn = Drawing(model, step, labels, x, eps_hat, start, past, asked)
-        if step.step % every == 0 or step.last:
+            past.change.append(float((at.x0_hat - before).square().mean().sqrt()) / 2)
+        before = at.x0_hat
+        drawn = Drawing(model, at, labels, start, past, asked)
+        most = max(4, min(_MOST_MOMENTS, _MOMENT_BYTES // (2 * min(samples, MOST_SHOWN) * 28 * 28)))
+        if at.step % math.ceil(at.steps / most) == 0 or at.last:
             past.moments.append(_moment(drawn))
         yield drawn
-        x, before = step.x_t, step.x0_hat
-        alpha, sigma = (float(rate) for rate in schedule.rates(torch.zeros(1), step.time))
 
 
 def panels(step: Drawing, full: bool = True) -> Frame:
@@ -175,8 +148,8 @@ def _moment(step: Drawing) -> Moment:
     at, few = step.at, min(_SHOWN_IN_FLOW, len(step.at.x_t))
     flow = {
         "pure noise": step.start / 2,  # noise is shown at half contrast
-        "xₜ, goes in": step.x.clamp(-2, 2) / 1.5,
-        "network: “noise”": step.eps_hat / 2,
+        "xₜ, goes in": at.x.clamp(-2, 2) / 1.5,
+        "network: “noise”": at.eps_hat / 2,
         "x̂₀, what is left": at.x0_hat,
         "next xₜ, cleaner": at.x_t,
     }
@@ -227,13 +200,12 @@ def digits_npz(step: Drawing | None) -> bytes:
 def digits_gif(step: Drawing | None) -> Iterator[animation.Written]:
     """The whole way from noise to digits, x_t beside x0_hat; rests at its end. The last step has the bytes."""
     found = _drawn(step).past.moments
-    frames = (_beside(moment.x_t, moment.x0_hat) for moment in found)
+    frames = (_beside(sheet(moment.x_t), sheet(moment.x0_hat)) for moment in found)
     durations = [_MILLISECONDS] * (len(found) - 1) + [_REST]
     return animation.encode(".gif", frames, durations=durations, count=len(found))
 
 
-def _beside(x_t: Tensor, x0_hat: Tensor) -> np.ndarray:
-    left, right = sheet(x_t), sheet(x0_hat)
+def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.hstack([left, np.full((len(left), 12), 128, np.uint8), right])
 
 
@@ -244,18 +216,17 @@ def summary(step: Drawing, learned: Any = None, judged: Any = None) -> dict[str,
         learned: the last `learning.Learning` of a training, if there was one.
         judged: the last `evaluation.EvaluationStep`, if there was one.
     """
-    told = dict(step.asked) | {
+    found = {
+        **step.asked,
         "seconds": round(step.at.seconds, 3),
         "model": step.model.title,
         "parameters": step.model.parameters,
     }
     if learned is not None:
-        told |= {"training": learned.figures()} | ({"note": learned.data_note} if learned.data_note else {})
+        found["training"] = learned.figures()
+        if learned.data_note:
+            found["note"] = learned.data_note
     if judged is not None and judged.report is not None:
-        found = judged.report.figures()
-        told["evaluation"] = {name: value if _finite(value) else None for name, value in found.items()}
-    return told
-
-
-def _finite(value: Any) -> bool:
-    return not isinstance(value, float) or bool(np.isfinite(value))
+        figures = judged.report.figures.items()
+        found["evaluation"] = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in figures}
+    return found

@@ -1,24 +1,24 @@
-"""How good are generated digits? Every figure stands beside the same figure for real digits and for noise.
+"""How good are generated digits? Each figure stands beside the same figure for real digits and for noise.
 
-Features come from our own judge classifier, so the distances are named *classifier*-FID and *classifier*-KID;
-they can't be compared with figures computed on Inception features. The reference is the held-out split; the
-*floor* is what as many real training images score against it, the *ceiling* what pure noise scores.
+Features come from our own judge classifier, so the distances are named *classifier*-FID and *classifier*-KID; they
+cannot be compared with figures computed on Inception features. The reference is the held-out split; the *floor* is the
+score of as many real training images against it, the *ceiling* that of pure noise.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from atelier.data.digits import Digits, load_digits
 from atelier.diffusion.catalogue import DEFAULT_STEPS
-from atelier.diffusion.denoiser import Denoiser, Guidance
+from atelier.diffusion.denoiser import Denoiser, Guidance, to_uint8
 from atelier.diffusion.judges import Judge, judge_features, judge_logits, judge_path, load_judge
 from atelier.diffusion.models import Model, guide
 from atelier.diffusion.sampling import Sampler, initial_noise, sample
-from atelier.diffusion.training import to_uint8
 from atelier.errors import UserError
 from atelier.paths import WEIGHTS, cache_dir
 
@@ -28,22 +28,7 @@ MOST_FOR_MEMORISATION = 1_000
 CHUNK = 500
 
 
-@dataclass(frozen=True)
-class Compared:
-    """One figure for generated images, for as many real ones (the best to hope for) and for noise."""
-
-    generated: float
-    real: float
-    noise: float
-
-    @property
-    def ratio(self) -> float:
-        """Generated over real: 1 is indistinguishable to this figure."""
-        return self.generated / self.real
-
-
-@dataclass(frozen=True)
-class Neighbours:
+class Neighbours(NamedTuple):
     """Share of generated images that fall among real ones (precision) and the reverse (recall)
     (Kynkäänniemi et al. 2019); density and coverage (Naeem et al. 2020). 1 is ideal; density may be above."""
 
@@ -55,15 +40,14 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Memorisation:
-    """Euclidean distances (pixels in [0, 1]) to the nearest training image, for generated and for test
-    images, each (M,); and the closest pairs: generated and training images (P, 28, 28) uint8 with distances.
-    Much smaller distances for generated than for test images would mean copying."""
+    """Distances (Euclidean, pixels in [0, 1]) to the nearest training image. Much smaller distances for generated than
+    for test images would mean copying."""
 
-    generated: Tensor = field(repr=False)
-    test: Tensor = field(repr=False)
-    closest_generated: Tensor = field(repr=False)
-    closest_training: Tensor = field(repr=False)
-    closest_distances: Tensor = field(repr=False)
+    generated: Tensor = field(repr=False)  # (M,)
+    test: Tensor = field(repr=False)  # (M,)
+    closest_generated: Tensor = field(repr=False)  # (P, 28, 28) uint8, of the closest pairs
+    closest_training: Tensor = field(repr=False)  # (P, 28, 28) uint8
+    closest_distances: Tensor = field(repr=False)  # (P,)
 
     @property
     def median_ratio(self) -> float:
@@ -78,79 +62,34 @@ class Memorisation:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """All figures at one n. `confusion[a, j]` counts images asked for as a and judged j; `histogram` counts
-    judged labels of generated, `real_histogram` those of the real sample. Label accuracy is the label
-    judge's, NaN for an unconditional model. `images` and `labels` are what was judged."""
+    """What the judges found.
 
-    n: int
-    dataset: str
-    reference: str
-    sampler: str
-    steps: int
-    guidance: float
-    interval: tuple[float, float]
-    fid: Compared
-    kid: Compared
-    label_accuracy: float
-    real_label_accuracy: float
-    inception_style: Compared
-    neighbours: Neighbours
-    real_neighbours: Neighbours
-    memorisation: Memorisation
-    histogram: tuple[int, ...]
-    real_histogram: tuple[int, ...]
-    confusion: Tensor = field(repr=False)
+    Args:
+        figures: name -> number or text, JSON-able, for a checkpoint's extras; "…_real" is the floor, "…_noise" the
+            ceiling. Label accuracy is that of the label judge, NaN for an unconditional model.
+        images, labels: what was judged, (n, 28, 28) uint8 and (n,).
+        confusion: [a, j] counts images asked for as a and judged j.
+        histogram, real_histogram: counts of the judged labels, generated and real.
+    """
+
+    figures: dict[str, Any]
     images: Tensor = field(repr=False)
     labels: Tensor | None = field(repr=False)
-    seconds: float = 0.0
-
-    def figures(self) -> dict:
-        """The scalar figures, JSON-able, for a checkpoint's extras or the last line of a command."""
-        return {
-            "n": self.n,
-            "dataset": self.dataset,
-            "reference": self.reference,
-            "sampler": self.sampler,
-            "steps": self.steps,
-            "guidance": self.guidance,
-            "guidance_interval": list(self.interval),
-            "classifier_fid": self.fid.generated,
-            "classifier_fid_real": self.fid.real,
-            "classifier_fid_noise": self.fid.noise,
-            "classifier_fid_ratio": self.fid.ratio,
-            "classifier_kid": self.kid.generated,
-            "classifier_kid_real": self.kid.real,
-            "classifier_kid_noise": self.kid.noise,
-            "label_accuracy": self.label_accuracy,
-            "label_accuracy_real": self.real_label_accuracy,
-            "inception_style_score": self.inception_style.generated,
-            "inception_style_score_real": self.inception_style.real,
-            "inception_style_score_noise": self.inception_style.noise,
-            "precision": self.neighbours.precision,
-            "recall": self.neighbours.recall,
-            "density": self.neighbours.density,
-            "coverage": self.neighbours.coverage,
-            "precision_real": self.real_neighbours.precision,
-            "recall_real": self.real_neighbours.recall,
-            "density_real": self.real_neighbours.density,
-            "coverage_real": self.real_neighbours.coverage,
-            "nearest_distance_ratio": self.memorisation.median_ratio,
-            "nearer_than_99_percent_of_test": self.memorisation.suspicious,
-            "seconds": self.seconds,
-        }
+    confusion: Tensor = field(repr=False)
+    histogram: list[int] = field(repr=False)
+    real_histogram: list[int] = field(repr=False)
+    memorisation: Memorisation = field(repr=False)
 
 
 @dataclass(frozen=True)
 class EvaluationStep:
-    """Progress: what is being done, the share done in [0, 1], seconds left by the pace so far; the report at
-    the last step, None before."""
+    """Progress of an evaluation."""
 
     stage: str
-    progress: float
-    seconds_left: float
-    report: EvaluationReport | None = field(default=None, repr=False)
+    progress: float  # share done
+    seconds_left: float = float("nan")
+    report: EvaluationReport | None = field(default=None, repr=False)  # at the last step
     model: Model | None = None
-    note: str = ""
 
     @property
     def step(self) -> int:
@@ -198,7 +137,7 @@ def evaluate(
     judges: Judges,
     *,
     n: int = 2_000,
-    sampler: str | Sampler | Callable = "dpmpp",
+    sampler: str | Sampler = "dpmpp",
     steps: int = DEFAULT_STEPS,
     guidance: Guidance | None = None,
     seed: int = 0,
@@ -211,7 +150,7 @@ def evaluate(
         n: at least 100; with 64 features FID needs 2,000 to mean much.
 
     Raises:
-        UserError: n out of bounds, or the sampler's own refusals.
+        UserError: n out of bounds, or as `sample`.
     """
     if isinstance(n, bool) or int(n) != n or not 100 <= n <= len(training.images):
         raise UserError(f"Evaluation needs from 100 to {len(training.images):,} images, and {n} is not.")
@@ -224,41 +163,45 @@ def evaluate(
         asked = None if labels is None else labels[first : first + count]
         run = sample(denoiser, asked, n=count, sampler=sampler, steps=steps, guidance=guidance, seed=seed, first=first)
         for step in run:
-            done = 0.95 * (first + count * step.step / step.steps) / n
-            yield EvaluationStep("sampling", done, _left(began, done))
+            done = 0.95 * (first + count * step.progress) / n
+            yield EvaluationStep("sampling", done, (time.monotonic() - began) * (1 - done) / done)
         images.append(step.images)
-    yield EvaluationStep("judging", 0.95, _left(began, 0.95))
+    yield EvaluationStep("judging", 0.95, (time.monotonic() - began) * 0.05 / 0.95)
     report = judge(torch.cat(images), labels, training, test, judges, real=pick, seed=seed)
-    named = sampler if isinstance(sampler, str) else getattr(sampler, "__name__", type(sampler).__name__)
-    settings = {"sampler": named, "steps": steps, "guidance": guidance.scale, "interval": guidance.interval}
-    seconds = time.monotonic() - began
-    yield EvaluationStep("done", 1.0, 0.0, EvaluationReport(**report, **settings, seconds=seconds))
+    made = {
+        "sampler": sampler if isinstance(sampler, str) else getattr(sampler, "__name__", type(sampler).__name__),
+        "steps": steps,
+        "guidance": guidance.scale,
+        "guidance_interval": list(guidance.interval),
+        "seconds": time.monotonic() - began,
+    }
+    yield EvaluationStep("done", 1.0, 0.0, replace(report, figures=report.figures | made))
 
 
 def judge_model(
     model: Model | Denoiser,
     *,
     n: int = 1_000,
-    sampler: str | Sampler | Callable = "dpmpp",
+    sampler: str | Sampler = "dpmpp",
     steps: int = DEFAULT_STEPS,
     guidance: Guidance | float | None = None,
     guidance_from: float | None = None,
     guidance_to: float | None = None,
     seed: int = 0,
 ) -> Iterator[EvaluationStep]:
-    """`evaluate` a model on the data set that it was trained on, which is downloaded where it is not here.
+    """`evaluate` a model on the data set that it was trained on, which is downloaded where it is missing.
 
     Raises:
         UserError: there is no judge for this data set, or as `evaluate`.
     """
     model = Model.of(model)
     judges = load_judges(model.dataset)
-    yield EvaluationStep("loading the digits", 0.0, float("nan"))
+    yield EvaluationStep("loading the digits", 0.0)
     training, test = load_digits(model.dataset), load_digits(model.dataset, "test")
     guidance = guide(model, guidance, guidance_from, guidance_to)
     options = {"sampler": sampler, "steps": steps, "guidance": guidance, "seed": seed}
     for step in evaluate(model.denoiser, training, test, judges, n=n, **options):
-        yield replace(step, model=model, note=training.title if training.stand_in else "")
+        yield replace(step, model=model)
 
 
 def judge(
@@ -270,38 +213,40 @@ def judge(
     *,
     real: Tensor,
     seed: int = 0,
-) -> dict:
-    """Every figure of `EvaluationReport` about images (n, 28, 28) uint8; `real` are the indices of as many
-    training images, the floor."""
-    n, noise = len(images), to_uint8(initial_noise(seed, min(len(images), 2_000)))
-    sets = {"generated": images, "real": training.images[real], "noise": noise}
-    features = {name: judge_features(judges.features, shown) for name, shown in sets.items()}
+) -> EvaluationReport:
+    """Judge images (n, 28, 28) uint8; `real` are the indices of as many training images, the floor."""
+    noise = to_uint8(initial_noise(seed, min(len(images), 2_000)))
     reference = judge_features(judges.features, test.images)
-    logits = {name: judge_logits(judges.labels, shown) for name, shown in sets.items()}
-    judged = {name: out.argmax(1) for name, out in logits.items()}
-    classes = logits["generated"].shape[1]
-    confusion = torch.zeros(classes, classes, dtype=torch.long)
-    if labels is not None:
-        confusion = torch.bincount(labels * classes + judged["generated"], minlength=classes**2)
-        confusion = confusion.view(classes, classes)
-    return {
-        "n": n,
+    figures: dict[str, Any] = {
+        "n": len(images),
         "dataset": training.title,
         "reference": f"{test.title} test split, {len(test.images):,} images",
-        "fid": Compared(**{name: frechet_distance(f, reference) for name, f in features.items()}),
-        "kid": Compared(**{name: kernel_distance(f, reference, seed=seed) for name, f in features.items()}),
-        "label_accuracy": float("nan") if labels is None else float(confusion.diag().sum() / n),
-        "real_label_accuracy": float((judged["real"] == training.labels[real]).float().mean()),
-        "inception_style": Compared(**{name: inception_style_score(out) for name, out in logits.items()}),
-        "neighbours": neighbour_figures(features["generated"], reference),
-        "real_neighbours": neighbour_figures(features["real"], reference),
-        "memorisation": memorisation(images, training.images, test.images),
-        "histogram": tuple(torch.bincount(judged["generated"], minlength=classes).tolist()),
-        "real_histogram": tuple(torch.bincount(judged["real"], minlength=classes).tolist()),
-        "confusion": confusion,
-        "images": images,
-        "labels": labels,
     }
+    judged = {}
+    for suffix, shown in {"": images, "_real": training.images[real], "_noise": noise}.items():
+        features, logits = judge_features(judges.features, shown), judge_logits(judges.labels, shown)
+        judged[suffix] = logits.argmax(1)
+        found = {
+            "classifier_fid": frechet_distance(features, reference),
+            "classifier_kid": kernel_distance(features, reference, seed=seed),
+            "inception_style_score": inception_style_score(logits),
+        }
+        if suffix != "_noise":
+            found |= neighbour_figures(features, reference)._asdict()
+        figures |= {name + suffix: value for name, value in found.items()}
+    classes = logits.shape[1]
+    asked = torch.empty(0, dtype=torch.long) if labels is None else labels * classes + judged[""]
+    confusion = torch.bincount(asked, minlength=classes**2).view(classes, classes)
+    close = memorisation(images, training.images, test.images)
+    figures |= {
+        "classifier_fid_ratio": figures["classifier_fid"] / figures["classifier_fid_real"],
+        "label_accuracy": float("nan") if labels is None else float(confusion.diag().sum() / len(images)),
+        "label_accuracy_real": float((judged["_real"] == training.labels[real]).float().mean()),
+        "nearest_distance_ratio": close.median_ratio,
+        "nearer_than_99_percent_of_test": close.suspicious,
+    }
+    histograms = [torch.bincount(judged[suffix], minlength=classes).tolist() for suffix in ("", "_real")]
+    return EvaluationReport(figures, images, labels, confusion, *histograms, close)
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -340,8 +285,8 @@ def _cubic_kernel(x: Tensor, y: Tensor) -> Tensor:
 
 
 def neighbour_figures(generated: Tensor, real: Tensor, k: int = NEIGHBOURS) -> Neighbours:
-    """Precision, recall, density, coverage over features (N, D) and (M, D), as many of each are used (at most
-    5,000)."""
+    """Precision, recall, density, coverage over features (N, D) and (M, D); the same number of each is used, at most
+    5,000."""
     size = min(len(generated), len(real), MOST_FOR_NEIGHBOURS)
     generated, real = generated[:size], real[:size]
     k = min(k, size - 1)
@@ -394,7 +339,3 @@ def nearest(images: Tensor, pool: Tensor, chunk: int = 5_000) -> tuple[Tensor, T
         nearer = values < best
         best, index = torch.where(nearer, values, best), torch.where(nearer, where + start, index)
     return best, index
-
-
-def _left(began: float, done: float) -> float:
-    return (time.monotonic() - began) * (1 - done) / done if done else float("nan")

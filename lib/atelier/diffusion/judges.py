@@ -1,8 +1,8 @@
 """Judge classifiers: small networks that stand in for Inception where digits are to be judged.
 
-Two are trained here and shipped. The *feature* judge gives the 64 features that classifier-FID, KID and the
-neighbour figures are computed on; the *label* judge, of another architecture, seed and augmentation, says
-which digit an image shows. `python -m atelier.diffusion.ship judges` trains both and writes their hashes.
+Two are trained here and shipped. The *feature* judge gives the 64 features for classifier-FID, KID and the neighbour
+figures; the *label* judge, of another architecture and seed, says which digit an image shows.
+`python -m atelier.diffusion.ship judges` trains both and writes their hashes.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
 from atelier.devices import autocast
+from atelier.diffusion.denoiser import initialise, to_model
 from atelier.errors import UserError
 from atelier.paths import WEIGHTS
 from atelier.seeds import mixed_seed
@@ -85,14 +86,14 @@ JUDGES = {"features": (_strided, 11), "labels": (_pooled, 23)}
 
 @dataclass(frozen=True)
 class JudgeStep:
-    """step counts from 1; accuracy is on the test images, at the last step only (NaN before)."""
+    """One step of `train_judge`."""
 
-    step: int
+    step: int  # from 1
     steps: int
     loss: float
     last: bool
-    accuracy: float = float("nan")
-    judge: Judge = field(repr=False, default=None)
+    accuracy: float  # on the test images, at the last step; NaN before
+    judge: Judge = field(repr=False)
 
 
 def train_judge(
@@ -109,8 +110,6 @@ def train_judge(
 
     AdamW with a one-cycle rate, label smoothing 0.05, and random affine maps; about two minutes of two cores.
     """
-    from atelier.diffusion.denoiser import initialise
-
     build, seed = JUDGES[role]
     judge = build(classes)
     initialise(judge, torch.Generator().manual_seed(seed))
@@ -121,7 +120,7 @@ def train_judge(
     for step in range(steps):
         generator = torch.Generator().manual_seed(mixed_seed(seed, step))
         index = torch.randint(len(images), (size,), generator=generator)
-        x = _jitter(images[index][:, None].float() / 127.5 - 1, generator)
+        x = _jitter(to_model(images[index]), generator)
         with autocast(torch.device("cpu")):
             logits = judge(x)
         loss = F.cross_entropy(logits.float(), labels[index], label_smoothing=0.05)
@@ -130,7 +129,9 @@ def train_judge(
         optimiser.step()
         rates.step()
         last = step + 1 == steps
-        accuracy = _accuracy(judge.eval(), test_images, test_labels) if last else float("nan")
+        accuracy = float("nan")
+        if last:
+            accuracy = float((judge_logits(judge.eval(), test_images).argmax(1) == test_labels).float().mean())
         yield JudgeStep(step + 1, steps, float(loss.detach()), last, accuracy, judge)
 
 
@@ -144,20 +145,16 @@ def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
     return F.grid_sample(x + 1, grid, align_corners=False) - 1
 
 
-def _accuracy(judge: Judge, images: Tensor, labels: Tensor) -> float:
-    return float((judge_logits(judge, images).argmax(1) == labels).float().mean())
-
-
 @torch.no_grad()
 def judge_features(judge: Judge, images: Tensor, batch: int = 1000) -> Tensor:
     """(N, 28, 28) uint8 -> (N, num_features) float32."""
-    return torch.cat([judge.features(b[:, None].float() / 127.5 - 1) for b in images.split(batch)])
+    return torch.cat([judge.features(to_model(b)) for b in images.split(batch)])
 
 
 @torch.no_grad()
 def judge_logits(judge: Judge, images: Tensor, batch: int = 1000) -> Tensor:
     """(N, 28, 28) uint8 -> (N, classes) float32 logits."""
-    return torch.cat([judge(b[:, None].float() / 127.5 - 1) for b in images.split(batch)])
+    return torch.cat([judge(to_model(b)) for b in images.split(batch)])
 
 
 def judge_path(role: str, dataset: str = "mnist", folder: Path = WEIGHTS) -> Path:

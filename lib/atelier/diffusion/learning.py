@@ -1,37 +1,29 @@
 """Training to watch: `train` on a data set, with samples on the way, a smoothed loss, a checkpoint at any moment."""
 
-import contextlib
 import copy
 import functools
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from atelier import checkpoints
 from atelier.data.catalogue import FONTS
 from atelier.data.digits import load_digits
 from atelier.devices import best_device
 from atelier.diffusion.catalogue import DEFAULT_MINUTES
-from atelier.diffusion.denoiser import KIND, YOUNG_GUIDANCE, Denoiser, build_from_spec
+from atelier.diffusion.denoiser import YOUNG_GUIDANCE, Denoiser, build_from_spec, read_checkpoint
 from atelier.diffusion.models import Model
 from atelier.diffusion.sampling import sample
 from atelier.diffusion.sheets import sheet
-from atelier.diffusion.training import (
-    TIME_BINS,
-    Estimate,
-    Recipe,
-    TrainStep,
-    estimate,
-    recipe_from,
-    train,
-)
+from atelier.diffusion.training import TIME_BINS, Estimate, Recipe, TrainStep, estimate, recipe_from, train
 from atelier.drawing import Chart, Frame, Line
 from atelier.errors import UserError
 from atelier.parallel import team
@@ -47,13 +39,12 @@ _DARK = 24
 
 @dataclass(frozen=True)
 class Learned:
-    """What a training remembers: the loss of every step, smoothed; epoch -> samples (10, 28, 28) uint8 kept after it;
-    and the lock that its generator holds while it changes the weights."""
+    """What a training remembers."""
 
     steps: list[int] = field(default_factory=list)
-    smooth: list[float] = field(default_factory=list)
-    kept: dict[float, Tensor] = field(default_factory=dict, repr=False)
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    smooth: list[float] = field(default_factory=list)  # the loss of these steps, smoothed
+    kept: dict[float, Tensor] = field(default_factory=dict, repr=False)  # epoch -> samples (10, 28, 28) uint8 after it
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # held while the weights change
 
     def add(self, step: TrainStep) -> None:
         """Book the loss of a step."""
@@ -65,22 +56,14 @@ class Learned:
 
 @dataclass(frozen=True)
 class Learning:
-    """A network after one step of `learn`.
+    """A network after one step of `learn`."""
 
-    Args:
-        at: the step of training; None before the first.
-        past: what the run remembers.
-        samples: (60, 28, 28) uint8, the newest drawn; always the same noises.
-        keep_after: epochs after which samples are kept.
-        data: title of the data set. data_note: a sentence on it, or nothing.
-    """
-
-    at: TrainStep | None
+    at: TrainStep | None  # None before the first step
     past: Learned = field(repr=False)
-    samples: Tensor | None = field(repr=False)
-    keep_after: tuple[float, ...]
-    data: str = ""
-    data_note: str = ""
+    samples: Tensor | None = field(repr=False)  # (60, 28, 28) uint8, the newest drawn; always from the same noises
+    keep_after: tuple[float, ...]  # epochs after which samples are kept
+    data: str = ""  # title of the data set
+    data_note: str = ""  # a sentence on it, or nothing
     note: str = ""
 
     @property
@@ -121,6 +104,9 @@ class Learning:
         }
 
 
+_NAMES = {"batch": "batch_size", "ema": "ema_decay"}
+
+
 def recipe_of(words: Mapping[str, Any], seed: int = 0) -> Recipe:
     """A `Recipe` from the words of the page: epochs or train_minutes (ten minutes where neither is given), batch,
     optimiser, learning_rate, label_dropout, ema. Other words are left alone.
@@ -131,16 +117,11 @@ def recipe_of(words: Mapping[str, Any], seed: int = 0) -> Recipe:
     epochs, minutes = words.get("epochs"), words.get("train_minutes")
     if epochs is not None and minutes is not None:
         raise UserError("Give epochs or minutes of training, one of them.")
-    names = {"batch": "batch_size", "ema": "ema_decay"} | {
-        name: name for name in ("optimiser", "learning_rate", "label_dropout")
-    }
-    return Recipe(
-        epochs=epochs,
-        minutes=DEFAULT_MINUTES if epochs is None and minutes is None else minutes,
-        seed=seed,
-        checkpoint_seconds=30.0,
-        **{names[name]: value for name, value in words.items() if name in names},
-    )
+    if epochs is None and minutes is None:
+        minutes = DEFAULT_MINUTES
+    known = ("batch", "ema", "optimiser", "learning_rate", "label_dropout")
+    options = {_NAMES.get(word, word): words[word] for word in known if word in words}
+    return Recipe(epochs=epochs, minutes=minutes, seed=seed, checkpoint_seconds=30.0, **options)
 
 
 Lesson = Callable[[], tuple[Denoiser, str, Recipe]]
@@ -157,9 +138,9 @@ def learn(
     """Train the denoiser of a lesson, one `Learning` a step, and draw samples on the way.
 
     Args:
-        lesson: called once, when training begins. The data set is downloaded where it is not here.
-        resume: a checkpoint to go on from. A path must hold this network and recipe; the network and the recipe of
-            bytes, as a page sends them, take the place of those given, but for the budget.
+        lesson: called once, when training begins. The data set is downloaded where it is missing.
+        resume: a checkpoint to go on from. A path must hold this network and recipe. The bytes of an upload replace the
+            network and the recipe, but not the budget.
         checkpoint: a file that is written every 30 seconds, and at the end.
 
     Raises:
@@ -169,32 +150,18 @@ def learn(
     denoiser, dataset, recipe = lesson()
     yield Learning(None, past, None, keep_after, note="Loading the digits …")
     digits = load_digits(dataset)
-    told = {"data": digits.title, "data_note": digits.note or (digits.title if digits.stand_in else "")}
-    with contextlib.ExitStack() as closing:
-        source = None
-        if isinstance(resume, bytes) and resume:
-            source = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="atelier-"))) / "upload.safetensors"
-            source.write_bytes(resume)
-            found = checkpoints.load(source, KIND)
-            recipe = recipe_from(found.extra.get("recipe"), recipe)
-            denoiser = build_from_spec(found.spec)
-        elif resume:
-            source = Path(resume)
-        denoiser.to(best_device())
-        writes = checkpoint is not None and team().leads
-        run = train(
-            denoiser,
-            digits.images,
-            digits.labels,
-            recipe,
-            checkpoint=checkpoint if writes else None,
-            resume=source,
-            notes={"dataset": digits.title},
-        )
-        if recipe.minutes is not None:
-            run = on_free_processors(run)  # a run by the clock never comes out twice the same
-        closing.callback(run.close)
-        samples, due = None, time.monotonic()
+    about = {"data": digits.title, "data_note": digits.note or (digits.title if digits.stand_in else "")}
+    source = read_checkpoint(resume) if resume else None
+    if isinstance(resume, bytes) and source:
+        recipe = recipe_from(source.extra.get("recipe"), recipe)
+        denoiser = build_from_spec(source.spec)
+    denoiser.to(best_device())
+    options = {"checkpoint": checkpoint, "resume": source, "notes": {"dataset": digits.title}}
+    run = train(denoiser, digits.images, digits.labels, recipe, **options)
+    if recipe.minutes is not None:
+        run = on_free_processors(run)  # a run by the clock is never the same twice
+    samples, due = None, time.monotonic()
+    with closing(run):
         while True:
             with past.lock:
                 at = next(run, None)
@@ -207,9 +174,9 @@ def learn(
                 samples = _draw_samples(at.average)
                 past.kept.update(dict.fromkeys(passed, samples[:10]))
                 due = time.monotonic() + max(_SHORTEST_WAIT, _SHARE * (time.monotonic() - begin))
-            yield Learning(at, past, samples, keep_after, **told)
-        if not past.steps:
-            raise UserError("This checkpoint has used up that budget already; give more minutes or epochs in all.")
+            yield Learning(at, past, samples, keep_after, **about)
+    if not past.steps:
+        raise UserError("This checkpoint has used up that budget already; give more minutes or epochs in all.")
 
 
 def trains(
@@ -247,13 +214,22 @@ def saved(step: Learning | None) -> bytes:
 def before_learning(keep_after: Sequence[float] = KEEP_AFTER) -> Frame:
     """The panels of `learning_panels` while there is nothing to show yet."""
     blank = torch.full((_SAMPLES, 28, 28), _DARK, dtype=torch.uint8)
-    kept = {f"{epoch:g} epochs": sheet(blank[:10], _KEPT_COLUMNS, 1) for epoch in sorted(keep_after)}
-    charts = [Chart(title, **_LOOK | more) for title, more in _CHARTS.items()]
-    return Frame({"samples": sheet(blank, _SAMPLE_COLUMNS)}, {"samples": "Samples while it learns"}, charts, kept)
+    pictures = {"samples": sheet(blank, _SAMPLE_COLUMNS)}
+    return Frame(pictures, {"samples": "Samples while it learns"}, _charts(), _kept({}, sorted(keep_after)))
 
 
-_LOOK = {"digits": 3, "height": 110}
-_CHARTS = {"Loss": {}, "Loss by time t, ten bins": {"over": "= T", "newest": False}}
+def _charts(losses: Sequence[Line] = (), by_time: Sequence[Line] = ()) -> list[Chart]:
+    look = {"digits": 3, "height": 110}
+    return [
+        Chart("Loss", losses, **look),
+        Chart("Loss by time t, ten bins", by_time, over="= T", newest=False, **look),
+    ]
+
+
+def _kept(kept: Mapping[float, Tensor], keep_after: Sequence[float]) -> dict[str, np.ndarray]:
+    """The samples that are kept, dark where none are yet."""
+    blank = torch.full((10, 28, 28), _DARK, dtype=torch.uint8)
+    return {f"{epoch:g} epochs": sheet(kept.get(epoch, blank), _KEPT_COLUMNS, 1) for epoch in keep_after}
 
 
 def learning_panels(step: Learning, full: bool = True) -> Frame:
@@ -264,16 +240,12 @@ def learning_panels(step: Learning, full: bool = True) -> Frame:
     centres = [(k + 0.5) / TIME_BINS for k in range(TIME_BINS)]
     ends = [(k + 1) * at.step / at.epoch for k in range(len(at.epoch_losses))]
     losses = [Line(past.steps, past.smooth, "steps, smoothed"), Line(ends, at.epoch_losses, "whole epochs")]
-    lines = losses, [Line(centres, at.bin_losses)]
-    charts = [Chart(title, found, **_LOOK | more) for (title, more), found in zip(_CHARTS.items(), lines, strict=True)]
-    blank = torch.full((10, 28, 28), _DARK, dtype=torch.uint8)
-    kept = {f"{epoch:g} epochs": sheet(past.kept.get(epoch, blank), _KEPT_COLUMNS, 1) for epoch in step.keep_after}
     speed = f"{at.images_per_second:,.0f} digits/s"
     return Frame(
         {} if step.samples is None else {"samples": sheet(step.samples, _SAMPLE_COLUMNS)},
         {"samples": f"Always the same {_SAMPLES} noises, after {at.epoch:.2f} epochs"},
-        charts if full else (),
-        kept if full else {},
+        _charts(losses, [Line(centres, at.bin_losses)]) if full else (),
+        _kept(past.kept, step.keep_after) if full else {},
         step=at.step,
         total=f"steps, {at.epoch:.2f} epochs",
         seconds=at.elapsed,
@@ -314,7 +286,7 @@ def measured(step: Measuring, full: bool = True) -> Frame:
 
 
 def in_words(seconds: float) -> str:
-    """A duration as people say it."""
+    """Seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,9 +1,8 @@
-"""The denoisers that a person can draw from: the shipped one, one that was trained here, one from a file."""
+"""The denoisers that a page can draw from: the shipped one, one that was trained there, one from a file."""
 
 import functools
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +11,28 @@ from torch import Tensor
 
 from atelier.data.catalogue import DATASETS, FONTS
 from atelier.devices import best_device
-from atelier.diffusion.denoiser import SHIPPED, Denoiser, Guidance, load_denoiser, parameter_count, suited_guidance
-from atelier.diffusion.training import images_seen_in
+from atelier.diffusion.denoiser import (
+    SHIPPED,
+    Denoiser,
+    Guidance,
+    denoiser_in,
+    parameter_count,
+    read_checkpoint,
+    suited_guidance,
+)
 from atelier.errors import UserError
-from atelier.paths import given_path
-
-MOST_BYTES = 200 << 20
 
 
 @dataclass(frozen=True)
 class Model:
-    """A denoiser with what is known of it.
+    """A denoiser with what is known of it."""
 
-    Args:
-        title: where it comes from, in a few words.
-        denoiser: in eval mode, on the device to compute on.
-        extra: what its checkpoint tells about it.
-        images_seen: how many images it was trained on, repeats counted; None where that is not known.
-        note: a sentence for the reader, or nothing.
-        goes_on: the checkpoint's bytes, if training can go on from there.
-    """
-
-    title: str
-    denoiser: Denoiser = field(repr=False)
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    images_seen: int | None = None
-    note: str = ""
-    goes_on: bytes = field(default=b"", repr=False)
+    title: str  # where it comes from, in a few words
+    denoiser: Denoiser = field(repr=False)  # in eval mode, on the device to compute on
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of its checkpoint
+    images_seen: int | None = None  # in training, repeats counted; None where that is not known
+    note: str = ""  # a sentence for the reader
+    goes_on: bytes = field(default=b"", repr=False)  # the checkpoint's bytes, if training can go on from there
 
     @classmethod
     def of(cls, found: "Model | Denoiser") -> "Model":
@@ -51,11 +45,11 @@ class Model:
 
     @property
     def dataset(self) -> str:
-        """The name of the data set it was trained on, as `load_digits` knows it; MNIST where it is not told."""
-        told = str(self.extra.get("dataset", ""))
-        if told.startswith(DATASETS[FONTS].title):
+        """The name of the data set it was trained on, as `load_digits` takes it; MNIST by default."""
+        title = str(self.extra.get("dataset", ""))
+        if title.startswith(DATASETS[FONTS].title):
             return FONTS
-        return next((name for name, source in DATASETS.items() if source.title == told), "mnist")
+        return next((name for name, source in DATASETS.items() if source.title == title), "mnist")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -69,8 +63,10 @@ class Model:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The figures of an evaluation that its checkpoint holds; empty where it was never judged."""
-        return figures_in(self.extra)
+        """The figures of an evaluation that its checkpoint holds; empty where there are none, or not as `evaluate`
+        writes them."""
+        found = self.extra.get("figures")
+        return found if isinstance(found, dict) and _well_formed(found) else {}
 
     def labels(self, digit: str, n: int) -> Tensor | None:
         """Labels (n,) for one digit or for "all" in turn; None where the network knows no labels.
@@ -85,28 +81,42 @@ class Model:
         return torch.arange(n) % self.denoiser.classes if digit == "all" else torch.full((n,), int(digit))
 
 
-def figures_in(extra: dict) -> dict:
-    """The figures that a checkpoint's extras hold, if they are as `EvaluationReport.figures` gives them; else {}."""
-    found = extra.get("figures")
-    if not isinstance(found, dict):
-        return {}
-    texts, low_high = ("dataset", "reference", "sampler"), found.get("guidance_interval")
-    numbers = ("n", "steps", "guidance", "classifier_fid", "classifier_fid_real", "classifier_fid_ratio")
-    numbers += ("nearest_distance_ratio", "nearer_than_99_percent_of_test")
-    well_formed = (
-        all(isinstance(found.get(key), str) for key in texts)
-        and all(key in found for key in numbers)
-        and all(isinstance(v, int | float) for k, v in found.items() if k not in (*texts, "guidance_interval"))
-        and isinstance(low_high, list)
-        and len(low_high) == 2
-        and all(isinstance(v, int | float) for v in low_high)
-    )
-    return found if well_formed else {}
+_TEXTS = ("dataset", "reference", "sampler")
+_NUMBERS = ("n", "steps", "guidance", "classifier_fid", "classifier_fid_real", "classifier_fid_ratio")
+_NUMBERS += ("nearest_distance_ratio", "nearer_than_99_percent_of_test")
+
+
+def _well_formed(figures: dict[str, Any]) -> bool:
+    """Whether a checkpoint's figures have the names and types that `Judgement` needs."""
+    interval = figures.get("guidance_interval")
+    if not isinstance(interval, list) or len(interval) != 2 or not figures.keys() >= {*_TEXTS, *_NUMBERS}:
+        return False
+    numbers = [*interval, *(value for name, value in figures.items() if name not in (*_TEXTS, "guidance_interval"))]
+    texts = [figures[name] for name in _TEXTS]
+    return all(isinstance(v, str) for v in texts) and all(isinstance(v, int | float) for v in numbers)
+
+
+def images_seen_in(extra: Mapping[str, Any]) -> int | None:
+    """How many images the network of a checkpoint with these extras was trained on, repeats counted; None where they
+    do not tell."""
+    try:
+        step, batch_size = extra["run"]["step"], extra["recipe"]["batch_size"]
+    except (KeyError, TypeError):
+        return None
+    return step * batch_size if type(step) is int and type(batch_size) is int else None
+
+
+_NOTES = {
+    "trained": "Nothing was trained yet, so the shipped network draws: press *Train* below, then *Pause*.",
+    "file": "No file was loaded yet, so the shipped network draws: choose one under *Train your own*.",
+}
 
 
 @functools.cache
-def shipped_model() -> Model:
-    """The conditional U-Net that ships; one for all visitors, who only read it."""
+def shipped_model(instead_of: str = "shipped") -> Model:
+    """The conditional U-Net that ships; all visitors share it. A note says what it stands in for."""
+    if instead_of in _NOTES:
+        return replace(shipped_model(), note=_NOTES[instead_of])
     return read_model(SHIPPED, "Shipped U-Net")
 
 
@@ -114,26 +124,18 @@ def read_model(source: bytes | str | Path, title: str = "") -> Model:
     """The model in a checkpoint: a path, or the bytes of an upload.
 
     Raises:
-        UserError: it is not one that can be used.
+        UserError: the checkpoint cannot be used.
     """
-    if not isinstance(source, bytes):
-        path = given_path(source)
-        denoiser, extra = load_denoiser(path)
-        title = title or path.name
-        return Model(title, denoiser.to(best_device()), extra, images_seen_in(extra))
-    if len(source) > MOST_BYTES:
-        raise UserError(f"This file is larger than {MOST_BYTES >> 20} MB; choose a checkpoint that Atelier saved.")
-    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        path = Path(folder) / "upload.safetensors"
-        path.write_bytes(source)
-        denoiser, extra = load_denoiser(path)
-    goes_on = source if "recipe" in extra and "run" in extra else b""
-    note = "" if goes_on else "The file holds weights for drawing only, so Train begins anew."
-    return Model(title or "The file", denoiser.to(best_device()), extra, images_seen_in(extra), note, goes_on)
+    uploaded, checkpoint = isinstance(source, bytes), read_checkpoint(source)
+    name, extra = "The file" if uploaded else Path(source).name, checkpoint.extra
+    model = Model(title or name, denoiser_in(checkpoint, name).to(best_device()), extra, images_seen_in(extra))
+    if uploaded and "recipe" in extra and "run" in extra:
+        return replace(model, goes_on=source)
+    return replace(model, note="The file holds weights for drawing only, so Train begins anew.") if uploaded else model
 
 
 def choose_model(wanted: str, trained: Any = None, loaded: Model | None = None) -> Model:
-    """The model that a reader wants: "shipped", "trained" (the newest of training, see `learning.Learning`) or "file".
+    """The model that a reader wants: "shipped", "trained" (the newest of training, a `Learning`) or "file".
 
     Where there is none of that kind yet, the shipped one, with a note.
     """
@@ -141,19 +143,7 @@ def choose_model(wanted: str, trained: Any = None, loaded: Model | None = None) 
         return trained.model
     if wanted == "file" and loaded is not None:
         return loaded
-    return _in_its_place(wanted) if wanted in _MISSING else shipped_model()
-
-
-_MISSING = {
-    "trained": "Nothing was trained yet, so the shipped network draws: press *Train* below, then *Pause*.",
-    "file": "No file was loaded yet, so the shipped network draws: choose one under *Train your own*.",
-}
-
-
-@functools.cache
-def _in_its_place(wanted: str) -> Model:
-    shipped = shipped_model()
-    return Model(shipped.title, shipped.denoiser, shipped.extra, shipped.images_seen, _MISSING[wanted])
+    return shipped_model(wanted) if wanted in _NOTES else shipped_model()
 
 
 def guide(
@@ -162,16 +152,16 @@ def guide(
     guidance_from: float | None = None,
     guidance_to: float | None = None,
 ) -> Guidance:
-    """Guidance as asked for, a `Guidance` or its parts; what is left open (None) suits the model.
+    """Guidance as asked for, a `Guidance` or its parts; what is None suits the model.
 
-    An end of the interval that lies beyond the other, suited one opens it: from 0.9 is from 0.9 to 1.
+    If one end is given and lies beyond the suited other end, the interval is open there: from 0.9 is from 0.9 to 1.
 
     Raises:
         UserError: a number out of bounds, an interval that does not rise.
     """
     if isinstance(guidance, Guidance):
         return guidance
-    suited = Model.of(model).guidance
+    suited = model.guidance
     low = suited.interval[0] if guidance_from is None else guidance_from
     high = suited.interval[1] if guidance_to is None else guidance_to
     if low > high and high == suited.interval[1]:

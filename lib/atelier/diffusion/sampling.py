@@ -1,10 +1,12 @@
 """Sampling as an iterator of steps.
 
-One loop serves every sampler; a sampler is one class with one `step` from time t down to time s, and one line in
-`catalogue.SAMPLERS`. All of them work on every schedule: they only use alpha, sigma and the denoiser's x0_hat, and are
-finite where alpha is 0 (pure noise).
+One loop serves every sampler. A sampler is a function `step(predict, x, t, s, noise)` that takes x at t.t down to
+s.t < t.t and returns (x_s, x0_hat); predict(x, t) is the denoiser and noise() a fresh N(0, I) like x. The functions
+named in `catalogue.SAMPLERS` make one for each run, so it may remember earlier steps. All samplers work on every
+schedule: they use only alpha, sigma and x0_hat, and are finite where alpha is 0 (pure noise).
 """
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,19 +17,16 @@ from torch import Tensor
 
 from atelier.devices import autocast
 from atelier.diffusion.catalogue import DEFAULT_STEPS, SAMPLERS
-from atelier.diffusion.denoiser import SIZE, Denoiser, Guidance
-from atelier.diffusion.training import to_model, to_uint8
+from atelier.diffusion.denoiser import SIZE, Denoiser, Guidance, to_model, to_uint8
 from atelier.errors import UserError
 from atelier.seeds import mixed_seed
 
 MOST_SAMPLES = 100_000
-Predict = Callable[[Tensor, float], Tensor]
-Noise = Callable[[], Tensor]
 
 
 @dataclass(frozen=True)
 class Rates:
-    """alpha and sigma at one time, as plain floats, with what samplers make of them."""
+    """alpha and sigma at one time, as plain floats, with what samplers derive from them."""
 
     t: float
     alpha: float
@@ -38,53 +37,43 @@ class Rates:
         return (x - self.alpha * x0_hat) / self.sigma
 
     @property
+    def noise_fraction(self) -> float:
+        """sigma / (alpha + sigma), from 0 (clean) to 1 (pure noise)."""
+        return self.sigma / (self.alpha + self.sigma)
+
+    @property
     def log_snr(self) -> Tensor:
         """lambda = log(alpha / sigma) of Lu et al. 2022; -inf at pure noise, +inf at the clean image."""
         return torch.tensor(self.alpha, dtype=torch.float64).log() - torch.tensor(self.sigma, dtype=torch.float64).log()
 
 
-class Sampler:
-    """One step of a sampler; instances live for one run and may remember earlier steps.
-
-    `step(predict, x, t, s, noise)` takes x at t.t to s.t < t.t and returns (x_s, x0_hat): predict(x, t) is
-    the denoiser, noise() a fresh N(0, I) like x.
-    """
-
-    stochastic = False
-    calls_per_step = 1
-
-    def step(self, predict: Predict, x: Tensor, t: Rates, s: Rates, noise: Noise) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError
+Sampler = Callable[[Callable[[Tensor, float], Tensor], Tensor, Rates, Rates, Callable[[], Tensor]], tuple]
 
 
-class DDIM(Sampler):
+def ddim(eta: float = 0.0) -> Sampler:
     """Song et al. 2021 (arXiv:2010.02502), eq. 12: eta = 0 is deterministic, eta = 1 is DDPM.
 
-    With eta = 0 this is also exactly the Euler step of the rectified flow, whatever the schedule: both move
-    along the line between x0_hat and eps_hat.
+    With eta = 0 this is also the Euler step of the rectified flow, whatever the schedule: both move along the line
+    between x0_hat and eps_hat.
     """
+    if not 0 <= eta <= 1:
+        raise UserError(f"DDIM's eta must be from 0 to 1, and {eta} is not.")
 
-    def __init__(self, eta: float = 0.0) -> None:
-        if not 0 <= eta <= 1:
-            raise UserError(f"DDIM's eta must be from 0 to 1, and {eta} is not.")
-        self.eta = eta
-        self.stochastic = eta > 0
-
-    def step(self, predict: Predict, x: Tensor, t: Rates, s: Rates, noise: Noise) -> tuple[Tensor, Tensor]:
+    def step(predict, x, t, s, noise):
         x0_hat = predict(x, t.t)
-        spread = self.eta * posterior_std(t, s)
+        spread = eta * posterior_std(t, s)
         direction = max(0.0, s.sigma**2 - spread**2) ** 0.5
         x_s = s.alpha * x0_hat + direction * t.eps_hat(x, x0_hat)
         return (x_s + spread * noise() if spread > 0 else x_s), x0_hat
 
+    return step
 
-class DDPM(Sampler):
-    """Ancestral sampling with the small posterior variance (Ho et al. 2020, eq. 6 and 7), for any pair of
-    times (Kingma et al. 2021, eq. 25)."""
 
-    stochastic = True
+def ddpm() -> Sampler:
+    """Ancestral sampling with the small posterior variance (Ho et al. 2020, eq. 6 and 7), for any pair of times
+    (Kingma et al. 2021, eq. 25)."""
 
-    def step(self, predict: Predict, x: Tensor, t: Rates, s: Rates, noise: Noise) -> tuple[Tensor, Tensor]:
+    def step(predict, x, t, s, noise):
         x0_hat = predict(x, t.t)
         a = t.alpha / s.alpha
         forgotten = t.sigma**2 - a**2 * s.sigma**2  # variance of x_t given x_s
@@ -92,29 +81,38 @@ class DDPM(Sampler):
         spread = posterior_std(t, s)
         return (mean + spread * noise() if spread > 0 else mean), x0_hat
 
+    return step
 
-class DPMSolverPP(Sampler):
+
+def posterior_std(t: Rates, s: Rates) -> float:
+    """Standard deviation of x_s given x_t and x0 (Ho et al. 2020, eq. 7, for any s < t)."""
+    forgotten = t.sigma**2 - (t.alpha / s.alpha) ** 2 * s.sigma**2
+    return max(0.0, forgotten) ** 0.5 * s.sigma / t.sigma
+
+
+def dpm_solver_pp() -> Sampler:
     """DPM-Solver++(2M) (Lu et al. 2022, arXiv:2211.01095, algorithm 2), the last step of first order."""
+    earlier: tuple[Tensor, Tensor] | None = None  # (x0_hat, log_snr) of the step before
 
-    def __init__(self) -> None:
-        self.earlier: tuple[Tensor, Tensor] | None = None  # (x0_hat, log_snr) of the step before
-
-    def step(self, predict: Predict, x: Tensor, t: Rates, s: Rates, noise: Noise) -> tuple[Tensor, Tensor]:
+    def step(predict, x, t, s, noise):
+        nonlocal earlier
         x0_hat = predict(x, t.t)
         h = s.log_snr - t.log_snr
         d = x0_hat
-        if self.earlier is not None and h.isfinite():
-            x0_before, log_snr_before = self.earlier
+        if earlier is not None and h.isfinite():
+            x0_before, log_snr_before = earlier
             half_inverse_r = float(h / (t.log_snr - log_snr_before) / 2)  # 1 / (2r); 0 after pure noise
             d = (1 + half_inverse_r) * x0_hat - half_inverse_r * x0_before
-        self.earlier = (x0_hat, t.log_snr)
+        earlier = (x0_hat, t.log_snr)
         return s.sigma / t.sigma * x - s.alpha * float(torch.expm1(-h)) * d, x0_hat
+
+    return step
 
 
 @dataclass(frozen=True)
 class Coordinates:
-    """A straightened picture of the probability flow, dz/du = velocity, in which a step is taken: z is x
-    divided by `scale`, u runs from 0 (clean) to the noisy end."""
+    """Coordinates of the probability flow, dz/du = velocity, in which a step is taken: z is x divided by `scale`, u
+    runs from 0 (clean) to the noisy end."""
 
     scale: Callable[[Rates], float]
     u: Callable[[Rates], float]
@@ -123,7 +121,7 @@ class Coordinates:
 
 FLOW = Coordinates(
     scale=lambda r: r.alpha + r.sigma,
-    u=lambda r: r.sigma / (r.alpha + r.sigma),
+    u=lambda r: r.noise_fraction,
     velocity=lambda r, x0_hat, eps_hat: eps_hat - x0_hat,
 )
 """z = (1 - u) x0 + u eps (Liu et al. 2022)."""
@@ -136,66 +134,80 @@ ANGLE = Coordinates(
 """z = cos(u) x0 + sin(u) eps (Salimans & Ho 2022, appendix D): bounded at both ends, unlike EDM's sigma."""
 
 
-class ODE(Sampler):
-    """Euler's or Heun's method on the probability flow, in given coordinates. Heun's last step is Euler's,
-    since the velocity at 0 needs a division by sigma (as in Karras et al. 2022, algorithm 1)."""
+def _ode(c: Coordinates, second_order: bool) -> Sampler:
+    """Euler's or Heun's method on the probability flow. Heun's last step is Euler's, since the velocity at 0 needs a
+    division by sigma (as in Karras et al. 2022, algorithm 1)."""
 
-    coordinates: Coordinates
-    heun: bool
-
-    def step(self, predict: Predict, x: Tensor, t: Rates, s: Rates, noise: Noise) -> tuple[Tensor, Tensor]:
-        c = self.coordinates
+    def step(predict, x, t, s, noise):
         x0_hat = predict(x, t.t)
-        z, du = x / c.scale(t), c.u(s) - c.u(t)
-        velocity = c.velocity(t, x0_hat, t.eps_hat(x, x0_hat))
         if s.sigma == 0:
             return s.alpha * x0_hat, x0_hat
+        z, du = x / c.scale(t), c.u(s) - c.u(t)
+        velocity = c.velocity(t, x0_hat, t.eps_hat(x, x0_hat))
         x_s = c.scale(s) * (z + du * velocity)
-        if self.heun:
+        if second_order:
             x0_there = predict(x_s, s.t)
             velocity = (velocity + c.velocity(s, x0_there, s.eps_hat(x_s, x0_there))) / 2
             x_s = c.scale(s) * (z + du * velocity)
         return x_s, x0_hat
 
-
-class Heun(ODE):
-    coordinates, heun, calls_per_step = ANGLE, True, 2
+    return step
 
 
-class FlowEuler(ODE):
-    coordinates, heun = FLOW, False
+heun = functools.partial(_ode, ANGLE, second_order=True)
+flow_euler = functools.partial(_ode, FLOW, second_order=False)
+flow_heun = functools.partial(_ode, FLOW, second_order=True)
 
 
-class FlowHeun(ODE):
-    coordinates, heun, calls_per_step = FLOW, True, 2
+def _inversion(corrections: int) -> Sampler:
+    """The step of `encode`, from t up to s."""
 
+    def step(predict, x, t, s, noise):
+        z, du = x / FLOW.scale(t), FLOW.u(s) - FLOW.u(t)
+        guess = x if t.sigma == 0 else FLOW.scale(s) / FLOW.scale(t) * x
+        for _ in range(1 + corrections):
+            x0_hat = predict(guess, s.t)
+            guess = FLOW.scale(s) * (z + du * FLOW.velocity(s, x0_hat, s.eps_hat(guess, x0_hat)))
+        return guess, x0_hat
 
-def posterior_std(t: Rates, s: Rates) -> float:
-    """Standard deviation of x_s given x_t and x0 (Ho et al. 2020, eq. 7, for any s < t)."""
-    forgotten = t.sigma**2 - (t.alpha / s.alpha) ** 2 * s.sigma**2
-    return max(0.0, forgotten) ** 0.5 * s.sigma / t.sigma
+    return step
 
 
 @dataclass(frozen=True)
 class SampleStep:
-    """State after one step: x_t (N, 1, 28, 28) at `time`, and the x0_hat that led there, in [-1, 1] if
-    clipped. `step` counts from 1 to `steps`; at the last one time is 0 and x_t is the result. `seconds` runs
-    from the start, `network_calls` counts calls per image without guidance's second half."""
+    """State after one step, from x at `before` to x_t at `after`; all images are (N, 1, 28, 28)."""
 
-    step: int
+    step: int  # from 1 to `steps`
     steps: int
-    time: float
-    noise_fraction: float
-    seconds: float
-    network_calls: int
-    last: bool
-    x_t: Tensor = field(repr=False)
-    x0_hat: Tensor = field(repr=False)
+    before: Rates
+    after: Rates  # at time 0 after the last step
+    seconds: float  # from the start
+    network_calls: int  # per image, without guidance's second half
+    x: Tensor = field(repr=False)
+    x0_hat: Tensor = field(repr=False)  # the clean image below x, in [-1, 1] if clipped
+    x_t: Tensor = field(repr=False)  # after the last step the result
+
+    @property
+    def time(self) -> float:
+        return self.after.t
+
+    @property
+    def noise_fraction(self) -> float:
+        return self.after.noise_fraction
+
+    @property
+    def last(self) -> bool:
+        return self.step == self.steps
 
     @property
     def progress(self) -> float:
         """Share of the steps that are done."""
         return self.step / self.steps
+
+    @property
+    def eps_hat(self) -> Tensor:
+        """The noise that the network found in x: x = alpha x0_hat + sigma eps_hat."""
+        return self.before.eps_hat(self.x, self.x0_hat)
 
     @property
     def images(self) -> Tensor:
@@ -224,7 +236,7 @@ def sample(
     labels: Tensor | None,
     *,
     n: int | None = None,
-    sampler: "str | Sampler | Callable" = "dpmpp",
+    sampler: str | Sampler = "dpmpp",
     steps: int = DEFAULT_STEPS,
     guidance: Guidance | None = None,
     eta: float = 0.0,
@@ -241,7 +253,7 @@ def sample(
     Args:
         denoiser: in eval mode, on the device to compute on.
         labels: None (unconditional; then give `n`), (N,) digits, or (N, classes) weights of a blend.
-        sampler: a name in `SAMPLERS` (`eta` goes to DDIM), a `Sampler`, or a function like its `step`.
+        sampler: a name in `SAMPLERS` (`eta` goes to DDIM), or a function (see the top of this module).
         steps: number of steps, respaced evenly over the schedule.
         guidance: scale and interval, see `Guidance`; plain conditional by default.
         seed, first: image k draws all its noise from (seed, first + k) alone.
@@ -256,39 +268,66 @@ def sample(
     """
     n = _count(labels, n, noise)
     start = initial_noise(seed, n, first=first) if noise is None else _checked(noise, n)
-    stepper = _sampler(sampler, eta)
+    step = _sampler(sampler, eta)
     grid = _grid(denoiser, steps, times)
-    if labels is not None:
-        labels = denoiser.label_weights(labels, n).to(denoiser.device)
-    predict = _Prediction(denoiser, labels, guidance or Guidance(), clip, batch, precision)
-    generators = _generators(mixed_seed(seed, 1), n, first) if stepper.stochastic else []
-    x, began = start.to(denoiser.device), time.perf_counter()
+    predict = _Prediction(denoiser, labels, n, guidance or Guidance(), clip, batch, precision)
+    generators = functools.cache(lambda: _generators(mixed_seed(seed, 1), n, first))
+    yield from _steps(step, predict, start, grid, lambda: _noise(generators()).to(denoiser.device))
+
+
+def encode(
+    denoiser: Denoiser,
+    images: Tensor,
+    labels: Tensor | None,
+    *,
+    steps: int = 50,
+    corrections: int = 3,
+    precision: str = "float32",
+) -> Iterator[SampleStep]:
+    """DDIM inversion: from real images (N, 28, 28) uint8 up to the noise that deterministic sampling turns into them
+    again (sampler "ddim" or "flow_euler", the same steps and labels, guidance 1, clip off).
+
+    Each step solves the implicit equation "the step down from here leads to where I was" by fixed-point
+    iteration, `corrections` times (Pan et al. 2023, AIDI); 0 is the plain inversion of Song et al. 2021.
+
+    Yields:
+        SampleSteps whose x_t climbs to noise; the last one's x_t is the code.
+    """
+    predict = _Prediction(denoiser, labels, len(images), Guidance(), False, 500, precision)
+    yield from _steps(_inversion(corrections), predict, to_model(images), _grid(denoiser, steps)[::-1])
+
+
+def _steps(
+    step: Sampler,
+    predict: "_Prediction",
+    x: Tensor,
+    grid: Sequence[Rates],
+    noise: Callable[[], Tensor] | None = None,
+) -> Iterator[SampleStep]:
+    """The loop: one step of the sampler for each pair of neighbours in the grid."""
+    x, began = x.to(predict.denoiser.device), time.perf_counter()
     for k, (t, s) in enumerate(pairwise(grid), 1):
-        x, x0_hat = stepper.step(predict, x, t, s, lambda: _noise(generators).to(denoiser.device))
-        yield SampleStep(
-            step=k,
-            steps=len(grid) - 1,
-            time=s.t,
-            noise_fraction=s.sigma / (s.alpha + s.sigma),
-            seconds=time.perf_counter() - began,
-            network_calls=predict.calls,
-            last=k == len(grid) - 1,
-            x_t=x,
-            x0_hat=x0_hat,
-        )
+        x_s, x0_hat = step(predict, x, t, s, noise)
+        yield SampleStep(k, len(grid) - 1, t, s, time.perf_counter() - began, predict.calls, x, x0_hat, x_s)
+        x = x_s
 
 
-@dataclass
 class _Prediction:
     """The denoiser as a sampler sees it: guided x0_hat for all images, in batches; counts its calls."""
 
-    denoiser: Denoiser
-    labels: Tensor | None  # (N, classes + 1)
-    guidance: Guidance
-    clip: bool
-    batch: int
-    precision: str
-    calls: int = 0
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        labels: Tensor | None,
+        n: int,
+        guidance: Guidance,
+        clip: bool,
+        batch: int,
+        precision: str,
+    ) -> None:
+        self.denoiser, self.guidance, self.clip, self.batch, self.precision = denoiser, guidance, clip, batch, precision
+        self.labels = None if labels is None else denoiser.label_weights(labels, n).to(denoiser.device)
+        self.calls = 0
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t: float) -> Tensor:
@@ -301,43 +340,6 @@ class _Prediction:
                 for part, label in zip(xs, labels, strict=True)
             ]
         return torch.cat(parts)
-
-
-def encode(
-    denoiser: Denoiser,
-    images: Tensor,
-    labels: Tensor | None,
-    *,
-    steps: int = 50,
-    corrections: int = 3,
-    precision: str = "float32",
-) -> Iterator[SampleStep]:
-    """DDIM inversion: run real images (N, 28, 28) uint8 up to the noise that deterministic sampling turns
-    into them again (sampler "ddim" or "flow_euler", the same steps and labels, guidance 1, clip off).
-
-    Each step solves the implicit equation "the step down from here leads to where I was" by fixed-point
-    iteration, `corrections` times (Pan et al. 2023, AIDI); 0 is the plain inversion of Song et al. 2021.
-
-    Yields:
-        SampleSteps whose x_t climbs to noise; the last one's x_t is the code.
-    """
-    n = len(images)
-    grid = _grid(denoiser, steps, None)[::-1]
-    if labels is not None:
-        labels = denoiser.label_weights(labels, n).to(denoiser.device)
-    x, began = to_model(images).to(denoiser.device), time.perf_counter()
-    calls = 0
-    for k, (t, s) in enumerate(pairwise(grid), 1):
-        z, du = x / FLOW.scale(t), FLOW.u(s) - FLOW.u(t)
-        guess = x if t.sigma == 0 else FLOW.scale(s) / FLOW.scale(t) * x
-        for _ in range(1 + corrections):
-            with autocast(denoiser.device, precision), torch.no_grad():
-                x0_hat = denoiser(guess, s.t, labels)
-            guess = FLOW.scale(s) * (z + du * FLOW.velocity(s, x0_hat, s.eps_hat(guess, x0_hat)))
-            calls += 1
-        x = guess
-        seconds = time.perf_counter() - began
-        yield SampleStep(k, len(grid) - 1, s.t, FLOW.u(s), seconds, calls, k == len(grid) - 1, x, x0_hat)
 
 
 def slerp(a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
@@ -365,15 +367,13 @@ def blend_labels(first: int, second: int, weights: Tensor, classes: int = 10) ->
 
 
 def _count(labels: Tensor | None, n: int | None, noise: Tensor | None) -> int:
-    for given in (labels, noise):
-        if given is not None and not (isinstance(given, Tensor) and given.ndim):
-            raise UserError(
-                "Labels and noise must be tensors, one entry an image; for four 7s give torch.full((4,), 7)."
-            )
-    counts = [len(given) for given in (labels, noise) if given is not None] + ([] if n is None else [n])
-    if not counts or len(set(counts)) > 1:
+    tensors = [given for given in (labels, noise) if given is not None]
+    if any(not isinstance(given, Tensor) or not given.ndim for given in tensors):
+        raise UserError("Labels and noise must be tensors, one entry an image; for four 7s give torch.full((4,), 7).")
+    counts = {len(given) for given in tensors} | ({n} - {None})
+    if len(counts) != 1:
         raise UserError("Say how many images to sample: labels, noise or n, and the same number in each.")
-    return counts[0]
+    return counts.pop()
 
 
 def _checked(noise: Tensor, n: int) -> Tensor:
@@ -382,19 +382,15 @@ def _checked(noise: Tensor, n: int) -> Tensor:
     return noise.float()
 
 
-def _sampler(given: "str | Sampler | Callable", eta: float) -> Sampler:
-    if isinstance(given, Sampler):
-        return given
+def _sampler(given: str | Sampler, eta: float) -> Sampler:
     if callable(given):
-        own = Sampler()
-        own.step, own.stochastic = given, True
-        return own
+        return given
     if given not in SAMPLERS:
         raise UserError(f"There is no sampler {given!r}; choose one of {', '.join(SAMPLERS)}.")
-    return DDIM(eta) if given == "ddim" else SAMPLERS[given].load()()
+    return ddim(eta) if given == "ddim" else SAMPLERS[given].load()()
 
 
-def _grid(denoiser: Denoiser, steps: int, times: Sequence[float] | None) -> list[Rates]:
+def _grid(denoiser: Denoiser, steps: int, times: Sequence[float] | None = None) -> list[Rates]:
     schedule = denoiser.schedule
     if times is None:
         grid = schedule.sampling_times(steps)

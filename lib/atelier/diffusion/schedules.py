@@ -1,14 +1,14 @@
 """Noise schedules: how much of the image and how much noise is left at time t.
 
-Every schedule lives on the same time axis, t in [0, T]: t = 0 is the clean image, t = T the noisiest, and
-x_t = alpha(t) x0 + sigma(t) eps with eps ~ N(0, I). A schedule is one class over the table of alpha at
-t = 0 … T and one line in `catalogue.SCHEDULES`; between grid points alpha is interpolated linearly, so times may be
-fractional.
+Every schedule has the same time axis, t in [0, T]: t = 0 is the clean image, t = T the noisiest, and
+x_t = alpha(t) x0 + sigma(t) eps with eps ~ N(0, I). A schedule is one class with a table of alpha at t = 0 … T and one
+line in `catalogue.SCHEDULES`. Between grid points alpha is interpolated linearly, so times may be fractional.
 """
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,10 +21,10 @@ LARGEST_BETA = 0.999
 """Nichol & Dhariwal 2021, section 3.2: beta is clipped so that one step never forgets everything."""
 
 
+@dataclass(eq=False)
 class Schedule(ABC):
-    """alpha(t) and sigma(t) for t in [0, T].
-
-    Subclasses give `_alphas()`, the float64 table of alpha at t = 0 … T, strictly falling from 1.
+    """alpha(t) and sigma(t) for t in [0, T]. Subclasses give `name` and `_alphas()`, the float64 table of alpha at
+    t = 0 … T, strictly falling from 1. Their fields are the options of `build_schedule`.
 
     Args:
         T: number of steps of the grid, 2 to 100,000.
@@ -33,12 +33,14 @@ class Schedule(ABC):
         UserError: T is out of bounds.
     """
 
-    name: str
+    name: ClassVar[str]
+    continuous: ClassVar[bool] = False  # whether sampling times need not be whole numbers
+    T: int = 1000
 
-    def __init__(self, T: int = 1000) -> None:
-        if isinstance(T, bool) or int(T) != T or not 2 <= T <= LARGEST_T:
-            raise UserError(f"T must be a whole number from 2 to {LARGEST_T:,}, and {T} is not.")
-        self.T = int(T)
+    def __post_init__(self) -> None:
+        if isinstance(self.T, bool) or int(self.T) != self.T or not 2 <= self.T <= LARGEST_T:
+            raise UserError(f"T must be a whole number from 2 to {LARGEST_T:,}, and {self.T} is not.")
+        self.T = int(self.T)
         self.alphas = self._alphas()  # (T + 1,)
 
     @abstractmethod
@@ -47,7 +49,7 @@ class Schedule(ABC):
     @property
     def options(self) -> dict[str, Any]:
         """What `build_schedule` needs beside the name; JSON-able."""
-        return {"T": self.T}
+        return asdict(self)
 
     def alpha(self, t: Tensor) -> Tensor:
         """Share of the image in x_t; t in [0, T] of any shape, result float64 of the same shape."""
@@ -62,14 +64,16 @@ class Schedule(ABC):
     def _sigma(self, alpha: Tensor) -> Tensor:
         return (1 - alpha.square()).clamp(min=0).sqrt()
 
+    def _alpha_of(self, fraction: Tensor) -> Tensor:
+        return (1 - fraction) / ((1 - fraction).square() + fraction.square()).sqrt()
+
     def noise_fraction(self, t: Tensor) -> Tensor:
-        """sigma / (alpha + sigma) in [0, 1]: the one measure of noise that is finite at both ends."""
-        alpha = self.alpha(t)
-        sigma = self._sigma(alpha)
+        """sigma / (alpha + sigma) in [0, 1], the measure of noise that is finite at both ends."""
+        alpha, sigma = self.alpha(t), self.sigma(t)
         return sigma / (alpha + sigma)
 
     def time_of(self, noise_fraction: Tensor) -> Tensor:
-        """The time t in [0, T] at which `noise_fraction` is reached; clamped to what the schedule spans."""
+        """The time t in [0, T] with this `noise_fraction`, clamped to what the schedule spans."""
         fraction = noise_fraction.detach().to("cpu", torch.float64)
         alpha = self._alpha_of(fraction).clamp(float(self.alphas[-1]), 1)
         rising = self.alphas.flip(0)
@@ -78,13 +82,9 @@ class Schedule(ABC):
         part = (alpha - rising[low]) / (rising[high] - rising[low])
         return self.T - (low + part)
 
-    def _alpha_of(self, fraction: Tensor) -> Tensor:
-        return (1 - fraction) / ((1 - fraction).square() + fraction.square()).sqrt()
-
     def snr(self, t: Tensor) -> Tensor:
         """Signal-to-noise ratio alpha² / sigma²; infinite at t = 0."""
-        alpha = self.alpha(t)
-        return alpha.square() / self._sigma(alpha).square()
+        return self.alpha(t).square() / self.sigma(t).square()
 
     @property
     def alpha_bars(self) -> Tensor:
@@ -99,46 +99,33 @@ class Schedule(ABC):
 
     @property
     def terminal_signal(self) -> float:
-        """sqrt(alpha_bar_T): how much of the image is still in x_T. Sampling starts from pure noise, which is
-        right only where this is (near) zero; above 0.01 the leak is worth a warning."""
+        """sqrt(alpha_bar_T): how much of the image is still in x_T. Sampling starts from pure noise, so this should be
+        (near) zero; from 0.01 on the leak is worth a warning."""
         return float(self.alphas[-1])
-
-    @property
-    def leak_warning(self) -> str:
-        """One sentence where x_T keeps enough of the image to harm sampling (1 % or more), else empty."""
-        if self.terminal_signal < 0.01:
-            return ""
-        left = f"{100 * self.terminal_signal:.1f} % of the image"
-        return (
-            f"At the end of the {self.name} schedule with T = {self.T}, {left} is still in x_T, "
-            "but sampling starts from pure noise; rescale beta by 1000/T, or choose the cosine, sigmoid, "
-            "zero_snr or flow schedule."
-        )
 
     def rates(self, like: Tensor, t: Tensor | float) -> tuple[Tensor, Tensor]:
         """alpha and sigma at t, a number or (N,), shaped to scale images `like` (N, C, H, W)."""
         t = torch.as_tensor(t, dtype=torch.float64).expand(len(like))
         return self.alpha(t).to(like)[:, None, None, None], self.sigma(t).to(like)[:, None, None, None]
 
-    def add_noise(self, x0: Tensor, eps: Tensor, t: Tensor | float) -> Tensor:
-        """x_t = alpha x0 + sigma eps for images (N, C, H, W) in [-1, 1]; t a number or (N,) in [0, T]."""
-        alpha, sigma = self.rates(x0, t)
-        return alpha * x0 + sigma * eps
-
     def training_times(self, n: int, generator: torch.Generator) -> Tensor:
         """(n,) float64 times to train at: uniform on the grid 1 … T."""
         return torch.randint(1, self.T + 1, (n,), generator=generator).double()
 
     def sampling_times(self, steps: int) -> Tensor:
-        """(steps + 1,) float64 times from T down to 0, evenly spaced; on the grid as long as steps <= T.
+        """(steps + 1,) float64 times from T down to 0, evenly spaced; whole numbers as long as steps <= T, unless the
+        schedule is continuous.
 
         The first is always T: "trailing" spacing, without which few steps start at the wrong noise level
         (Lin et al. 2023, arXiv:2305.08891, section 3.3).
+
+        Raises:
+            UserError: steps is not a whole number from 1 to 10,000.
         """
         if isinstance(steps, bool) or int(steps) != steps or not 1 <= steps <= 10_000:
             raise UserError(f"Sampling steps must be a whole number from 1 to 10,000, and {steps} is not.")
         times = torch.linspace(self.T, 0, int(steps) + 1, dtype=torch.float64)
-        return times.round() if steps <= self.T else times
+        return times if self.continuous or steps > self.T else times.round()
 
 
 def _alphas_from_betas(betas: Tensor) -> Tensor:
@@ -146,27 +133,23 @@ def _alphas_from_betas(betas: Tensor) -> Tensor:
     return torch.cat([torch.ones(1, dtype=torch.float64), alpha_bars.sqrt()])
 
 
+@dataclass(eq=False)
 class Linear(Schedule):
     """beta from `beta_1` to `beta_T` in a line (Ho et al. 2020, section 4).
 
-    The constants were chosen for T = 1000. With fewer steps and the same constants, x_T keeps part of the
-    image (sqrt(alpha_bar_T) = 0.22 at T = 300); `rescale` multiplies beta by 1000 / T and so keeps the end
-    where it was (Nichol & Dhariwal 2021, improved-diffusion's `scale`).
+    The constants are for T = 1000. With fewer steps and the same constants, x_T keeps part of the image
+    (sqrt(alpha_bar_T) = 0.22 at T = 300); `rescale` multiplies beta by 1000 / T, which keeps the end where it was
+    (Nichol & Dhariwal 2021, improved-diffusion's `scale`).
     """
 
     name = "linear"
-
-    def __init__(self, T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02, rescale: bool = True) -> None:
-        if not 0 < beta_1 <= beta_T < 1:
-            raise UserError("beta must rise within 0 and 1; choose 0 < beta_1 <= beta_T < 1.")
-        self.beta_1, self.beta_T, self.rescale = beta_1, beta_T, rescale
-        super().__init__(T)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"T": self.T, "beta_1": self.beta_1, "beta_T": self.beta_T, "rescale": self.rescale}
+    beta_1: float = 1e-4
+    beta_T: float = 0.02
+    rescale: bool = True
 
     def _alphas(self) -> Tensor:
+        if not 0 < self.beta_1 <= self.beta_T < 1:
+            raise UserError("beta must rise within 0 and 1; choose 0 < beta_1 <= beta_T < 1.")
         scale = 1000 / self.T if self.rescale else 1.0
         betas = torch.linspace(scale * self.beta_1, scale * self.beta_T, self.T, dtype=torch.float64)
         return _alphas_from_betas(betas.clamp(max=LARGEST_BETA))
@@ -199,7 +182,7 @@ class Sigmoid(Schedule):
 
 class ZeroTerminalSNR(Schedule):
     """The linear schedule, shifted and stretched so that nothing of the image is left in x_T
-    (Lin et al. 2023, arXiv:2305.08891, algorithm 1). The target may not be eps: at T noise says nothing."""
+    (Lin et al. 2023, arXiv:2305.08891, algorithm 1). The target must not be eps: eps at T says nothing of the image."""
 
     name = "zero_snr"
 
@@ -211,11 +194,12 @@ class ZeroTerminalSNR(Schedule):
 
 
 class RectifiedFlow(Schedule):
-    """The straight line from image to noise: alpha = 1 - t/T, sigma = t/T (Liu et al. 2022,
-    arXiv:2209.03003). Training times are logit-normal(0, 1) and continuous (Esser et al. 2024,
-    arXiv:2403.03206, section 3.1); T only sets the unit of time."""
+    """The straight line from image to noise: alpha = 1 - t/T, sigma = t/T (Liu et al. 2022, arXiv:2209.03003).
+    Training times are logit-normal(0, 1) and continuous (Esser et al. 2024, arXiv:2403.03206, section 3.1); T only
+    sets the unit of time."""
 
     name = "flow"
+    continuous = True
 
     def _alphas(self) -> Tensor:
         return 1 - torch.arange(self.T + 1, dtype=torch.float64) / self.T
@@ -228,10 +212,6 @@ class RectifiedFlow(Schedule):
 
     def training_times(self, n: int, generator: torch.Generator) -> Tensor:
         return torch.randn(n, generator=generator).double().sigmoid() * self.T
-
-    def sampling_times(self, steps: int) -> Tensor:
-        super().sampling_times(steps)
-        return torch.linspace(self.T, 0, int(steps) + 1, dtype=torch.float64)
 
 
 def build_schedule(name: str, **options: Any) -> Schedule:

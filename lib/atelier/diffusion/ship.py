@@ -5,8 +5,8 @@
     python -m atelier.diffusion.ship figures    evaluate the shipped U-Net, store the figures in it, print
     python -m atelier.diffusion.ship show       print the figures stored in the shipped files
 
-What ships is trained on the real MNIST with fixed seeds. Judges of the other data sets
-(`judges --dataset fashion`) are made the same way and kept in the data folder.
+What ships is trained on the real MNIST with fixed seeds. Judges of the other data sets (`judges --dataset fashion`) are
+trained likewise and kept in the data folder.
 """
 
 import argparse
@@ -18,12 +18,13 @@ import torch
 from atelier import checkpoints
 from atelier.data.digits import DATASETS, Digits, load_digits
 from atelier.devices import best_device
-from atelier.diffusion import denoiser as denoisers
 from atelier.diffusion import judges
 from atelier.diffusion.catalogue import DEFAULT_STEPS
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
+    KIND,
     SHIPPED,
+    Denoiser,
     Guidance,
     build_denoiser,
     cost_per_image,
@@ -42,11 +43,7 @@ STEPS = 24_000
 
 
 def real_digits(name: str, split: str) -> Digits:
-    """A real data set; what is kept is never trained on a stand-in.
-
-    Raises:
-        UserError: it is neither here nor to be fetched.
-    """
+    """A real data set, never a stand-in."""
     digits = load_digits(name, split)
     if digits.stand_in:
         raise UserError(f"{name} is needed and not here; set ATELIER_DATA to the folder that holds it.")
@@ -98,12 +95,12 @@ def make_figures(n: int, steps: int, guidance: Guidance, out: Path) -> None:
         if not step.last and round(1000 * step.progress) % 50 == 0:
             print(f"{step.stage} {step.progress:.0%}, {step.seconds_left / 60:.1f} min left", flush=True)
     size = {"parameters": parameter_count(denoiser), "macs_per_image": cost_per_image(denoiser)}
-    extra["figures"] = step.report.figures() | size
+    extra["figures"] = step.report.figures | size
     write(out, denoiser, extra)
     show(out)
 
 
-def write(out: Path, denoiser: denoisers.Denoiser, extra: dict) -> None:
+def write(out: Path, denoiser: Denoiser, extra: dict) -> None:
     """Write a sampling-only file, and the hashes anew where it ships."""
     save_denoiser(out, denoiser, extra)
     if out == SHIPPED:
@@ -116,7 +113,7 @@ def show(out: Path) -> None:
         path = judges.judge_path(role)
         accuracy = checkpoints.load(path, judges.KIND).extra["test_accuracy"]
         print(f"{path.name}: test accuracy {100 * accuracy:.2f} %")
-    extra = checkpoints.load(out, denoisers.KIND).extra
+    extra = checkpoints.load(out, KIND).extra
     run = extra["run"]
     print(f"{out.name}: {run['step']} steps in {run['elapsed'] / 60:.0f} min of training")
     print(json.dumps(extra.get("figures", {}), indent=2))

@@ -30,22 +30,15 @@ _POINTS = 200
 
 @dataclass(frozen=True)
 class Forward:
-    """What the forward process needs to be drawn at any time t without this library: x_t = alpha x0 + sigma eps.
+    """What the forward process needs to be drawn at any time t without this library: x_t = alpha x0 + sigma eps."""
 
-    Args:
-        pictures: (K, 28, 28) uint8. noise: (28, 28) float32.
-        times, alphas, sigmas: lists of equal length, times from 0 to T.
-        charts: beta, alpha squared and the signal-to-noise ratio over t.
-        note: what the pictures are where they stand in for digits.
-    """
-
-    pictures: np.ndarray = field(repr=False)
-    noise: np.ndarray = field(repr=False)
-    times: list[float] = field(repr=False)
+    pictures: np.ndarray = field(repr=False)  # (K, 28, 28) uint8
+    noise: np.ndarray = field(repr=False)  # (28, 28) float32
+    times: list[float] = field(repr=False)  # from 0 to T
     alphas: list[float] = field(repr=False)
     sigmas: list[float] = field(repr=False)
-    charts: list[Chart] = field(repr=False)
-    note: str = ""
+    charts: list[Chart] = field(repr=False)  # beta, alpha squared and the signal-to-noise ratio over t
+    note: str = ""  # what the pictures are where they stand in for digits
 
 
 def forward(schedule: Schedule) -> Forward:
@@ -76,12 +69,12 @@ def _example_digits() -> tuple[Tensor, str]:
 
 
 def leak_words(schedule: Schedule) -> str:
-    """What is left of the digit at the end of the schedule, as Markdown."""
+    """What is left of the digit at the end of the schedule, as Markdown; 1 % or more harms sampling."""
     left = 100 * schedule.terminal_signal
-    if schedule.leak_warning:
+    if left >= 1:
         return (
             f"**Terminal leak: {left:.1f} % of the digit is still in the last picture.** Sampling starts from pure "
-            "noise, a picture the network never met in training, so brightness and strokes come out wrong."
+            "noise, a picture that the network never met in training, so brightness and strokes come out wrong."
         )
     if left == 0:
         return "**No leak**: at T nothing of the digit is left, exactly as sampling starts."
@@ -109,8 +102,7 @@ class Judgement:
     """The figures of a model: just measured, or stored with it.
 
     Args:
-        model: whose figures they are.
-        step: the last step of `judge_model`; without one of this model, what its checkpoint tells.
+        step: the last step of `judge_model`; if it is not of this model, the figures are those of the checkpoint.
     """
 
     model: Model
@@ -123,12 +115,21 @@ class Judgement:
     @property
     def figures(self) -> Mapping[str, Any]:
         """Name -> number; empty where there are none."""
-        return self.report.figures() if self.report is not None else self.model.figures
+        return self.report.figures if self.report is not None else self.model.figures
 
     @property
     def verdict(self) -> str:
         """One sentence, as Markdown."""
-        return verdict(self.figures)
+        found = self.figures
+        accuracy, copied = found.get("label_accuracy", math.nan), found["nearer_than_99_percent_of_test"]
+        obeys = f"; **{accuracy:.1%}** of the digits are judged to be the digit that was asked for"
+        return (
+            f"At n = {found['n']:,} the classifier-FID is **{found['classifier_fid_ratio']:.2f} times the floor**, the "
+            f"score of as many real digits{obeys if math.isfinite(accuracy) else ''}. The nearest training image is "
+            f"{found['nearest_distance_ratio']:.2f} times as far as from a test digit, and {copied:.1%} are nearer "
+            "than 99 % of the test digits (1 % would be chance): "
+            + ("no sign of copying." if copied <= 0.02 else "some may be copies.")
+        )
 
     @property
     def note(self) -> str:
@@ -146,7 +147,16 @@ class Judgement:
     @property
     def table(self) -> list[dict[str, str]]:
         """Rows: the figure, for generated digits, for as many real ones, for noise, which way is good."""
-        return [_row(self.figures, *line) for line in _LINES]
+        return [
+            {
+                "figure": name,
+                "generated": _shown(self.figures.get(key), form),
+                "real digits (floor)": _shown(self.figures.get(f"{key}_real"), form),
+                "pure noise (ceiling)": _shown(self.figures.get(f"{key}_noise"), form),
+                "best": best,
+            }
+            for name, key, form, best in _LINES
+        ]
 
     def pictures(self) -> dict[str, str | np.ndarray]:
         """Caption -> SVG or pixels: confusion, histogram, and the nearest pairs; empty for stored figures."""
@@ -176,36 +186,10 @@ _LINES = (
 )
 
 
-def _row(found: Mapping[str, Any], name: str, key: str, form: str, best: str) -> dict[str, str]:
-    def shown(value: float | None) -> str:
-        if value is None or not math.isfinite(value):
-            return "–"
-        return format(value, form if abs(value) < 1000 else ",.0f")
-
-    return {
-        "figure": name,
-        "generated": shown(found.get(key)),
-        "real digits (floor)": shown(found.get(f"{key}_real")),
-        "pure noise (ceiling)": shown(found.get(f"{key}_noise")),
-        "best": best,
-    }
-
-
-def verdict(found: Mapping[str, Any]) -> str:
-    """One sentence on the figures of an evaluation, as Markdown."""
-    accuracy = found.get("label_accuracy")
-    words = (
-        f"At n = {found['n']:,} the classifier-FID is **{found['classifier_fid_ratio']:.2f} times the floor**, what as "
-        "many real digits score"
-    )
-    if accuracy is not None and math.isfinite(accuracy):
-        words += f"; **{accuracy:.1%}** of the digits asked for are judged to be that digit"
-    copied = found["nearer_than_99_percent_of_test"]
-    return (
-        f"{words}. The nearest training image is {found['nearest_distance_ratio']:.2f} times as far as from a test "
-        f"digit, and {copied:.1%} are nearer than 99 % of the test digits (1 % would be chance): "
-        + ("no sign of copying." if copied <= 0.02 else "some may be copies.")
-    )
+def _shown(value: float | None, form: str) -> str:
+    if value is None or not math.isfinite(value):
+        return "–"
+    return format(value, form if abs(value) < 1000 else ",.0f")
 
 
 def _confusion(report: EvaluationReport, model: Model) -> Figure:

@@ -1,12 +1,12 @@
 """Our conditional U-Net, small enough to train on a laptop.
 
-It works on 14x14 cells of 2x2 pixels (space to depth), which costs a quarter of a 28x28 network, has two
-levels (14x14 and 7x7), residual blocks modulated by time and label, attention at 7x7, and an output
-convolution that starts at zero. It has no dropout, so training needs no random state beyond its seed.
+It works on 14x14 cells of 2x2 pixels (space to depth), which costs a quarter of a 28x28 network, has two levels
+(14x14 and 7x7), residual blocks modulated by time and label, attention at 7x7, and an output convolution that starts
+at zero. It has no dropout, so training needs no random state beyond its seed.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,52 +15,46 @@ from torch.nn import functional as F
 from atelier.errors import UserError
 
 
-@dataclass(frozen=True)
-class UNetOptions:
-    """Widths of the 14x14 and 7x7 levels, residual blocks per level, width of the conditioning vector,
-    attention heads at 7x7, and the number of classes."""
-
-    widths: tuple[int, int] = (48, 96)
-    blocks: int = 2
-    embedding: int = 192
-    heads: int = 4
-    classes: int = 10
-
-
 class UNet(nn.Module):
     """(x, noise_fraction, label) -> (N, 1, 28, 28), in the units of the target it is trained for.
 
     x: (N, 1, 28, 28) in variance-preserving scale. noise_fraction: (N,) in [0, 1]. label: (N, classes + 1)
     weights of the label embeddings; the last column stands for "no label".
+
+    Args:
+        widths: channels of the 14x14 and 7x7 levels. blocks: residual blocks per level.
+        embedding: width of the conditioning vector. heads: of attention, at 7x7.
     """
 
     conditional = True
 
-    def __init__(self, options: UNetOptions | None = None) -> None:
+    def __init__(
+        self, widths: Sequence[int] = (48, 96), blocks: int = 2, embedding: int = 192, heads: int = 4, classes: int = 10
+    ) -> None:
         super().__init__()
-        self.settings = options or UNetOptions()
-        o = self.settings
-        if any(width % 16 for width in o.widths) or o.blocks < 1 or o.widths[1] % o.heads:
+        fine, coarse = widths
+        if any(width % 16 for width in widths) or blocks < 1 or coarse % heads:
             raise UserError("U-Net widths must be multiples of 16 (and of the heads), with one block or more.")
-        fine, coarse = o.widths
-        self.time = nn.Sequential(nn.Linear(128, o.embedding), nn.SiLU(), nn.Linear(o.embedding, o.embedding))
-        self.label = nn.Linear(o.classes + 1, o.embedding, bias=False)
+        self.options = {
+            "widths": [fine, coarse],
+            "blocks": blocks,
+            "embedding": embedding,
+            "heads": heads,
+            "classes": classes,
+        }
+        self.time = nn.Sequential(nn.Linear(128, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.label = nn.Linear(classes + 1, embedding, bias=False)
         self.enter = nn.Conv2d(4, fine, 3, padding=1)
-        self.fine_in = nn.ModuleList(Block(fine, fine, o.embedding) for _ in range(o.blocks))
+        self.fine_in = nn.ModuleList(Block(fine, fine, embedding) for _ in range(blocks))
         self.down = nn.Conv2d(fine, coarse, 2, stride=2)
-        self.coarse_in = nn.ModuleList(Block(coarse, coarse, o.embedding) for _ in range(o.blocks))
-        self.attention = Attention(coarse, o.heads)
-        self.coarse_out = nn.ModuleList(Block(coarse, coarse, o.embedding) for _ in range(o.blocks))
+        self.coarse_in = nn.ModuleList(Block(coarse, coarse, embedding) for _ in range(blocks))
+        self.attention = Attention(coarse, heads)
+        self.coarse_out = nn.ModuleList(Block(coarse, coarse, embedding) for _ in range(blocks))
         self.up = nn.ConvTranspose2d(coarse, fine, 2, stride=2)
         self.join = nn.Conv2d(2 * fine, fine, 1)
-        self.fine_out = nn.ModuleList(Block(fine, fine, o.embedding) for _ in range(o.blocks))
+        self.fine_out = nn.ModuleList(Block(fine, fine, embedding) for _ in range(blocks))
         self.norm = nn.GroupNorm(8, fine)
         self.leave = zero(nn.Conv2d(fine, 4, 3, padding=1))
-
-    @property
-    def options(self) -> dict:
-        """What rebuilds this network; JSON-able."""
-        return asdict(self.settings) | {"widths": list(self.settings.widths)}
 
     def forward(self, x: Tensor, noise_fraction: Tensor, label: Tensor) -> Tensor:
         condition = F.silu(self.time(fourier_features(noise_fraction).to(x.dtype)) + self.label(label.to(x.dtype)))
