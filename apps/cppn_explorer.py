@@ -4,6 +4,8 @@ __generated_with = "0.25.2"
 app = marimo.App(width="full", app_title="Random fields")
 
 with app.setup:
+    from functools import partial
+
     import marimo as mo
     from atelier import cppn, drawing, page  # nothing here imports torch
 
@@ -56,16 +58,20 @@ def _(breeder):
     )
     _acts = {"Surprise me": breeder.surprise, "Other colours": breeder.recolour}
     buttons = page.actions({**_acts, "Undo": breeder.undo, "Keep": breeder.keep}, lead=True)
-    return buttons, siblings, viewer
+    knob_view = page.viewer(longer=420, spans="shorter", least=1e-3, most=1e12)
+    graph, tree = page.diagram(), page.diagram(choose=lambda number: breeder.back_to(int(number)))
+    # Knobs stand still while they are turned: they are made anew only for a picture that came another way.
+    get_base, set_base = mo.state(0)
+    get_turned, set_turned = mo.state(0)
+    return buttons, get_base, get_turned, graph, knob_view, set_base, set_turned, siblings, tree, viewer
 
 
 @app.cell(hide_code=True)
 def _(browser_shelf, buttons, siblings, strength_ask, viewer):
-    _side = "flex: 0 1 min(100%, max(19rem, min(48.5%, 100vh - 15.5rem))); min-width: 0; --tallest: 40rem"
-    mo.Html(
-        f"<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
-        f"<div style='{_side}'>{viewer}<div style='margin-top: .4rem'>{buttons}{browser_shelf}</div></div>"
-        f"<div style='{_side}'>{siblings}<div style='margin-top: .3rem'>{page.panel(strength_ask)}</div></div></div>"
+    page.row(
+        mo.Html(f"{viewer}<div style='margin-top: .4rem'>{buttons}{browser_shelf}</div>"),
+        mo.Html(f"{siblings}<div style='margin-top: .3rem'>{page.panel(strength_ask)}</div>"),
+        flex="0 1 min(100%, max(19rem, min(48.5%, 100vh - 15.5rem))); --tallest: 40rem",
     )
     return
 
@@ -90,28 +96,16 @@ def _(breeder, buttons, get_turned, kept, keeping, loaded, node_chosen, siblings
 
 
 @app.cell
-def _(breeder, shown, siblings, viewer):
-    news = breeder.news()  # since the last time
-    if news.picture:
+def _(breeder, knob_view, set_base, shown, siblings, viewer):
+    new_picture, new_knobs, new_siblings = breeder.news()  # since the last time
+    if new_picture:
         viewer.show({breeder.name: breeder.draw}, window=breeder.place)
-    if news.siblings:
+    if new_siblings:
         siblings.fill(breeder.breed(), total=cppn.LITTER)
-    page.follow_in_address({**dict.fromkeys(cppn.begin_options()), "field": cppn.to_token(shown)})
-    return (news,)
-
-
-@app.cell(hide_code=True)
-def _():
-    # Knobs stand still while they are turned: they are made anew only for a picture that came another way.
-    get_base, set_base = mo.state(0)
-    get_turned, set_turned = mo.state(0)
-    return get_base, get_turned, set_base, set_turned
-
-
-@app.cell(hide_code=True)
-def _(news, set_base):
-    if news.knobs:
+    if new_knobs:
         set_base(lambda count: count + 1)
+    knob_view.show({breeder.name: breeder.draw}, window=breeder.place)
+    page.follow_in_address({**dict.fromkeys(cppn.begin_options()), "field": cppn.to_token(shown)})
     return
 
 
@@ -128,7 +122,7 @@ def _():
 def _(breeder, get_base):
     get_base()
     base = breeder.spec
-    knob_asks = {group: page.Ask(knobs, {}) for group, knobs in cppn.knobs_of(base).items()}
+    knob_asks = {group: page.Ask(knobs, {}) for group, knobs in cppn.knobs_of(base).items() if knobs}
     return base, knob_asks
 
 
@@ -143,30 +137,14 @@ def _(base, breeder, knob_asks, set_turned):
 
 
 @app.cell(hide_code=True)
-def _(breeder):
-    knob_view = page.viewer(longer=420, spans="shorter", least=1e-3, most=1e12)
-    return (knob_view,)
-
-
-@app.cell(hide_code=True)
-def _(breeder, knob_view, shown):
-    shown
-    knob_view.show({breeder.name: breeder.draw}, window=breeder.place)
-    return
-
-
-@app.cell(hide_code=True)
 def _(knob_asks, knob_view):
-    _cards = "".join(
-        f"<details {'open' if _group != 'Weights' else ''} style='flex: 1 1 14rem; min-width: 0'>"
-        f"<summary style='cursor: pointer; font-weight: 600; margin-bottom: .5rem'>{_group}</summary>{page.panel(_ask)}</details>"
-        for _group, _ask in knob_asks.items()
-        if _ask.elements
-    )
+    _fold = "<details {}><summary style='font-weight: 600; margin-bottom: .5rem'>{}</summary>{}</details>"
+    _knobs = [mo.Html(_fold.format("open" * (g != "Weights"), g, page.panel(ask))) for g, ask in knob_asks.items()]
     mo.Html(
         "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
-        f"<div style='flex: 1 1 min(100%, 19rem); max-width: 26rem; position: sticky; top: .5rem; z-index: 2'>{knob_view}</div>"
-        f"<div style='flex: 3 1 min(100%, 30rem); min-width: 0; display: flex; flex-wrap: wrap; gap: 1rem 1.5rem'>{_cards}</div></div>"
+        "<div style='flex: 1 1 min(100%, 19rem); max-width: 26rem; position: sticky; top: .5rem; z-index: 2'>"
+        f"{knob_view}</div><div style='flex: 3 1 min(100%, 30rem); min-width: 0'>"
+        f"{page.row(*_knobs, flex='1 1 14rem')}</div></div>"
     )
     return
 
@@ -185,12 +163,6 @@ def _():
     see what its neurons see, and give it another curve.
     """)
     return
-
-
-@app.cell(hide_code=True)
-def _(breeder):
-    graph = page.diagram()
-    return (graph,)
 
 
 @app.cell
@@ -218,24 +190,15 @@ def _(graph, node, shown):
 
 
 @app.cell(hide_code=True)
-def _(curve_ask, graph, node, sheet, shown, strips):
-    _rows = [
-        part
-        for _node in cppn.plan(shown.spec)
-        if _node.name in strips
-        for part in (
-            mo.md(f"<small>{_node.name} · {_node.activation}</small>"),
-            mo.image(drawing.encoded(strips[_node.name]), alt=_node.name),
-        )
-    ]
+def _(curve_ask, graph, node, sheet, strips):
+    _rows = [(mo.md(f"<small>{_n}</small>"), mo.image(drawing.encoded(_p), alt=_n)) for _n, _p in strips.items()]
     mo.vstack(
         [
-            graph,
-            page.panel(curve_ask),
+            *(graph, page.panel(curve_ask)),
             mo.md(f"**{node.capitalize()}**: its neurons over the plane, each from black to white on its own scale"),
             mo.image(drawing.encoded(sheet), alt=f"Neurons of {node}"),
             mo.md("**Every layer**: ten of its neurons"),
-            mo.Html(f"<div style='overflow-x: auto'>{mo.vstack(_rows, gap=0.2)}</div>"),
+            mo.vstack([part for row in _rows for part in row], gap=0.2).style({"overflow-x": "auto"}),
         ],
         gap=0.6,
     )
@@ -246,18 +209,12 @@ def _(curve_ask, graph, node, sheet, shown, strips):
 def _():
     mo.md("""
     ## Family
-    Nobody is forgotten: click any picture to go back to it. The thick line is how this picture came about.
+    Click any picture to go back to it. The thick line is how this picture came about.
     """)
     return
 
 
 @app.cell
-def _(breeder):
-    tree = page.diagram(choose=lambda number: breeder.back_to(int(number)))
-    return (tree,)
-
-
-@app.cell(hide_code=True)
 def _(breeder, shown, tree):
     shown
     tree.svg = cppn.family_tree(breeder.family)
@@ -305,34 +262,24 @@ def _(loop_view, motion, shown, walk):
 @app.cell(hide_code=True)
 def _(breeder, loop, loop_view, motion, motion_ask, walk):
     _form = {"zoom": ["walk", "reach"], "latent": ["walk", "path"], "weights": ["walk"]}[motion["walk"]]
-    _count, _size, _ending = motion["frames"], (int(motion["side"]),) * 2, f".{motion['format']}"
-    _made = page.File(
-        "The animation",
-        f"{_count} frames of {motion['side']} pixels",
-        lambda: cppn.animation_file(walk, _count, _size, motion["fps"], _ending),
-        written=False,
-    )
-    _file = page.take_home({f"{breeder.stem}-{motion['walk']}{_ending}": _made})
+    _count, _side, _ending = motion["frames"], int(motion["side"]), f".{motion['format']}"
+    _about = f"{_count} frames of {_side} pixels"
+    _make = partial(cppn.animation_file, walk, _count, (_side, _side), motion["fps"], _ending)
+    _name = f"{breeder.stem}-{motion['walk']}{_ending}"
+    _file = page.take_home({_name: page.File("The animation", _about, _make, written=False)})
     _loop = mo.image(loop.step.data, alt="The loop", rounded=True) if loop.step and loop.step.data else mo.md("")
-    page.beside(
-        mo.vstack([page.panel(motion_ask, first=[*_form, "frames", "fps", "side", "format"]), _file, _loop], gap=0.8),
-        loop_view,
-    )
+    _panel = page.panel(motion_ask, first=[*_form, "frames", "fps", "side", "format"])
+    page.beside(mo.vstack([_panel, _file, _loop], gap=0.8), loop_view)
     return
 
 
 @app.cell(hide_code=True)
 def _():
+    paper_ask = page.Ask(dict(paper=cppn.PAPER), {})
     mo.md("""
     ## Print
     The picture is *drawn* at this size, not enlarged: more pixels show more of the same function.
     """)
-    return
-
-
-@app.cell(hide_code=True)
-def _():
-    paper_ask = page.Ask(cppn.paper_options(), {})
     return (paper_ask,)
 
 
@@ -347,35 +294,13 @@ def _(files_ask, paper_ask, shown):
 @app.cell(hide_code=True)
 def _(breeder, cost, files_ask, paper, paper_ask, print_size, samples, shown):
     _w, _h = print_size
-    _file = page.File(
-        "The print",
-        f"{_w} × {_h} pixels, with its recipe",
-        lambda: cppn.print_file(shown, print_size, supersample=samples),
-        written=False,
-    )
-    mo.vstack(
-        [
-            page.row(
-                page.panel(paper_ask),
-                page.panel(files_ask, first=["supersample", *(["size"] if paper == "own" else [])]),
-            ),
-            mo.md(
-                f"About **{cost.seconds:,.0f} seconds** and **{cost.bytes / 1e6:,.0f} MB** of memory besides the file "
-                f"itself, on this machine; {_w / 300 * 2.54:.0f} × {_h / 300 * 2.54:.0f} cm at 300 dpi."
-            ),
-            page.take_home({f"{breeder.stem}-{_w}x{_h}.png": _file}),
-        ],
-        gap=0.6,
-    )
-    return
-
-
-@app.cell(hide_code=True)
-def _():
-    mo.md("""
-    ## Keep
-    A picture carries its recipe: take it home, and drop the file here to go on from it, years later.
-    """)
+    _make = partial(cppn.print_file, shown, print_size, supersample=samples)
+    _file = page.File("The print", f"{_w} × {_h} pixels, with its recipe", _make, written=False)
+    _asked = page.panel(files_ask, first=["supersample", "size"] if paper == "own" else ["supersample"])
+    _costs = f"""About **{cost.seconds:,.0f} seconds** and **{cost.bytes / 1e6:,.0f} MB** of memory besides the file
+        itself, on this machine; {_w / 300 * 2.54:.0f} × {_h / 300 * 2.54:.0f} cm at 300 dpi."""
+    _files = page.take_home({f"{breeder.stem}-{_w}x{_h}.png": _file})
+    mo.vstack([page.row(page.panel(paper_ask), _asked), mo.md(_costs), _files], gap=0.6)
     return
 
 
@@ -384,9 +309,13 @@ def _(breeder):
     name_text = mo.ui.text(placeholder="Name", label="Keep what you see as", max_length=80)
     keeping = page.actions({"Keep it": lambda: breeder.keep(name_text.value)})
     kept = page.gallery(breeder.open_favourite, {"Remove": breeder.forget}, columns=6)
-    upload = page.upload(
+    upload = mo.ui.file(
         filetypes=[".png", ".json"], kind="area", max_size=60 << 20, label="Drop a PNG or JSON that Atelier saved"
     )
+    mo.md("""
+    ## Keep
+    A picture carries its recipe: take it home, and drop the file here to go on from it, years later.
+    """)
     return keeping, kept, name_text, upload
 
 
@@ -407,39 +336,25 @@ def _(breeder, browser_shelf, kept, shown):
     return (favourites,)
 
 
-@app.cell(hide_code=True)
+@app.cell
 def _(breeder, favourites, files_ask, motion, shown):
-    _asked, _ending = files_ask.value, f".{motion['format']}"
-    _size, _grid, _walk = _asked["size"], _asked["grid"], _asked["animate"]
-    _makes = {
-        f"{breeder.stem}.png": (
-            "The picture",
-            "{} × {} pixels, with its recipe".format(*_size),
-            lambda: cppn.print_file(shown, _size, supersample=_asked["supersample"]),
-        ),
-        "recipe.json": ("The recipe", "all that makes the picture", lambda: cppn.to_file(shown)),
-        f"{breeder.stem}-siblings.png": (
-            "Siblings",
-            "a sheet of them",
-            lambda: cppn.siblings_file(shown, _grid or (4, 4), breeder.mutation),
-            _grid is not None,
-        ),
-        "favourites.json": (
-            "All favourites",
-            "to load them elsewhere",
-            lambda: cppn.favourites_file(favourites),
-            False,
-        ),
+    # On the page each is a button; a script writes the first two, and what --grid and --animate ask for.
+    _asked, _ending, _title = files_ask.value, f".{motion['format']}", "{} × {} pixels, with its recipe"
+    _size, _grid, _kind = _asked["size"], _asked["grid"], _asked["animate"]
+    _print = partial(cppn.print_file, shown, _size, supersample=_asked["supersample"])
+    _sheet = partial(cppn.siblings_file, shown, _grid or (4, 4), breeder.mutation)
+    _kept = partial(cppn.favourites_file, favourites)
+    _files = {
+        f"{breeder.stem}.png": page.File("The picture", _title.format(*_size), _print),
+        "recipe.json": page.File("The recipe", "all that makes the picture", partial(cppn.to_file, shown)),
+        f"{breeder.stem}-siblings.png": page.File("Siblings", "a sheet of them", _sheet, _grid is not None),
+        "favourites.json": page.File("All favourites", "to load them elsewhere", _kept, written=False),
     }
-    if _walk != "none":  # from the command line; on the page there is Animate
-        _makes[f"{breeder.stem}-{_walk}{_ending}"] = (
-            "Animation",
-            "a loop",
-            lambda: cppn.animation_file(cppn.walk_for(_walk, shown), motion["frames"], _size, motion["fps"], _ending),
-        )
-    files = page.take_home(
-        {_name: page.File(*_made) for _name, _made in _makes.items()}, lambda: breeder.summary() | {"size": _size}
-    )
+    if _kind != "none":
+        _walk = cppn.walk_for(_kind, shown)
+        _make = partial(cppn.animation_file, _walk, motion["frames"], _size, motion["fps"], _ending)
+        _files[f"{breeder.stem}-{_kind}{_ending}"] = page.File("Animation", "a loop", _make)
+    files = page.take_home(_files, lambda: breeder.summary() | {"size": _size})
     return (files,)
 
 
@@ -450,17 +365,9 @@ def _(browser_shelf, favourites, files, keeping, kept, name_text, note, upload):
         _where = "Favourites stay in *this browser*; the server keeps none. Take them with you to have them in another."
         if not browser_shelf.works:
             _where = "**This browser keeps nothing** (its storage is full or switched off): take the favourites home."
-    mo.vstack(
-        [
-            mo.hstack([name_text, keeping], justify="start", gap=1, wrap=True, align="end"),
-            mo.md(note),
-            kept if favourites else mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window."),
-            mo.md(_where),
-            files,
-            upload,
-        ],
-        gap=0.7,
-    )
+    _none = mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window.")
+    _name = mo.hstack([name_text, keeping], justify="start", gap=1, wrap=True, align="end")
+    mo.vstack([_name, mo.md(note), kept if favourites else _none, mo.md(_where), files, upload], gap=0.7)
     return
 
 

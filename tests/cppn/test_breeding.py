@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from atelier.cppn import catalogue, favourites
-from atelier.cppn.breeding import LITTER, Breeder, News
+from atelier.cppn import catalogue, favourites, styles
+from atelier.cppn.breeding import LITTER, Breeder
 from atelier.cppn.favourites import FileShelf
 from atelier.cppn.genetics import crossover, hint, is_blank, mutate, siblings
 from atelier.cppn.inputs import encode
@@ -222,21 +222,21 @@ def test_favourites_get_names_of_their_own(breeder):
 
 
 def test_news_are_told_once(breeder):
-    assert breeder.news() == News(True, True, True)
-    assert breeder.news() == News(False, False, False)
+    assert breeder.news() == (True, True, True)
+    assert breeder.news() == (False, False, False)
     breeder.keep()
-    assert breeder.news() == News(False, False, False)
+    assert breeder.news() == (False, False, False)
     breeder.more()
-    assert breeder.news() == News(False, False, True)
+    assert breeder.news() == (False, False, True)
     breeder.surprise()
-    assert breeder.news() == News(True, True, True)
+    assert breeder.news() == (True, True, True)
     base = breeder.spec
     breeder.turn(base, {"contrast": 2.0})
-    assert breeder.news() == News(True, False, True)  # the knob that is turned stays as it is
+    assert breeder.news() == (True, False, True)  # the knob that is turned stays as it is
     breeder.turn(base, {"topology": "siren" if base.topology == "watts_strogatz" else "watts_strogatz"})
-    assert breeder.news().knobs
+    assert breeder.news()[1]
     breeder.undo()
-    assert breeder.news().knobs
+    assert breeder.news()[1]
 
 
 def test_a_refusal_becomes_a_note(breeder):
@@ -282,7 +282,7 @@ def test_new_entries_of_the_registries_change_no_kept_picture(monkeypatch):
     monkeypatch.setitem(catalogue.ACTIVATIONS, "wiggle", catalogue.Entry("wiggle"))
     monkeypatch.setitem(catalogue.OPERATIONS, "mean", catalogue.Entry("mean"))
     monkeypatch.setitem(catalogue.TOPOLOGIES, "star", catalogue.Entry("star"))
-    monkeypatch.setitem(catalogue.STYLES, "cloud", catalogue.Entry("cloud"))
+    monkeypatch.setitem(styles.STYLES, "cloud", {})
     monkeypatch.setitem(catalogue.PALETTES, "mud", ("#000000", "#ffffff"))
     assert [surprise(4), surprise(9)] == kept[2:]
     for spec, pixels in zip(kept, before, strict=True):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from atelier.cppn.activations import FUNCTIONS
-from atelier.cppn.catalogue import ACTIVATIONS, COLOURS, PALETTES, STYLES, SYMMETRIES, TOPOLOGIES
+from atelier.cppn.catalogue import ACTIVATIONS, COLOURS, PALETTES, SYMMETRIES, TOPOLOGIES
 from atelier.cppn.colour import oklab_from_srgb, palette_from_picture, srgb_from_oklab
 from atelier.cppn.domains import Sides
 from atelier.cppn.field import build
@@ -17,7 +17,7 @@ from atelier.cppn.rendering import (
     render_tiles,
 )
 from atelier.cppn.spec import FieldSpec
-from atelier.cppn.styles import surprise
+from atelier.cppn.styles import STYLES, surprise
 from atelier.errors import UserError
 from atelier.fields.plane import Window, mesh
 from atelier.settings import Control

@@ -44,11 +44,7 @@ class Family:
     current: int = 0
 
     def born(self, member: Member) -> "Family":
-        """With one more member, which becomes the current one.
-
-        Raises:
-            UserError: a parent that is not in the family.
-        """
+        """With one more member, which becomes the current one. Raises UserError: a parent that is not in the family."""
         for parent in member.parents:
             self.check(parent)
         return Family((*self.members, member), len(self.members))
@@ -81,25 +77,6 @@ class Litter:
     specs: tuple[FieldSpec, ...] = ()  # those that were found so far
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where an exploration stood."""
-
-    current: int
-    window: Window
-    draft: FieldSpec | None
-    litter: Litter
-
-
-@dataclass(frozen=True)
-class News:
-    """Whether the picture, its knobs or its siblings have changed."""
-
-    picture: bool
-    knobs: bool
-    siblings: bool
-
-
 class Breeder:
     """One exploration of random fields. A method changes the state at once, or raises UserError and changes nothing.
 
@@ -125,7 +102,7 @@ class Breeder:
         self.mutation = Mutation(strength)
         self.litter = Litter((0,), begin.window, 0, self.mutation)
         self.note = ""
-        self._way: list[_Place] = []
+        self._way: list[tuple[int, Window, FieldSpec | None, Litter]] = []
         self._told: tuple = (None, None, None)
         self._looked = WHOLE  # where the page looks
         self._turned: FieldSpec | None = None
@@ -170,11 +147,8 @@ class Breeder:
         return cppn.picture(self.spec, window, (width, height))
 
     def look(self, place: Mapping[str, float]) -> None:
-        """Follow a page that looks through the window x, y and zoom; nothing happens if it looked there already.
-
-        Raises:
-            SettingError: a number out of bounds.
-        """
+        """Follow a page that looks through the window x, y and zoom; nothing happens if it looked there already. Raises
+        SettingError: a number out of bounds."""
         found = WHOLE.replace(**{key: float(place[key]) for key in ("x", "y", "zoom")})
         if found != self._looked:
             self.window = self._looked = found
@@ -184,13 +158,13 @@ class Breeder:
         """x, y and zoom of the window."""
         return {key: getattr(self.window, key) for key in ("x", "y", "zoom")}
 
-    def news(self) -> News:
-        """What has changed since the last call."""
+    def news(self) -> tuple[bool, bool, bool]:
+        """Whether the picture, the knobs that it needs and its siblings have changed since the last call."""
         known = {name for group in knobs_of(self.spec).values() for name in group}
         before, self._told = self._told, (self.spec, known, self.litter.draw)
         picture, names, litter = (a != b for a, b in zip(self._told, before, strict=True))
         moved, self._looked = self.window != self._looked, self.window
-        return News(picture or moved, picture and (names or self.spec != self._turned), litter)
+        return picture or moved, picture and (names or self.spec != self._turned), litter
 
     @contextlib.contextmanager
     def telling(self) -> Iterator[None]:
@@ -207,11 +181,8 @@ class Breeder:
         self._show(found, ())
 
     def load(self, data: bytes, name: str) -> None:
-        """Open the recipe in a file (PNG, recipe.json), or take in downloaded favourites.
-
-        Raises:
-            UserError: no recipe inside, one of a newer version, a value out of bounds.
-        """
+        """Open the recipe in a file (PNG, recipe.json), or take in downloaded favourites. Raises UserError: no recipe
+        inside, one of a newer version, a value out of bounds."""
         if found := _favourites_in(data, name):
             new = favourites.take_in(found, self.shelf)
             self.note = f"{new} of {len(found)} favourites are new and were taken in."
@@ -229,19 +200,12 @@ class Breeder:
         self._show(Recipe(recolour(self.spec, self._seed("colours")), self.window))
 
     def set_activation(self, node: str, activation: str) -> None:
-        """The same network with another activation in one layer or node.
-
-        Raises:
-            UserError: no such activation.
-        """
+        """The same network with another activation in one layer or node. Raises UserError: no such activation."""
         self._show(Recipe(with_activation(self.spec, node, activation), self.window))
 
     def turn(self, base: FieldSpec, values: Mapping[str, Any]) -> bool:
-        """Show `base` with its knobs at these values, see `turned`. False if that is what was shown already.
-
-        Raises:
-            UserError: a value that cannot be, a field that is too large to be drawn live.
-        """
+        """Show `base` with its knobs at these values, see `turned`. False if that is what was shown already. Raises
+        UserError: a value that cannot be, a field that is too large to be drawn live."""
         self._turned = spec = check_live(turned(base, values))
         if spec == self.spec:
             return False
@@ -287,20 +251,13 @@ class Breeder:
             self.more()
 
     def choose(self, number: int) -> None:
-        """A sibling becomes the parent.
-
-        Raises:
-            UserError: no such sibling.
-        """
+        """A sibling becomes the parent. Raises UserError: no such sibling."""
         crossed = self.litter.parents if len(self.litter.parents) > 1 else None
         self._show(Recipe(self._sibling(number), self.litter.window), crossed)
 
     def cross(self, picks: Sequence[int]) -> None:
-        """Siblings become the parents of the next litter; the picture that is shown stays.
-
-        Raises:
-            UserError: fewer than two, or no such sibling.
-        """
+        """Siblings become the parents of the next litter; the picture that is shown stays. Raises UserError: fewer than
+        two, or no such sibling."""
         if len(set(picks)) < 2:
             raise UserError("Pick two or more pictures to cross them.")
         litter, specs = self.litter, [self._sibling(number) for number in dict.fromkeys(picks)]
@@ -320,19 +277,14 @@ class Breeder:
         if not self._way:
             return False
         self._settle()
-        self.note, place = "", self._way.pop()
-        self.family = replace(self.family, current=place.current)
-        self.window, self.draft = place.window, place.draft
+        self.note, (current, self.window, self.draft, litter) = "", self._way.pop()
+        self.family = replace(self.family, current=current)
         with self._changing:
-            self.litter = place.litter
+            self.litter = litter
         return True
 
     def back_to(self, number: int) -> None:
-        """An earlier member is shown and breeds again.
-
-        Raises:
-            UserError: no such member.
-        """
+        """An earlier member is shown and breeds again. Raises UserError: no such member."""
         self.family.check(number)
         if number == self.family.current and self.draft is None:
             return
@@ -351,28 +303,17 @@ class Breeder:
         return {}
 
     def keep(self, name: str = "") -> None:
-        """Keep the picture under a name, its own one (numbered where taken) if none is given.
-
-        Raises:
-            UserError: a name that is too long or taken.
-        """
+        """Keep the picture under a name, its own one (numbered where taken) if none is given. Raises UserError: a name
+        that is too long or taken."""
         self.note = f"Kept as {favourites.keep(name, self.recipe, self.shelf)}."
 
     def open_favourite(self, number: int) -> None:
-        """Show the favourite of this number.
-
-        Raises:
-            UserError: no such favourite.
-        """
+        """Show the favourite of this number. Raises UserError: no such favourite."""
         self.open(self.favourites()[self._favourite(number)])
         self.note = f"{self.name} opened."
 
     def forget(self, numbers: Sequence[int]) -> None:
-        """Remove the favourites of these numbers.
-
-        Raises:
-            UserError: no such favourite.
-        """
+        """Remove the favourites of these numbers. Raises UserError: no such favourite."""
         names = [self._favourite(number) for number in numbers]
         for name in names:
             favourites.forget(name, self.shelf)
@@ -404,15 +345,15 @@ class Breeder:
     def _remember(self) -> None:
         """Note where we are, for `undo`."""
         self.note = ""
-        self._way = [*self._way[-_MOST_STEPS:], _Place(self.family.current, self.window, self.draft, self.litter)]
+        self._way = [*self._way[-_MOST_STEPS:], (self.family.current, self.window, self.draft, self.litter)]
 
     def _settle(self) -> int:
         """Make turned knobs a member, and note through which window the current member is seen; its number."""
         if self.draft is not None:
             member = Member(self.draft, self.window, self.draft.name(), (self.family.current,))
-            known = [(other.spec, other.parents) for other in self.family.members]
-            if (member.spec, member.parents) in known:
-                self.family = replace(self.family, current=known.index((member.spec, member.parents)))
+            alike = [(other.spec, other.parents) == (member.spec, member.parents) for other in self.family.members]
+            if any(alike):
+                self.family = replace(self.family, current=alike.index(True))
             else:
                 self.family = self.family.born(member)
             self.draft = None

@@ -106,18 +106,6 @@ COLOURS: dict[str, Entry] = {
 }
 """Colour spaces; the functions are in `colour`."""
 
-STYLES: dict[str, Entry] = {
-    "silk": Entry("silk", "Folded cloth: a perceptron of bumps and saturated layers."),
-    "agate": Entry("agate", "Layers of stone: a smooth field under a palette that is run through many times."),
-    "small world": Entry("small world", "A random graph whose nodes have different activations."),
-    "rosette": Entry("rosette", "Windows and flowers: a kaleidoscope over a rich field."),
-    "tiles": Entry("tiles", "Ornament: mirrored tiles."),
-    "whirlpool": Entry("whirlpool", "A spiral that looks the same after a zoom by two."),
-    "marble": Entry("marble", "Veins: Fourier features of a few low frequencies, bent by a small network."),
-    "siren song": Entry("siren song", "Sines of sines."),
-}
-"""Regions of specs that a surprise is drawn from; what they draw is in `styles`."""
-
 PALETTES: dict[str, tuple[str, ...]] = {
     "dusk": ("#0d1030", "#2b2a6b", "#7a3b8f", "#d65a7c", "#f7a072", "#ffe8c2"),
     "ember": ("#0b0709", "#3d0c1f", "#8f1d2c", "#e0522d", "#f9a03f", "#fff3c4"),
@@ -143,12 +131,7 @@ WALKS = {
     "latent": "Wander in the latent space",
     "weights": "Breathe: to other weights and back",
 }
-PATHS = {
-    "spline": "closed spline",
-    "lerp": "straight lines",
-    "slerp": "great circles",
-    "eight": "figure of eight",
-}
+PATHS = {"spline": "closed spline", "lerp": "straight lines", "slerp": "great circles", "eight": "figure of eight"}
 """Loops through a field; name to what people read."""
 
 # Part of format 1: a saved field may say "random", and a seed alone names a surprise, so these pools decide what kept

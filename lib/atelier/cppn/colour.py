@@ -62,11 +62,8 @@ def table(colours: Sequence[str], count: int = _TABLE) -> np.ndarray:
 def palette_from_picture(picture: np.ndarray, count: int = 6, seed: int = 0) -> tuple[str, ...]:
     """The leading colours of a picture, dark to light: k-means in OKLab from the documented generator.
 
-    picture: (H, W, 3) uint8, or float in [0, 1]. Returns 2 to 16 colours "#rrggbb" for `FieldSpec.palette`.
-
-    Raises:
-        UserError: not such a picture, or a count out of bounds.
-    """
+    picture: (H, W, 3) uint8, or float in [0, 1]. Returns 2 to 16 colours "#rrggbb" for `FieldSpec.palette`. Raises
+    UserError: not such a picture, or a count out of bounds."""
     if picture.ndim != 3 or picture.shape[2] < 3 or not picture.size:
         raise UserError("A palette is taken from a colour picture; choose another picture.")
     if not 2 <= count <= PROPERTIES["palette"].domain.longest:

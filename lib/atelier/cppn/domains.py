@@ -1,12 +1,12 @@
 """Domains of settings that hold several values at once; each reads and writes the words of an address."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from atelier.cppn.catalogue import PALETTES
-from atelier.fields.plane import SIDE
+from atelier.fields.plane import LARGEST_SIDE
 from atelier.settings import Choice, Number, SettingError, word
 
 LAST_SEED = 2**53 - 1
@@ -15,111 +15,82 @@ LAST_SEED = 2**53 - 1
 
 @dataclass(frozen=True)
 class Several:
-    """A tuple of at most `longest` items, written with commas between them."""
+    """A tuple of `least` to `longest` items, with commas between them in an address."""
 
+    about: str
     longest: int
+    check_item: Callable[[str, Any], Any]
+    read_item: Callable[[str, str], Any] = lambda name, text: text
+    write_item: Callable[[Any], str] = word
+    least: int = 0
 
     def check(self, name: str, value: Any) -> tuple:
-        if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > self.longest:
-            raise SettingError(f"{name} must be {self.describe()}.")
+        if not isinstance(value, Sequence) or isinstance(value, str) or not self.least <= len(value) <= self.longest:
+            raise SettingError(f"{name} must be {self.about}.")
         return tuple(self.check_item(name, item) for item in value)
 
     def read(self, name: str, text: str) -> tuple:
         return tuple(self.read_item(name, part.strip()) for part in text.split(",") if part.strip())
 
-    def read_item(self, name: str, part: str) -> Any:
-        return part
+    def write(self, value: tuple) -> str:
+        return ",".join(map(self.write_item, value))
+
+    def describe(self) -> str:
+        return self.about
 
 
-@dataclass(frozen=True)
-class Words(Several):
+def words(longest: int, options: Sequence[str]) -> Several:
     """One to `longest` words, each one of the options."""
-
-    options: tuple[str, ...] = ()
-
-    def check(self, name: str, value: Any) -> tuple[str, ...]:
-        found = super().check(name, value)
-        if not found:
-            raise SettingError(f"{name} must be {self.describe()}, and no words are given.")
-        return found
-
-    def check_item(self, name: str, item: Any) -> str:
-        return Choice(self.options).check(f"Each word of {name.lower()}", item)
-
-    def describe(self) -> str:
-        return f"1 to {self.longest} words of {', '.join(self.options)}"
+    about, known = f"1 to {longest} words of {', '.join(options)}", Choice(tuple(options))
+    return Several(about, longest, lambda name, item: known.check(f"Each word of {name.lower()}", item), least=1)
 
 
-@dataclass(frozen=True)
-class Palette(Words):
-    """One to `longest` words, each the name of a palette or a colour #rrggbb."""
-
-    longest: int = 16
-    options: tuple[str, ...] = ("the name of a palette", "#rrggbb")
-
-    def check_item(self, name: str, item: Any) -> str:
-        if isinstance(item, str) and (item in PALETTES or re.fullmatch("#[0-9a-f]{6}", item)):
-            return item
-        raise SettingError(
-            f"There is no palette {item!r}; the palettes are {', '.join(PALETTES)}, or colours like #d65a7c."
-        )
+def numbers(number: Number, longest: int, least: int = 0) -> Several:
+    """`least` to `longest` numbers."""
+    count = longest if least == longest else f"at most {longest}"
+    return Several(
+        f"{count} numbers from {number.low:,.10g} to {number.high:,.10g}, written like 0.5,-0.25",
+        longest,
+        lambda name, item: number.check(f"Each number of {name.lower()}", item),
+        number.read,
+        least=least,
+    )
 
 
-@dataclass(frozen=True)
-class Numbers(Several):
-    """A tuple of at most `longest` numbers in [low, high]; exactly so many with `exact`."""
-
-    low: float = 0.0
-    high: float = 1.0
-    exact: bool = False
-
-    def check(self, name: str, value: Any) -> tuple[float, ...]:
-        found = super().check(name, value)
-        if self.exact and len(found) != self.longest:
-            raise SettingError(f"{name} must be {self.describe()}, written like 0.5,-0.25.")
-        return found
-
-    def check_item(self, name: str, item: Any) -> float:
-        return Number(self.low, self.high).check(f"Each number of {name.lower()}", item)
-
-    def read_item(self, name: str, part: str) -> float:
-        return Number(self.low, self.high).read(name, part)
-
-    def describe(self) -> str:
-        return f"{'' if self.exact else 'at most '}{self.longest} numbers from {self.low:,.10g} to {self.high:,.10g}"
+def _check_colour(name: str, item: Any) -> str:
+    if isinstance(item, str) and (item in PALETTES or re.fullmatch("#[0-9a-f]{6}", item)):
+        return item
+    raise SettingError(
+        f"There is no palette {item!r}; the palettes are {', '.join(PALETTES)}, or colours like #d65a7c."
+    )
 
 
-@dataclass(frozen=True)
-class Strands(Several):
-    """Pairs (seed, amount): the drawn weights of several seeds, added with these amounts. Written 7:0.9,12:0.4."""
+def _check_strand(name: str, item: Any) -> tuple[int, float]:
+    if not isinstance(item, Sequence) or isinstance(item, str) or len(item) != 2:
+        raise SettingError(f"{name} must be {STRANDS.about}.")
+    seed = Number(0, LAST_SEED, whole=True).check("The seed of a strand", item[0])
+    return seed, Number(-4, 4).check("The amount of a strand", item[1])
 
-    longest: int = 12
 
-    def check_item(self, name: str, item: Any) -> tuple[int, float]:
-        if not isinstance(item, Sequence) or isinstance(item, str) or len(item) != 2:
-            raise SettingError(f"{name} must be {self.describe()}.")
-        seed = Number(0, LAST_SEED, whole=True).check("The seed of a strand", item[0])
-        return seed, Number(-4, 4).check("The amount of a strand", item[1])
+def _read_strand(name: str, text: str) -> tuple[int, float]:
+    try:
+        seed, amount = text.split(":")
+        return int(seed), float(amount)
+    except ValueError:
+        raise SettingError(f"{name} must be {STRANDS.about}.") from None
 
-    def read_item(self, name: str, part: str) -> tuple[int, float]:
-        try:
-            seed, amount = part.split(":")
-            return int(seed), float(amount)
-        except ValueError:
-            raise SettingError(f"{name} must be {self.describe()}, written 7:0.9,12:0.4.") from None
 
-    def write(self, value: Any) -> str:
-        return ",".join(f"{seed}:{word(amount)}" for seed, amount in value)
-
-    def describe(self) -> str:
-        return f"at most {self.longest} pairs of a seed and an amount from -4 to 4"
+PALETTE = Several("1 to 16 words of the name of a palette, #rrggbb", 16, _check_colour, least=1)
+_ABOUT_STRANDS = "at most 12 pairs of a seed and an amount from -4 to 4, written 7:0.9,12:0.4"
+STRANDS = Several(_ABOUT_STRANDS, 12, _check_strand, _read_strand, lambda pair: f"{pair[0]}:{word(pair[1])}")
+"""The drawn weights of several seeds, added with these amounts."""
 
 
 @dataclass(frozen=True)
 class Sides:
     """Width and height, whole numbers from 1 to `most`, written 2048x1024, or 2048 for both."""
 
-    most: int = SIDE.high
+    most: int = LARGEST_SIDE
 
     def check(self, name: str, value: Any) -> tuple[int, int]:
         if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:

@@ -100,18 +100,17 @@ def _curve_svg(activation: str, x: float, y: float) -> str:
 
 
 def neuron_strips(recipe: Recipe, count: int = 10, side: int = 64) -> dict[str, np.ndarray]:
-    """The first `count` neurons of each layer or node side by side, each from black to white on its own scale: name ->
-    (side, W) uint8."""
+    """The first `count` neurons of each layer or node side by side, each from black to white on its own scale: name and
+    activation -> (side, W) uint8."""
     planes = feature_pictures(recipe.spec, recipe.window, (side, side), count)
-    return {name: contact_sheet(list(tiles), len(tiles), 3, 128) for name, tiles in planes.items()}
+    return {
+        f"{node.name} · {node.activation}": contact_sheet(list(planes[node.name]), len(planes[node.name]), 3, 128)
+        for node in plan(recipe.spec)
+    }
 
 
 def neuron_sheet(recipe: Recipe, node: str, side: int = 96, columns: int = 8) -> np.ndarray:
-    """All neurons of a layer or node (32 at most) in rows of `columns`, (H, W) uint8.
-
-    Raises:
-        KeyError: no such node.
-    """
+    """All neurons of a layer or node (32 at most) in rows of `columns`, (H, W) uint8. Raises KeyError: no such node."""
     planes = feature_pictures(recipe.spec, recipe.window, (side, side), 32)[node]
     return contact_sheet(list(planes), min(columns, len(planes)), 3, 128)
 

@@ -55,11 +55,8 @@ class FileShelf:
 
 
 def load_favourites(shelf: Shelf) -> dict[str, Recipe]:
-    """All favourites by name, in the order they were kept; none where nothing was kept yet.
-
-    Raises:
-        UserError: the text is damaged, or of a newer version.
-    """
+    """All favourites by name, in the order they were kept; none where nothing was kept yet. Raises UserError: the text
+    is damaged, or of a newer version."""
     text = shelf.text
     try:
         return loads(text, FILE) if text else {}
@@ -93,11 +90,7 @@ def dump_favourites(favourites: Mapping[str, Recipe]) -> str:
 
 
 def favourites_file(favourites: Mapping[str, Recipe]) -> bytes:
-    """favourites.json.
-
-    Raises:
-        UserError: there are none.
-    """
+    """favourites.json. Raises UserError: there are none."""
     if not favourites:
         raise UserError("There are no favourites yet: press Keep first.")
     return dump_favourites(favourites).encode()
@@ -105,10 +98,7 @@ def favourites_file(favourites: Mapping[str, Recipe]) -> bytes:
 
 def keep(name: str, recipe: Recipe, shelf: Shelf) -> str:
     """Keep a recipe under a new name; without one, under its own, numbered where that is taken. Returns the name.
-
-    Raises:
-        UserError: a name that is too long or taken, favourites of a newer version.
-    """
+    Raises UserError: a name that is too long or taken, favourites of a newer version."""
     found, name = _known(shelf), name.strip()
     name = name or _free_name(recipe.name, found)
     if not name or len(name) > LONGEST_NAME:
@@ -121,11 +111,7 @@ def keep(name: str, recipe: Recipe, shelf: Shelf) -> str:
 
 def take_in(favourites: Mapping[str, Recipe], shelf: Shelf) -> int:
     """Keep the favourites of a downloaded file too, and give the number of those that are new. A name that another
-    recipe has already gets a number.
-
-    Raises:
-        UserError: favourites of a newer version on the shelf.
-    """
+    recipe has already gets a number. Raises UserError: favourites of a newer version on the shelf."""
     taken = _known(shelf)
     new = {name: recipe for name, recipe in favourites.items() if taken.get(name) != recipe}
     for name, recipe in new.items():
@@ -135,11 +121,7 @@ def take_in(favourites: Mapping[str, Recipe], shelf: Shelf) -> int:
 
 
 def forget(name: str, shelf: Shelf) -> None:
-    """Remove a favourite.
-
-    Raises:
-        UserError: no such favourite, damaged favourites.
-    """
+    """Remove a favourite. Raises UserError: no such favourite, damaged favourites."""
     found = load_favourites(shelf)
     if name not in found:
         raise UserError(f"There is no favourite named {name!r}; choose one of those shown.")

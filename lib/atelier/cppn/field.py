@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from atelier.cppn import draws
 from atelier.cppn.activations import FUNCTIONS, Affine
-from atelier.cppn.catalogue import COLOURS
 from atelier.cppn.colour import Colouring
 from atelier.cppn.inputs import encode
 from atelier.cppn.spec import FieldSpec
@@ -40,24 +39,21 @@ class Field(nn.Module):
         super().__init__()
         self.spec = spec
         self.nodes = plan(spec)
-        self.channels = COLOURS[spec.colour].size
         self.weights = nn.ParameterDict(
             {name: nn.Parameter(torch.from_numpy(w), requires_grad=False) for name, w in draw(spec).items()}
         )
         self.prepare()
 
+    @on_one_core
+    @torch.inference_mode()
     def prepare(self) -> None:
         """Bring what is derived from the weights (joined input branches, tone) up to date with them."""
-        on_one_core(self._prepare)
-
-    @torch.inference_mode()
-    def _prepare(self) -> None:
         self._slots = _assign_slots(self.nodes)
         self._absorbed = {} if self.spec.norm == "layer" else _absorbed(self.nodes)
         self._joined = {node.name: self._join(node) for node in self.nodes}
         side = (2 * torch.arange(CALIBRATION_SIDE, dtype=torch.float64) + 1) / CALIBRATION_SIDE - 1
         x, y = side.repeat(CALIBRATION_SIDE), side.repeat_interleave(CALIBRATION_SIDE)
-        self._lattice = self.raw(encode(self.spec, x, y))  # (C, BLOCK), over [-1, 1]^2
+        self._lattice = self.raw(encode(self.spec, x, y), self.scratch())  # (C, BLOCK), over [-1, 1]^2
         mean, spread = self._lattice.mean(1, keepdim=True), self._lattice.std(1, keepdim=True).clamp_min(1e-6)
         self.colouring = Colouring(self.spec, mean, spread)
 
@@ -90,29 +86,18 @@ class Field(nn.Module):
         planes = self.colouring(self._lattice.clone()).reshape(3, CALIBRATION_SIDE, CALIBRATION_SIDE)
         return as_bytes(planes[:, ::2, ::2])
 
-    def raw(
-        self,
-        inputs: Tensor,
-        z: Tensor | None = None,
-        scratch: Tensor | None = None,
-        keep: dict[str, Tensor] | None = None,
-    ) -> Tensor:
-        """Outputs before the tone mapping of one block, (K, BLOCK) -> (C, BLOCK).
-
-        z: where they are written; scratch: buffers from `scratch()`, to be used again; keep: filled with every
-        node's values.
-        """
-        scratch = self.scratch() if scratch is None else scratch
+    def raw(self, inputs: Tensor, scratch: Tensor, keep: dict[str, Tensor] | None = None) -> Tensor:
+        """Outputs before the tone mapping of one block, (K, BLOCK) -> (C, BLOCK). scratch: buffers from `scratch()`;
+        keep: filled with every node's values."""
         values = {INPUT: inputs.T}
         for node in self.nodes[:-1]:
             values[node.name] = h = self._evaluate(node, values, scratch[self._slots[node.name]])
             if keep is not None:
                 form = self._absorbed.get(node.name)
                 keep[node.name] = h * form.scale + form.shift if form else h.clone()
-        z = torch.empty(self.channels, BLOCK) if z is None else z
-        matrices, bias = self._joined["output"]
-        for i, (source, matrix) in enumerate(matrices):
-            torch.addmm(bias if i == 0 else z, matrix, values[source].T, out=z)
+        matrices, z = self._joined["output"]
+        for source, matrix in matrices:
+            z = torch.addmm(z, matrix, values[source].T)
         if keep is not None:
             keep["output"] = z.T
         return z
@@ -145,28 +130,26 @@ class Field(nn.Module):
         for start in range(0, len(x), STRIP):
             strip = slice(start, start + STRIP)
             inputs = encode(self.spec, x[strip], y[strip])  # (K, STRIP)
-            z = torch.empty(self.channels, inputs.shape[1])
-            for at in range(0, inputs.shape[1], BLOCK):
-                self.raw(inputs[:, at : at + BLOCK], z[:, at : at + BLOCK], scratch)
-            out[:, strip] = self.colouring(z)
+            z = [self.raw(block, scratch) for block in inputs.split(BLOCK, dim=1)]
+            out[:, strip] = self.colouring(torch.cat(z, dim=1))
         return out[:, :count]
 
+    @on_one_core
+    @torch.inference_mode()
     def forward(self, coords: Tensor) -> Tensor:
         """Colours at points of the plane: coords (..., 2) -> (..., 3) float32 sRGB in [0, 1]."""
         x, y = coords.reshape(-1, 2).double().T.contiguous()
-        return on_one_core(lambda: self.planes(x, y)).T.reshape(*coords.shape[:-1], 3)
+        return self.planes(x, y).T.reshape(*coords.shape[:-1], 3)
 
+    @on_one_core
+    @torch.inference_mode()
     def features(self, coords: Tensor) -> dict[str, Tensor]:
         """Every node's values at points (..., 2): name -> (..., width) float32; "output" has C columns."""
-        return on_one_core(lambda: self._features(coords))
-
-    @torch.inference_mode()
-    def _features(self, coords: Tensor) -> dict[str, Tensor]:
         x, y = coords.reshape(-1, 2).double().T.contiguous()
         kept: list[dict[str, Tensor]] = []
-        for px, py in zip(_whole_blocks(x).split(BLOCK), _whole_blocks(y).split(BLOCK), strict=True):
+        for block in encode(self.spec, _whole_blocks(x), _whole_blocks(y)).split(BLOCK, dim=1):
             kept.append({})
-            self.raw(encode(self.spec, px, py), keep=kept[-1])
+            self.raw(block, self.scratch(), kept[-1])
         return {
             node.name: torch.cat([part[node.name] for part in kept])[: len(x)].reshape(*coords.shape[:-1], -1)
             for node in self.nodes

@@ -15,17 +15,13 @@ from atelier.cppn import draws
 from atelier.cppn.catalogue import ACTIVATIONS, SYMMETRIES, TOPOLOGIES, bred
 from atelier.cppn.colour import oklab_from_srgb
 from atelier.cppn.rendering import glances
-from atelier.cppn.spec import PROPERTIES, FieldSpec, blend, strand_length, trim
+from atelier.cppn.spec import LATENT, PROPERTIES, FieldSpec, blend, strand_length, trim
 from atelier.cppn.styles import Mutation, new_seed, recolour
-from atelier.cppn.topologies import activation_names, plan
-from atelier.settings import label, word
+from atelier.cppn.topologies import plan
+from atelier.settings import Number, label, word
 
-BLANK = 0.035
-"""Least spread of OKLab over a picture that is worth showing."""
-
-NOISE = 0.62
-"""Greatest share of the spread that may lie between neighbouring pixels of a small picture."""
-
+BLANK = 0.035  # least spread of OKLab over a picture that is worth showing
+NOISE = 0.62  # greatest share of the spread that may lie between neighbouring pixels of a small picture
 USUAL = Mutation()
 
 
@@ -34,15 +30,21 @@ def mutate(parent: FieldSpec, seed: int, how: Mutation = USUAL) -> FieldSpec:
     if how.strength == 0:
         return parent
     changes: dict[str, Any] = {}
-    if how.weights:
-        changes["strands"] = _nudged(parent, seed, how.strength)
+    if how.weights:  # turned by an angle of up to 90 degrees towards a new seed: the weights keep their spread
+        own, angle = parent.weight_strands(), how.strength * math.pi / 2
+        length = strand_length(own)
+        turned = [(s, amount * math.cos(angle)) for s, amount in own]
+        changes["strands"] = trim([*turned, (new_seed(seed, "strand"), length * math.sin(angle))], length)
     if how.latent and parent.latent:
         steps = draws.normal(seed, "latent step", (len(parent.latent),)) * how.strength
         changes["latent"] = tuple(
-            round(_clipped("latent", v + float(s)), 3) for v, s in zip(parent.latent, steps, strict=True)
+            round(_clipped(LATENT, v + float(s)), 3) for v, s in zip(parent.latent, steps, strict=True)
         )
-    if how.activations and _chance(seed, "activations", how.strength):
-        changes["activations"] = _other_activation(parent, seed)
+    if how.activations and _chance(seed, "activations", how.strength):  # written out, one of them drawn anew
+        names = [node.activation for node in plan(parent)[:-1]]
+        at = draws.integer(seed, "which", 0, len(names))
+        names[at] = draws.choice(seed, "to", [name for name in bred(ACTIVATIONS) if name != names[at]])
+        changes["activations"] = tuple(names)
     if how.structure:
         changes |= _structure(parent, seed, how.strength)
     child = parent.replace(**changes)
@@ -61,19 +63,16 @@ def crossover(first: FieldSpec, second: FieldSpec, seed: int) -> FieldSpec:
     wiring = draws.choice(seed, "wiring", (first, second))
     colours = draws.choice(seed, "colours", (first, second))
     inputs = draws.choice(seed, "inputs", (first, second))
-    seeded = [(wiring, wiring.topology == "watts_strogatz"), (inputs, inputs.fourier), (colours, _has_hue(colours))]
+    has_hue = colours.colour in ("oklab", "hsv")
+    seeded = [(wiring, wiring.topology == "watts_strogatz"), (inputs, inputs.fourier), (colours, has_hue)]
     owner = next((parent for parent, draws_from_seed in seeded if draws_from_seed), wiring)
     inputs = owner if inputs.fourier else inputs
-    colours = owner if _has_hue(colours) else colours
+    colours = owner if has_hue else colours
     taken = {name: getattr(colours, name) for name in _COLOURS} | {name: getattr(inputs, name) for name in _INPUTS}
     strands = blend(first, second, draws.number(seed, "share", 0.3, 0.7))
     if owner.seed != wiring.seed:  # what "random" stands for is drawn from the seed, so it is written out
         taken["activations"] = tuple(node.activation for node in plan(wiring)[:-1])
     return wiring.replace(**taken, seed=owner.seed, strands=strands)
-
-
-def _has_hue(spec: FieldSpec) -> bool:
-    return spec.colour in ("oklab", "hsv")
 
 
 _COLOURS = ("colour", "palette", "cycles", "relief", "contrast", "brightness", "saturation")
@@ -100,11 +99,9 @@ def novelty(found: np.ndarray, others: Sequence[np.ndarray], nearest: int = 3) -
 def is_blank(pixels: np.ndarray) -> bool:
     """Whether a small picture (H, W, 3) uint8 shows next to nothing: one colour, or noise."""
     lab = oklab_from_srgb(pixels / 255.0)
-    spread = math.sqrt(lab.var((0, 1)).sum())
-    if spread < BLANK:
-        return True
+    spread = lab.var((0, 1))
     rough = np.diff(lab, axis=1).var() + np.diff(lab, axis=0).var()
-    return bool(rough / (4 * lab.var((0, 1)).mean() + 1e-12) > NOISE)
+    return bool(math.sqrt(spread.sum()) < BLANK or rough / (4 * spread.mean() + 1e-12) > NOISE)
 
 
 def hint(spec: FieldSpec) -> str:
@@ -157,33 +154,17 @@ def _child(parents: Sequence[FieldSpec], seed: int, how: Mutation) -> FieldSpec:
     return mutate(crossover(parents[a], parents[b], seed), new_seed(seed, "mutation"), slight)
 
 
-def _nudged(parent: FieldSpec, seed: int, strength: float) -> tuple[tuple[int, float], ...]:
-    """Turned by an angle of up to 90 degrees towards a new seed: the weights keep their spread."""
-    angle, length = strength * math.pi / 2, strand_length(parent.weight_strands())
-    turned = [(s, amount * math.cos(angle)) for s, amount in parent.weight_strands()]
-    return trim([*turned, (new_seed(seed, "strand"), length * math.sin(angle))], length)
-
-
-def _other_activation(parent: FieldSpec, seed: int) -> tuple[str, ...]:
-    """The activations written out, with one of them drawn anew."""
-    count = len(plan(parent)) - 1
-    names = activation_names(parent, count)
-    at = draws.integer(seed, "which", 0, count)
-    names[at] = draws.choice(seed, "to", [name for name in bred(ACTIVATIONS) if name != names[at]])
-    return tuple(names)
-
-
 def _structure(parent: FieldSpec, seed: int, strength: float) -> dict[str, Any]:
     """Changes of shape, each with a chance that grows with the strength; every bound is the spec's own."""
     changes: dict[str, Any] = {}
     for name, reach in (("depth", 2), ("nodes", 3), ("order", 2), ("width", 8)):
         if _chance(seed, name, strength * 0.3):
             step = draws.integer(seed, f"by {name}", -reach, reach + 1)
-            changes[name] = _clipped(name, getattr(parent, name) + step)
+            changes[name] = _clipped(PROPERTIES[name].domain, getattr(parent, name) + step)
     for name, factor in (("scale", 1.6), ("cycles", 1.6), ("std", 1.25), ("rewiring", 1.5)):
         if _chance(seed, name, strength * 0.5):
             ratio = factor ** draws.number(seed, f"by {name}", -1, 1)
-            changes[name] = round(_clipped(name, getattr(parent, name) * ratio), 3)
+            changes[name] = round(_clipped(PROPERTIES[name].domain, getattr(parent, name) * ratio), 3)
     if strength > 0.5 and _chance(seed, "topology", (strength - 0.5) * 0.8):
         changes["topology"] = draws.choice(seed, "new topology", bred(TOPOLOGIES))
     if strength > 0.3 and _chance(seed, "symmetry", (strength - 0.3) * 0.3):
@@ -195,7 +176,5 @@ def _chance(seed: int, label: str, p: float) -> bool:
     return draws.number(seed, f"chance of {label}") < p
 
 
-def _clipped(name: str, value: float) -> float:
-    """The value within the bounds of a property."""
-    domain = PROPERTIES[name].domain
+def _clipped(domain: Number, value: float) -> float:
     return min(max(value, domain.low), domain.high)

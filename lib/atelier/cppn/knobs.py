@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from atelier.cppn.catalogue import INPUTS, PALETTES
-from atelier.cppn.domains import Palette
+from atelier.cppn.domains import PALETTE
 from atelier.cppn.spec import PROPERTIES, FieldSpec
 from atelier.data import PAINTINGS
 from atelier.settings import Choice, Control, Number, SettingError, Switch, Text, label
@@ -41,11 +41,8 @@ def knobs_of(spec: FieldSpec) -> dict[str, dict[str, Control]]:
 
 
 def turned(spec: FieldSpec, values: Mapping[str, Any]) -> FieldSpec:
-    """The field with its knobs at these values; a knob that stands where `spec` has it changes nothing.
-
-    Raises:
-        UserError: a value out of bounds, words that cannot be read.
-    """
+    """The field with its knobs at these values; a knob that stands where `spec` has it changes nothing. Raises
+    UserError: a value out of bounds, words that cannot be read."""
     known = {name: control.default for group in knobs_of(spec).values() for name, control in group.items()}
     new = {name: value for name, value in values.items() if name in known and value != known[name]}
     changes: dict[str, Any] = {name: value for name, value in new.items() if name in PROPERTIES}
@@ -53,7 +50,7 @@ def turned(spec: FieldSpec, values: Mapping[str, Any]) -> FieldSpec:
         painting = changes["palette"].removeprefix(_PAINTING)
         changes["palette"] = painting_palette(painting) if painting in PAINTINGS else (painting,)
     if new.get("own_colours"):
-        changes["palette"] = Palette().read("Own colours", new["own_colours"].lower())
+        changes["palette"] = PALETTE.read("Own colours", new["own_colours"].lower())
     sees = [name for name in INPUTS if new.get(_SEES + name, name in spec.inputs)]
     if set(sees) != set(spec.inputs):
         if not sees:

@@ -24,12 +24,8 @@ def write_png(
 ) -> Iterator[Tile]:
     """Render a picture of any size straight into a PNG with its recipe, band by band; yields each tile.
 
-    Memory is that of a few bands, whatever the size. The file appears when the last band is written; closing
-    the iterator before leaves nothing behind.
-
-    Raises:
-        SettingError: a size or a supersampling out of bounds.
-    """
+    Memory is that of a few bands, whatever the size. The file appears when the last band is written; closing the
+    iterator before leaves nothing behind. Raises SettingError: a size or a supersampling out of bounds."""
     width, height = check_size(size)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8-bit RGB (section 11.2.1)
     text = KEYWORD.encode() + b"\0\0\0\0\0" + compact(recipe.to_json()).encode()

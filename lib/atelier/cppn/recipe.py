@@ -76,11 +76,7 @@ def to_token(recipe: Recipe) -> str:
 
 
 def from_token(token: str) -> Recipe:
-    """The recipe of an address token.
-
-    Raises:
-        UserError: cut off, mistyped, of a newer version, or not a token at all.
-    """
+    """The recipe of an address token. Raises UserError: cut off, mistyped, of a newer version, or not a token."""
     token = token.strip()
     if not token.startswith(_PREFIX):
         newer = token[:1] == "f" and token[1:2].isdigit() and "." in token
@@ -105,11 +101,8 @@ def to_file(recipe: Recipe) -> bytes:
 
 
 def read(path: Path) -> Recipe:
-    """The recipe of a PNG or a JSON file.
-
-    Raises:
-        UserError: no such file, no recipe inside, a newer version, a value out of bounds.
-    """
+    """The recipe of a PNG or a JSON file. Raises UserError: no such file, no recipe inside, a newer version, a value
+    out of bounds."""
     path = Path(path)
     try:
         data = path.read_bytes()

@@ -51,11 +51,8 @@ class Estimate:
 def picture(
     spec: FieldSpec | Field, window: Window = WHOLE, size: tuple[int, int] = (512, 512), *, supersample: int = 1
 ) -> np.ndarray:
-    """A picture (H, W, 3) uint8 sRGB; size = (width, height) in pixels.
-
-    Raises:
-        SettingError: a size or a supersampling out of bounds.
-    """
+    """A picture (H, W, 3) uint8 sRGB; size = (width, height) in pixels. Raises SettingError: a size or a supersampling
+    out of bounds."""
     width, height = check_size(size)
     out = np.empty((height, width, 3), np.uint8)
     for tile in render_tiles(spec, window, size, supersample=supersample):
@@ -75,11 +72,7 @@ def render_tiles(
     """The tiles of a picture, row by row, as they are finished; memory depends on `tile`, not on `size`.
 
     tile: (width, height) in pixels; by default 256 x 128 points or flatter. supersample: n x n points a pixel, averaged
-    in linear light.
-
-    Raises:
-        SettingError: a size, a tile or a supersampling out of bounds.
-    """
+    in linear light. Raises SettingError: a size, a tile or a supersampling out of bounds."""
     (width, height), supersample = check_size(size), SUPERSAMPLE.check("Supersampling", supersample)
     if tile is None:  # flat enough that a thumbnail has one for each core
         tile = TILE[0] // supersample, min(TILE[1] // supersample, -(-height // cores()))
@@ -129,10 +122,10 @@ def estimate(spec: FieldSpec | Field, size: tuple[int, int], *, supersample: int
     width, height = check_size(size)
     supersample = SUPERSAMPLE.check("Supersampling", supersample)
     found = as_field(spec)
-    draw = _drawer(found, WHOLE, TILE)
-    on_one_core(lambda: draw((0, 0, *TILE)))
+    draw = on_one_core(_drawer(found, WHOLE, TILE))
+    draw((0, 0, *TILE))
     started = time.perf_counter()
-    on_one_core(lambda: draw((0, 0, *TILE)))
+    draw((0, 0, *TILE))
     seconds = (time.perf_counter() - started) / POINTS * width * height * supersample**2 / cores()
     seconds += width * height * 3 / 60e6  # PNG compression, bytes per second
     inner = found.scratch().numel() * 4

@@ -6,24 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from atelier.cppn.catalogue import (
-    ACTIVATIONS,
-    COLOURS,
-    INITIALISATIONS,
-    INPUTS,
-    NORMS,
-    OPERATIONS,
-    PALETTES,
-    SYMMETRIES,
-    TOPOLOGIES,
-    Entry,
-)
-from atelier.cppn.domains import LAST_SEED, Numbers, Palette, Strands, Words
+from atelier.cppn import catalogue
+from atelier.cppn.catalogue import COLOURS, INPUTS, PALETTES, SYMMETRIES, TOPOLOGIES, Entry
+from atelier.cppn.domains import LAST_SEED, PALETTE, STRANDS, numbers, words
 from atelier.errors import UserError
 from atelier.settings import Choice, Control, Domain, Number, SettingError, label
 
 FORMAT = 1
 """The version of the JSON; older versions are read, newer ones are refused."""
+LATENT = Number(-8, 8)
+"""A number of a latent vector."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +47,8 @@ class FieldSpec:
     """A random field: from a point of the plane to a colour.
 
     Weights are drawn from `strands` (from `seed` alone where there is none): the sum of the strands' standard draws,
-    scaled by the initialisation. So every point between two fields is a field with a spec of its own.
-
-    Raises:
-        SettingError: a value out of its bounds; the message says which and what they are.
-    """
+    scaled by the initialisation. So every point between two fields is a field with a spec of its own. Raises
+    SettingError: a value out of its bounds; the message says which and what they are."""
 
     seed: int = _number(7, 0, LAST_SEED, "seed of everything that is drawn")
     topology: str = _choice("mlp", TOPOLOGIES, "how the layers are wired")
@@ -70,14 +59,14 @@ class FieldSpec:
     rewiring: float = _number(0.75, 0, 1, "chance that an edge is rewired (p)", "Rewiring, p")
     activations: tuple[str, ...] = _property(
         ("bump", "tanh", "sin", "tanh"),
-        Words(32, ("random", *ACTIVATIONS)),
+        words(32, ("random", *catalogue.ACTIVATIONS)),
         "activation of each layer or node, repeated in turn",
     )
     operations: tuple[str, ...] = _property(
-        ("random",), Words(32, ("random", *OPERATIONS)), "operation of each node of a random graph"
+        ("random",), words(32, ("random", *catalogue.OPERATIONS)), "operation of each node of a random graph"
     )
-    norm: str = _choice("none", NORMS, "normalisation across the neurons of a point")
-    initialisation: str = _choice("normal", INITIALISATIONS, "law of the weights")
+    norm: str = _choice("none", catalogue.NORMS, "normalisation across the neurons of a point")
+    initialisation: str = _choice("normal", catalogue.INITIALISATIONS, "law of the weights")
     mean: float = _number(0.0, -4, 4, "mean of normal weights, times 1/sqrt(fan-in)", reach=(-0.5, 0.5))
     std: float = _number(
         1.6, 0.01, 8, "spread of normal weights, times 1/sqrt(fan-in)", "Spread of weights", (0.6, 2.2)
@@ -87,7 +76,7 @@ class FieldSpec:
     bias: float = _number(1.0, 0, 4, "spread of the biases", "Spread of biases", (0, 2))
     omega: float = _number(6.0, 0.5, 60, "frequency of a SIREN's first layer", reach=(1, 12))
     inputs: tuple[str, ...] = _property(
-        ("x", "y", "r"), Words(len(INPUTS), tuple(INPUTS)), "what the network sees of a point", options=INPUTS
+        ("x", "y", "r"), words(len(INPUTS), tuple(INPUTS)), "what the network sees of a point", options=INPUTS
     )
     scale: float = _number(1.8, 0.01, 50, "scale of the coordinates: more is busier", "Busyness", (0.3, 5), log=True)
     frequency: float = _number(
@@ -99,17 +88,17 @@ class FieldSpec:
     fourier_sigma: float = _number(
         0.6, 0.01, 16, "spread of their frequencies, periods per unit", "Their spread", (0.1, 1.5)
     )
-    latent: tuple[float, ...] = _property((), Numbers(64, -8, 8), "latent vector")
+    latent: tuple[float, ...] = _property((), numbers(LATENT, 64), "latent vector")
     latent_scale: float = _number(1.0, 0, 8, "weight of the latent vector", "Weight of the latent vector", (0, 3))
     colour: str = _choice("palette", COLOURS, "colour space of the output", "Colour space")
-    palette: tuple[str, ...] = _property(("dusk",), Palette(), "a palette's name, or its colours")
+    palette: tuple[str, ...] = _property(("dusk",), PALETTE, "a palette's name, or its colours")
     cycles: float = _number(1.5, 0.1, 12, "times that the palette is run through", "Runs through the palette", (0.5, 5))
     relief: float = _number(0.35, 0, 1, "light and shade over the palette")
     contrast: float = _number(1.0, 0.05, 8, "contrast of the tone mapping", reach=(0.4, 3))
     brightness: float = _number(0.0, -2, 2, "brightness of the tone mapping", reach=(-1, 1))
     saturation: float = _number(1.0, 0, 2, "saturation: 0 is gray")
     strands: tuple[tuple[int, float], ...] = _property(
-        (), Strands(), "blend of seeds that makes the weights", "Blend of seeds"
+        (), STRANDS, "blend of seeds that makes the weights", "Blend of seeds"
     )
 
     def __post_init__(self) -> None:
@@ -131,11 +120,8 @@ class FieldSpec:
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
-        """The spec of a mapping that `to_json` made; fields that are left out take their defaults.
-
-        Raises:
-            UserError: not a mapping, a newer version, an unknown field, a value out of bounds.
-        """
+        """The spec of a mapping that `to_json` made; fields that are left out take their defaults. Raises UserError:
+        not a mapping, a newer version, an unknown field, a value out of bounds."""
         if not isinstance(data, Mapping):
             raise UserError("This is not the description of a field; choose a recipe that Atelier saved.")
         values = dict(data)
@@ -158,9 +144,10 @@ class FieldSpec:
         dependent = {"fourier_sigma", "latent_scale"}
         for name, found in PROPERTIES.items():
             value = getattr(self, name)
-            words = value if isinstance(value, tuple) else (value,)
-            dependent |= {use for entry in found.options.values() for use in entry.uses}
-            chosen |= {use for word, entry in found.options.items() if word in words for use in entry.uses}
+            for option, entry in found.options.items():
+                dependent |= {*entry.uses}
+                if option in (value if isinstance(value, tuple) else (value,)):
+                    chosen |= {*entry.uses}
         return [name for name in PROPERTIES if name not in dependent or name in chosen]
 
     def weight_strands(self) -> tuple[tuple[int, float], ...]:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from atelier.animation import ENDINGS, FPS
-from atelier.cppn.catalogue import PATHS, STYLES, WALKS
-from atelier.cppn.domains import Numbers, Sides
+from atelier.cppn.catalogue import PATHS, WALKS
+from atelier.cppn.domains import Sides, numbers
 from atelier.cppn.recipe import Recipe, from_token, read
 from atelier.cppn.spec import PROPERTIES
-from atelier.cppn.styles import fitting_surprise
+from atelier.cppn.styles import STYLES, fitting_surprise
 from atelier.errors import UserError
+from atelier.fields.plane import Window
 from atelier.settings import Choice, Control, Number, Text
 
 STARTERS: dict[str, str] = {
@@ -36,15 +37,12 @@ PAPERS: dict[str, str] = {
     "2480x3508": "2480 × 3508, A4 at 300 dpi",
     "own": "own size",
 }
-"""Sizes of a print by what they are called."""
+PAPER = Control(Choice(tuple(PAPERS)), "4096x4096", "Size", words=PAPERS, door="page")
+"""The size of a print: `WIDTHxHEIGHT` in pixels, or "own"."""
 
 
 def starter(name: str) -> Recipe:
-    """A chosen first picture.
-
-    Raises:
-        SettingError: no such name.
-    """
+    """A chosen first picture. Raises SettingError: no such name."""
     return replace(from_token(STARTERS[Choice(tuple(STARTERS)).check("The picture", name)]), name=name)
 
 
@@ -65,11 +63,10 @@ class Token(Text):
 
 def begin_options() -> dict[str, Control]:
     """What an address or a command line can ask for to begin with, as `begin` takes it."""
-    styles = {name: entry.title for name, entry in STYLES.items()}
     open_ones = {
-        "style": Control(Choice(tuple(styles)), about="style of a surprise", words=styles),
-        "zoom": Control(Number(1e-6, 1e12, log=True), about="magnification"),
-        "pan": Control(Numbers(2, -1e6, 1e6, exact=True), about="centre x,y of the picture"),
+        "style": Control(Choice(tuple(STYLES)), about="style of a surprise"),
+        "zoom": Control(Window.ZOOM, about="magnification"),
+        "pan": Control(numbers(Window.PLACE, 2, least=2), about="centre x,y of the picture"),
         **PROPERTIES,
     }
     return {
@@ -110,11 +107,6 @@ def motion_options(walk: str = "latent") -> dict[str, Control]:
     }
 
 
-def paper_options() -> dict[str, Control]:
-    """The size of a print: `WIDTHxHEIGHT` in pixels, or "own"."""
-    return {"paper": Control(Choice(tuple(PAPERS)), "4096x4096", "Size", words=PAPERS, door="page")}
-
-
 def begin(
     picture: str = "Night lightning",
     *,
@@ -126,11 +118,8 @@ def begin(
     **properties: Any,
 ) -> Recipe:
     """The recipe to begin with: a file's, an address token's, a surprise (when a style or a property is given), or a
-    chosen first picture; with the properties of `FieldSpec` that are not None in place of its own.
-
-    Raises:
-        UserError: a token or a file that cannot be read, properties that do not go together.
-    """
+    chosen first picture; with the properties of `FieldSpec` that are not None in place of its own. Raises UserError: a
+    token or a file that cannot be read, properties that do not go together."""
     given = {name: value for name, value in properties.items() if value is not None}
     if recipe and field:
         raise UserError("Give a recipe or an address token, not both.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atelier.cppn import draws
-from atelier.cppn.catalogue import PALETTES, STYLES, SURPRISE_PALETTES, SURPRISE_STYLES
+from atelier.cppn.catalogue import PALETTES, SURPRISE_PALETTES, SURPRISE_STYLES
 from atelier.cppn.domains import LAST_SEED
 from atelier.cppn.spec import FieldSpec
 from atelier.settings import Choice, Number
@@ -30,15 +30,15 @@ def _tenth(low: float, high: float) -> Draw:
     return lambda seed, label: round(draws.number(seed, label, low, high), 1)
 
 
-_STYLES: dict[str, dict[str, Any]] = {
-    "silk": {
+STYLES: dict[str, dict[str, Any]] = {
+    "silk": {  # folded cloth: a perceptron of bumps and saturated layers
         "topology": _one("mlp", "conv", "dense"),
         "activations": _one(("bump", "tanh"), ("bump", "tanh", "sin", "tanh"), ("sin", "tanh", "tanh")),
         "depth": _whole(3, 7),
         "std": _tenth(1.4, 1.9),
         "scale": _tenth(1.4, 2.8),
     },
-    "agate": {
+    "agate": {  # layers of stone: a smooth field under a palette that is run through many times
         "topology": _one("mlp", "residual", "dense"),
         "activations": _one(("sin", "tanh"), ("tanh", "sin"), ("sin", "bump")),
         "depth": _whole(3, 6),
@@ -47,7 +47,7 @@ _STYLES: dict[str, dict[str, Any]] = {
         "cycles": _tenth(2.5, 6.0),
         "relief": _tenth(0.1, 0.4),
     },
-    "small world": {
+    "small world": {  # a random graph whose nodes have different activations
         "topology": "watts_strogatz",
         "nodes": _whole(7, 15),
         "neighbours": _one(2, 4, 4),
@@ -56,32 +56,32 @@ _STYLES: dict[str, dict[str, Any]] = {
         "std": _tenth(1.1, 1.5),
         "scale": _tenth(1.5, 2.5),
     },
-    "rosette": {
+    "rosette": {  # windows and flowers: a kaleidoscope over a rich field
         "topology": _one("mlp", "watts_strogatz", "dense"),
         "nodes": 9,
-        "activations": ("sin", "tanh", "bump"),
         "operations": ("linear",),
+        "activations": ("sin", "tanh", "bump"),
         "symmetry": "kaleidoscope",
         "order": _whole(3, 11),
         "std": _tenth(1.2, 1.6),
         "scale": _tenth(2.0, 3.5),
     },
-    "tiles": {
-        "activations": _one(("tanh", "sin"), ("bump", "tanh")),
+    "tiles": {  # ornament: mirrored tiles
         "inputs": ("x", "y", "r"),
         "symmetry": "tiling",
         "order": _whole(2, 5),
+        "activations": _one(("tanh", "sin"), ("bump", "tanh")),
         "std": _tenth(1.3, 1.6),
         "scale": _tenth(1.5, 2.5),
         "cycles": _tenth(1.5, 3.0),
     },
-    "whirlpool": {
+    "whirlpool": {  # a spiral that looks the same after a zoom by two
         "inputs": _one(("spiral",), ("spiral", "theta")),
         "activations": _one(("tanh", "sin"), ("bump", "tanh", "sin")),
         "depth": _whole(3, 6),
         "std": _tenth(1.2, 1.6),
     },
-    "marble": {
+    "marble": {  # veins: Fourier features of a few low frequencies, bent by a small network
         "inputs": ("x", "y"),
         "fourier": _whole(4, 12),
         "fourier_sigma": _tenth(0.3, 0.6),
@@ -90,7 +90,7 @@ _STYLES: dict[str, dict[str, Any]] = {
         "std": _tenth(1.1, 1.5),
         "cycles": _tenth(1.0, 3.0),
     },
-    "siren song": {
+    "siren song": {  # sines of sines
         "topology": "siren",
         "activations": ("sin",),
         "initialisation": "siren",
@@ -104,11 +104,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Mutation:
-    """How much a child may differ from its parent.
-
-    Raises:
-        SettingError: a strength out of bounds.
-    """
+    """How much a child may differ from its parent. Raises SettingError: a strength out of bounds."""
 
     strength: float = 0.35  # 0 changes nothing, 0.2 is a tweak, 1 an overhaul
     weights: bool = True
@@ -122,13 +118,10 @@ class Mutation:
 
 
 def surprise(seed: int, style: str | None = None) -> FieldSpec:
-    """A random spec: of the given style, or of a drawn one. The same seed gives the same spec.
-
-    Raises:
-        SettingError: no such style.
-    """
+    """A random spec: of the given style, or of a drawn one. The same seed gives the same spec. Raises SettingError: no
+    such style."""
     name = style or draws.choice(seed, "style", SURPRISE_STYLES)
-    drawn = _STYLES[Choice(tuple(STYLES)).check("The style", name)]
+    drawn = STYLES[Choice(tuple(STYLES)).check("The style", name)]
     return FieldSpec(**{"seed": seed, **_colours(seed, SURPRISE_PALETTES), **_drawn(seed, drawn)})
 
 

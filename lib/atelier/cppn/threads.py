@@ -8,22 +8,27 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import TypeVar
+from functools import cache, wraps
+from typing import ParamSpec, TypeVar
 
 import torch
 
 from atelier.processors import cores
 
-T = TypeVar("T")
-R = TypeVar("R")
-
+P, T, R = ParamSpec("P"), TypeVar("T"), TypeVar("R")
 _here = threading.local()
 
 
-def on_one_core(task: Callable[[], R]) -> R:
-    """The result of `task`, run in a rendering thread (at once, if this is one)."""
-    return task() if getattr(_here, "renders", False) else _pool().submit(task).result()
+def on_one_core(task: Callable[P, R]) -> Callable[P, R]:
+    """`task`, run in a rendering thread (at once, if it is called in one)."""
+
+    @wraps(task)
+    def run(*args: P.args, **named: P.kwargs) -> R:
+        return (
+            task(*args, **named) if getattr(_here, "renders", False) else _pool().submit(task, *args, **named).result()
+        )
+
+    return run
 
 
 def in_order(task: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R]]:

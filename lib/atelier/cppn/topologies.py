@@ -112,11 +112,7 @@ def work(spec: FieldSpec) -> int:
 
 
 def check_live(spec: FieldSpec) -> FieldSpec:
-    """The spec, if a page can draw it while one looks on.
-
-    Raises:
-        UserError: it needs too much work.
-    """
+    """The spec, if a page can draw it while one looks on. Raises UserError: it needs too much work."""
     found = work(spec)
     if found > MOST_LIVE:
         raise UserError(
