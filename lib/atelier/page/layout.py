@@ -45,10 +45,10 @@ def panel(
     return mo.vstack(parts, gap=0.6)
 
 
-def row(*parts: Any) -> mo.Html:
-    """Controls side by side, each of a modest width; they wrap where the page is narrow."""
+def row(*parts: Any, flex: str = "0 1 230px; min-width: 150px") -> mo.Html:
+    """Parts side by side, by default of a modest width; they wrap where the page is narrow. flex: CSS of each part."""
     style = "display: flex; flex-wrap: wrap; gap: .5rem 1.75rem; align-items: flex-start"
-    cells = "".join(f'<div style="flex: 0 1 230px; min-width: 150px">{mo.as_html(part).text}</div>' for part in parts)
+    cells = "".join(f'<div style="min-width: 0; flex: {flex}">{mo.as_html(part).text}</div>' for part in parts)
     return mo.Html(f'<div style="{style}">{cells}</div>')
 
 
