@@ -4,6 +4,8 @@ __generated_with = "0.25.2"
 app = marimo.App(width="full", app_title="Painting fitter")
 
 with app.setup:
+    import functools
+
     import marimo as mo
     from atelier import data, fields, page  # nothing here imports torch
     from atelier.page import choice, number, seed, switch, text
@@ -11,21 +13,11 @@ with app.setup:
 
 @app.cell(hide_code=True)
 def _():
-    mo.vstack(
-        [
-            mo.md("# Painting fitter\nA small network learns the colour of every place in a painting, while you watch."),
-            page.links(
-                "Look closer",
-                "Replay and look inside",
-                "Race",
-                "Spectrum",
-                "Your own picture",
-                "Take home",
-                "How it works",
-                "Try this",
-            ),
-        ],
-        gap=0.2,
+    page.title(
+        "Painting fitter",
+        "A small network learns the colour of every place in a painting, while you watch.",
+        *("Look closer", "Replay and look inside", "Race", "Spectrum"),
+        *("Your own picture", "Take home", "How it works", "Try this"),
     )
     return
 
@@ -46,7 +38,7 @@ def _():
         dict(
             steps=number(1, 1_000_000, 3000, log=True, about="training steps"),
             seconds=number(0.1, 3600, about="seconds of training, instead of steps"),
-            loss=choice(fields.LOSSES, "l2", about="what is made small"),
+            loss=choice(fields.LOSSES, "l2", about="function to minimise"),
             optimiser=choice(fields.OPTIMISERS, "adam", about="optimiser"),
             decay=switch(True, about="let the learning rate fall along a cosine"),
             sampling=choice(fields.SAMPLINGS, "lattice", about="how the pixels of a step are chosen"),
@@ -61,7 +53,7 @@ def _():
 
 @app.cell
 def _(network_ask):
-    # What the chosen network can be asked for. The rate is a knob: it turns while the run goes on.
+    # The options of the chosen network. The learning rate is a knob: it can change while the run goes on.
     chosen = network_ask.value["network"]
     options_ask, rate_ask = page.controls(fields.options_of(chosen), fields.rate_of(chosen))
     rate = rate_ask._knobs
@@ -78,17 +70,12 @@ def _():
 
 @app.cell
 def _(canvas, network_ask, options_ask, picture_ask, rate_ask, training_ask):
-    page.beside(
-        page.panel(
-            *(picture_ask, network_ask, training_ask, rate_ask, options_ask),
-            first=["picture", "size", "gray", "network", "steps", "learning_rate"],
-            more={
-                "The network": list(fields.OPTIONS),
-                "The training": list(training_ask.controls)[1:],
-            },
-        ),
-        canvas,
+    controls = page.panel(
+        *(picture_ask, network_ask, training_ask, rate_ask, options_ask),
+        first=["picture", "size", "gray", "network", "steps", "learning_rate"],
+        more={"The network": list(fields.OPTIONS), "The training": list(training_ask.controls)[1:]},
     )
+    page.beside(controls, canvas)
     return
 
 
@@ -102,12 +89,12 @@ def _(picture_ask, upload):
 
 @app.cell
 def _(load_file, network_ask, options_ask, picture, training_ask):
-    # Any torch module that maps places (N, 2) to colours (N, 3) will do in place of this one.
-    loaded = {"checkpoint": load_file.contents()} if load_file.value else {}
+    # In place of this network, any torch module works that maps places (N, 2) to colours (N, 3).
+    options = network_ask.value | options_ask.value | {"seed": training_ask.value["seed"]}
+    if load_file.value:
+        options["checkpoint"] = load_file.contents()
     with page.check():
-        network = fields.build(
-            **network_ask.value | options_ask.value | loaded, picture=picture, seed=training_ask.value["seed"]
-        )
+        network = fields.build(**options, picture=picture)
     return (network,)
 
 
@@ -115,15 +102,9 @@ def _(load_file, network_ask, options_ask, picture, training_ask):
 def _(canvas, network, picture, rate, training_ask):
     # `fields.fit` is a generator: it yields after each step, and `fields.panels` draws what a step looks like.
     with page.check():
-        run = canvas.play(
-            fields.fit,
-            network,
-            picture,
-            **training_ask.value,
-            **rate,
-            show=fields.panels,
-            opening=fields.finished(picture, network),
-        )
+        opening = fields.finished(picture, network)
+        training = training_ask.value | rate
+        run = canvas.play(fields.fit, network, picture, **training, show=fields.panels, opening=opening)
     return (run,)
 
 
@@ -132,43 +113,31 @@ def _(canvas, picture, run):
     canvas  # this cell, and those below, follow the run when it comes to rest
     step = run.step
     mo.stop(step is None)
-    mo.vstack(
-        [
-            page.stats(fields.honest_numbers(step)),
-            mo.md(
-                "<small>The network's size counts its weights as float32. The JPEG is the best one of this picture that is no "
-                f"larger: JPEG was made for pictures, and often wins. {picture.note}</small>"
-            ),
-        ],
-        gap=0.3,
+    numbers_note = (
+        "<small>The network's size counts its weights as float32. The JPEG is the best one of this picture that is not "
+        f"larger. JPEG was designed for pictures, and often wins. {picture.note}</small>"
     )
+    mo.vstack([page.stats(fields.honest_numbers(step)), mo.md(numbers_note)], gap=0.3)
     return (step,)
 
 
 @app.cell(hide_code=True)
 def _():
-    mo.md("""
-    ## Look closer
-    Drag to move, turn the wheel to magnify. Left, the network is asked for colours *between* the pixels that it learned;
-    right, the same pixels are enlarged by bicubic interpolation. A network is a function of a place, so it can be asked
-    anywhere. Between the pixels nothing was taught: judge by eye which of the two makes it up better.
-    """)
-    return
-
-
-@app.cell(hide_code=True)
-def _():
     viewer = page.viewer()
-    viewer
+    closer = mo.md("""
+    ## Look closer
+    Drag to move, turn the wheel to magnify. On the left, the network draws colours *between* the pixels that it learned. On
+    the right, the same pixels are enlarged by bicubic interpolation. The network is a function of the place, so it has a
+    value anywhere, but it has seen no data between the pixels. Compare the two by eye.
+    """)
+    mo.vstack([closer, viewer])
     return (viewer,)
 
 
 @app.cell
 def _(picture, step, viewer):
-    viewer.show(
-        {"the network": fields.renderer(step.network), "its pixels, bicubic": fields.bicubic(picture)},
-        aspect=picture.aspect,
-    )
+    views = {"the network": fields.renderer(step.network), "its pixels, bicubic": fields.bicubic(picture)}
+    viewer.show(views, aspect=picture.aspect)
     return
 
 
@@ -176,8 +145,8 @@ def _(picture, step, viewer):
 def _():
     mo.md("""
     ## Replay and look inside
-    The slider goes back in time. Each small picture is one unit of the network: how strongly it answers at each place, from
-    black to white on its own scale. The next layer mixes these pictures, and the last one mixes them to colours.
+    The slider goes back in time. Each small picture is one unit of the network: its value at each place, from black to
+    white on its own scale. The next layer combines these pictures, and the last layer combines them to colours.
     """)
     return
 
@@ -190,43 +159,29 @@ def _(step):
 
 @app.cell(hide_code=True)
 def _():
-    mo.md("""
+    runners = {"the network above": ""} | {kind.title: name for name, kind in fields.NETWORKS.items()}
+    chosen_runners = [fields.NETWORKS[name].title for name in ("hashgrid", "fourier", "siren", "relu")]
+    runners_ask = mo.ui.multiselect(runners, value=chosen_runners, max_selections=4)
+    race_seconds = mo.ui.slider(2, 60, value=5, step=1, label="Processor seconds each", show_value=True)
+    race_canvas = page.live(height=240, verb="Race", clock="s of processor time", brief=True)
+    race_text = mo.md("""
     ## Race
     The same picture, the same processor time for each. Choose up to four networks and press **Race**.
     """)
-    return
-
-
-@app.cell(hide_code=True)
-def _():
-    titles = {"the network above": ""} | {kind.title: name for name, kind in fields.NETWORKS.items()}
-    runners_ask = mo.ui.multiselect(
-        titles, value=[fields.NETWORKS[name].title for name in ("hashgrid", "fourier", "siren", "relu")], max_selections=4
-    )
-    race_seconds = mo.ui.slider(2, 60, value=5, step=1, label="Processor seconds each", show_value=True)
-    race_canvas = page.live(height=240, verb="Race", clock="s of processor time", brief=True)
-    mo.vstack([mo.hstack([runners_ask, race_seconds], justify="start", gap=2, wrap=True), race_canvas])
-    return race_canvas, race_seconds, runners_ask, titles
+    mo.vstack([race_text, mo.hstack([runners_ask, race_seconds], justify="start", gap=2, wrap=True), race_canvas])
+    return race_canvas, race_seconds, runners, runners_ask
 
 
 @app.cell
-def _(network, picture, race_canvas, race_seconds, runners_ask, titles, training_ask):
+def _(network, picture, race_canvas, race_seconds, runners, runners_ask, training_ask):
     shared = {name: training_ask.value[name] for name in ("loss", "sampling", "held_out", "seed")}
-    runners = {
-        title: fields.build(titles[title], picture=picture, seed=shared["seed"]) if titles[title] else network
-        for title in titles
-        if titles[title] in runners_ask.value
+    racers = {
+        title: fields.build(name, picture=picture, seed=shared["seed"]) if name else network
+        for title, name in runners.items()
+        if name in runners_ask.value
     }
-    race = race_canvas.play(
-        fields.race,
-        runners,
-        picture,
-        seconds=race_seconds.value,
-        **shared,
-        show=fields.race_panels,
-        start=False,
-        aside=True,
-    )
+    race_options = {"seconds": race_seconds.value, "show": fields.race_panels, "start": False, "aside": True}
+    race = race_canvas.play(fields.race, racers, picture, **race_options, **shared)
     return (race,)
 
 
@@ -242,8 +197,8 @@ def _():
     mo.md("""
     ## Spectrum
     Any picture is a sum of waves, a few broad ones and many fine ones. A plain ReLU perceptron learns the broad ones quickly
-    and the fine ones hardly at all: **spectral bias**. Its line falls away from the painting's, and the eye sees a blur.
-    Choose *ReLU perceptron* above, press Play, and compare. Sines, Fourier features and grids bring fine waves within reach.
+    and the fine ones hardly at all: **spectral bias**. Its line falls below the painting's, and its picture is blurred.
+    Choose *ReLU perceptron* above, press Play, and compare. With sines, Fourier features or grids a network learns fine waves.
     """)
     return
 
@@ -256,47 +211,36 @@ def _(step):
 
 @app.cell(hide_code=True)
 def _(upload):
-    mo.vstack(
-        [
-            mo.md("## Your own picture\nA PNG, JPEG or WebP of at most 25 MB. It takes the place of the painting above."),
-            upload,
-        ]
-    )
+    own_text = mo.md("## Your own picture\nA PNG, JPEG or WebP of at most 25 MB. It replaces the painting above.")
+    mo.vstack([own_text, upload])
     return
 
 
 @app.cell(hide_code=True)
 def _(load_file):
-    large_size = mo.ui.slider(steps=[1024, 2048, 4096, 8192], value=2048, label="Large picture, pixels", show_value=True)
-    mo.vstack(
-        [
-            mo.md(
-                "## Take home\nThe run as files. A checkpoint holds the network itself: load it again, here or with "
-                "`--checkpoint`, and Play goes on from it."
-            ),
-            mo.hstack([large_size, load_file], justify="start", gap=2, wrap=True),
-        ]
+    large_size = mo.ui.slider(
+        steps=[1024, 2048, 4096, 8192], value=2048, label="Large picture, pixels", show_value=True
     )
+    home_text = mo.md("""
+    ## Take home
+    The run as files. A checkpoint holds the network itself: load it again, here or with `--checkpoint`, and Play continues
+    its training.
+    """)
+    mo.vstack([home_text, mo.hstack([large_size, load_file], justify="start", gap=2, wrap=True)])
     return (large_size,)
 
 
 @app.cell
 def _(large_size, picture, picture_ask, step, upload):
     name = (upload.name() or picture_ask.value["picture"]).rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    page.take_home(
-        {
-            f"{name}.safetensors": page.File("Checkpoint", "the network itself", lambda: fields.checkpoint(step)),
-            f"{name}.gif": page.File("Animation", "original, network, curves", lambda: fields.training_gif(step)),
-            f"{name}.png": page.File("Comparison", "original, network, error", lambda: fields.comparison(step)),
-            f"{name}-large.png": page.File(
-                "Large picture",
-                "the network drawn at any size",
-                lambda: fields.large_picture(step.network, picture.aspect, large_size.value),
-                written=False,
-            ),
-        },
-        summary=lambda: fields.summary(step),
-    )
+    large = functools.partial(fields.large_picture, step.network, picture.aspect, large_size.value)
+    files = {
+        f"{name}.safetensors": page.File("Checkpoint", "the network itself", lambda: fields.checkpoint(step)),
+        f"{name}.gif": page.File("Animation", "original, network, curves", lambda: fields.training_gif(step)),
+        f"{name}.png": page.File("Comparison", "original, network, error", lambda: fields.comparison(step)),
+        f"{name}-large.png": page.File("Large picture", "the network drawn at any size", large, written=False),
+    }
+    page.take_home(files, summary=lambda: fields.summary(step))
     return
 
 
@@ -305,20 +249,20 @@ def _():
     mo.md(r"""
     ## How it works
     A **coordinate network** is a function $f_\theta(x, y)$ that gives a colour for every place. It never sees the painting as
-    a whole. Each step asks it for the colours of some thousand pixels, measures how wrong they are,
+    a whole. Each training step evaluates it at some thousand pixels, measures the error of the colours,
 
     $$\mathcal{L}(\theta) = \frac{1}{n} \sum_{i=1}^{n} \lVert f_\theta(x_i, y_i) - c_i \rVert^2,$$
 
-    and nudges the weights $\theta$ downhill. After some thousand steps the painting *is* the weights.
+    and moves the weights $\theta$ down the gradient. After some thousand steps the weights hold the painting.
 
     - **Why a plain perceptron blurs.** ReLU layers favour slow functions: fine waves need steep weights, which gradient
       descent reaches late. *Spectrum* shows it.
-    - **What the others do.** Fourier features and SIREN hand the network fast waves to begin with. A hash grid stores learned
-      features at the vertices of grids from coarse to fine, and a small network reads them.
-    - **What "continuous" buys.** A place need not be a pixel. The same weights draw at any size and any zoom. They do not know
-      more than the pixels told: *Look closer* lets you judge.
-    - **PSNR** counts the mean squared error in decibels, on all pixels, from colours in 0 to 1: 30 dB looks fair, 40 dB is hard
-      to tell from the original, each 6 dB halve the error. **SSIM** compares local structure; 1 is equal.
+    - **How the others differ.** Fourier features and SIREN start with fast waves. A hash grid stores learned features at the
+      vertices of grids from coarse to fine, and a small network reads them.
+    - **Any size and any zoom.** A place need not be a pixel, so the same weights draw at any size. They hold no more detail
+      than the pixels: see *Look closer*.
+    - **PSNR** is the mean squared error in decibels, over all pixels, with colours in 0 to 1: 30 dB looks fair, 40 dB is hard
+      to tell from the original, each 6 dB halve the error. **SSIM** compares local structure; 1 means equal.
     """)
     return
 
@@ -327,15 +271,15 @@ def _():
 def _():
     mo.md("""
     ## Try this
-    In `marimo edit`, change one line and watch the page follow.
+    In `marimo edit`, change one line, and the cells that depend on it run again.
 
     1. **Your own network.** Replace the call of `fields.build` by a module of your own:
        `torch.nn.Sequential(nn.Linear(2, 128), nn.Tanh(), nn.Linear(128, 3))`, after `import torch` and `from torch import nn`.
-       The flow, the viewer, the race and the files take it as it is.
+       The flow, the viewer, the race and the files work with it.
     2. **Your own picture, computed.** Replace `data.load_picture(...)` by a tensor (height, width, 3) in [0, 1] of your own in
        `data.Picture("Checks", pixels)`.
-    3. **Your own learning rate.** In the call of `canvas.play` replace `**rate` by `learning_rate=lambda: 10 ** (-2 - time.time() % 4 / 2)`.
-       The loss breathes with it.
+    3. **Your own learning rate.** In the cell of `canvas.play` replace `rate` by
+       `{"learning_rate": lambda: 10 ** (-2 - time.time() % 4 / 2)}`, after `import time`. The loss follows it.
     """)
     return
 

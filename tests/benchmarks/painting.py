@@ -5,6 +5,7 @@ ATELIER_DATA=... uv run python tests/benchmarks/painting.py memory   # what a 40
 ATELIER_DATA=... uv run python tests/benchmarks/painting.py live     # frames and slider in Chromium
 """
 
+import argparse
 import resource
 import shutil
 import subprocess
@@ -13,11 +14,9 @@ import time
 import urllib.request
 
 import atelier  # noqa: F401 (sets the OpenMP spin count before torch is loaded)
-from atelier.data.pictures import painting_file, prepare, read_picture
-from atelier.fields.fitting import FitOptions, fit
-from atelier.fields.networks import NETWORKS, NetworkSpec, build, finest_for, load, parameter_count
+from atelier.data import painting_file, prepare, read_picture
+from atelier.fields import Window, build, fit, load, parameter_count
 from atelier.fields.rendering import render_steps
-from atelier.fields.window import Window
 from atelier.paths import ROOT, WEIGHTS
 
 SIZE = 256
@@ -31,46 +30,38 @@ def square():
     return prepare(image.crop((left, top, left + side, top + side)), "Mona Lisa", SIZE).pixels
 
 
-def specs(values):
-    def grid(budget):
-        return NetworkSpec("hashgrid", {"finest": finest_for(budget, values, 1.0, 64, 2, 5, 3)})
-
-    return {
-        "default (hash grid, 0.9)": grid(0.9),
-        "hash grid, 0.48": grid(0.48),
-        "reference perceptron 4x128": NetworkSpec("relu"),
-        "SIREN 3x256": NetworkSpec("siren"),
-    }
+NETWORKS = {
+    "default (hash grid, 0.9)": {"budget": 0.9},
+    "hash grid, 0.48": {"budget": 0.48},
+    "reference perceptron 4x128": {"network": "relu"},
+    "SIREN 3x256": {"network": "siren"},
+}
 
 
-def fit_figures():
+def fit_figures(asked):
     picture = square()
-    print(f"{'network':28} {'parameters':>10} {'÷ values':>8} {'4 s':>7} {'10 s':>7} {'60 s':>7}  ms a step (10 s)")
-    for name, spec in specs(picture.numel()).items():
+    times = "".join(f"{seconds:5g} s " for seconds in asked.seconds)
+    print(f"{'network':28} {'parameters':>10} {'÷ values':>8} {times}  ms a step ({asked.seconds[-1]:g} s)")
+    for name, options in NETWORKS.items():
+        network = build(**options, picture=picture)
         cells = []
-        for seconds in (4, 10, 60):
-            network = build(spec)
-            kind = NETWORKS[spec.network]
-            options = FitOptions(None, seconds, kind.learning_rate, batch=kind.batch)
-            *_, last = fit(network, picture, options)
-            cells.append(last.measure().psnr)
-            if seconds == 10:
-                pace = 1000 * last.seconds / last.step
-        count = parameter_count(network)
-        figures = " ".join(f"{cell:7.2f}" for cell in cells)
-        print(f"{name:28} {count:10,} {count / picture.numel():8.2f} {figures}  {pace:.1f}", flush=True)
+        for seconds in asked.seconds:
+            *_, last = fit(network, picture, steps=None, seconds=seconds)
+            cells.append(f"{last.psnr:7.2f}")
+        count, pace = parameter_count(network), 1000 * last.seconds / last.step
+        print(f"{name:28} {count:10,} {count / picture.numel():8.2f} {''.join(cells)}  {pace:.1f}", flush=True)
 
 
-def memory_figures():
-    network, spec, _ = load(WEIGHTS / "mona_lisa.safetensors")
-    for _ in render_steps(network, Window(aspect=spec.aspect), 256, 256):
+def memory_figures(asked):
+    network, *_ = load(WEIGHTS / "mona_lisa.safetensors")
+    for _ in render_steps(network, Window(), 256, 256):
         pass
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begin = time.perf_counter()
-    for _ in render_steps(network, Window(aspect=spec.aspect), 4096, 4096):
+    for _ in render_steps(network, Window(), asked.side, asked.side):
         pass
     added = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"4096 x 4096: {added:.0f} MiB above the process, {time.perf_counter() - begin:.1f} s")
+    print(f"{asked.side} x {asked.side}: {added:.0f} MiB above the process, {time.perf_counter() - begin:.1f} s")
 
 
 COUNT = """() => { let most = 0; const walk = (n) => n.querySelectorAll('*').forEach((e) => {
@@ -78,7 +69,7 @@ COUNT = """() => { let most = 0; const walk = (n) => n.querySelectorAll('*').for
     walk(document); return most; }"""
 
 
-def live_figures():
+def live_figures(asked):
     from playwright.sync_api import sync_playwright
 
     port = "28741"
@@ -119,5 +110,12 @@ def live_figures():
         server.wait()
 
 
+PARTS = {"fit": fit_figures, "memory": memory_figures, "live": live_figures}
+
 if __name__ == "__main__":
-    {"fit": fit_figures, "memory": memory_figures, "live": live_figures}[sys.argv[1]]()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--seconds", type=float, nargs="+", default=[4, 10, 60], help="fit: training times")
+    parser.add_argument("--side", type=int, default=4096, help="memory: pixels along a side")
+    asked = parser.parse_args()
+    PARTS[asked.part](asked)

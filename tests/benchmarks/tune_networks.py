@@ -1,19 +1,16 @@
 """Learning rate and frequency of each network, for equal processor seconds on the Mona Lisa at 192 pixels.
 
-    ATELIER_DATA=... uv run python tests/benchmarks/tune_networks.py [network …]
+    ATELIER_DATA=... uv run python tests/benchmarks/tune_networks.py [network …] [--seconds 6]
 
-Prints the PSNR of every setting and marks the best; the defaults in `atelier.fields.networks.NETWORKS` come from here.
+Prints the PSNR of every setting and marks the best; the defaults in `atelier.fields.NETWORKS` come from here.
 """
 
+import argparse
 import itertools
-import sys
 
-from atelier.data.pictures import load_picture
-from atelier.fields.fitting import FitOptions
-from atelier.fields.networks import NETWORKS, NetworkSpec, finest_for
-from atelier.fields.race import race
+from atelier.data import load_picture
+from atelier.fields import NETWORKS, build, race
 
-SECONDS = 6.0
 RATES = {
     "hashgrid": (5e-3, 1e-2, 2e-2),
     "relu": (1e-3, 2e-3, 5e-3),
@@ -36,22 +33,24 @@ OPTIONS = {
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("networks", nargs="*", metavar="network", help=f"of {', '.join(NETWORKS)}; all by default")
+    parser.add_argument("--seconds", type=float, default=6.0, help="processor seconds for each setting")
+    asked = parser.parse_args()
+    if unknown := set(asked.networks) - set(NETWORKS):
+        parser.error(f"There is no network {min(unknown)}; choose among {', '.join(NETWORKS)}.")
     picture = load_picture("mona_lisa", 192)
-    for name in sys.argv[1:] or NETWORKS:
-        kind, entries = NETWORKS[name], {}
+    for name in asked.networks or NETWORKS:
+        figures = {}
         grid = OPTIONS.get(name, {})
         for rate, *values in itertools.product(RATES[name], *grid.values()):
             options = dict(zip(grid, values, strict=True))
-            if name == "hashgrid":
-                options["finest"] = finest_for(0.9, picture.pixels.numel(), picture.aspect, 64, 2, 5, 3)
-            label = f"{name} rate {rate:g} {options}"
-            spec = NetworkSpec(name, options, aspect=picture.aspect)
-            entries[label] = (spec, FitOptions(learning_rate=rate, batch=kind.batch))
-        last = {}
-        for lap in race(entries, picture.pixels, SECONDS):
-            last[lap.runner] = lap.measure.psnr
-        for label, psnr in sorted(last.items(), key=lambda item: -item[1]):
-            print(f"{'*' if psnr == max(last.values()) else ' '} {psnr:6.2f} dB  {label}", flush=True)
+            setting = f"{name} rate {rate:g} {options}"
+            network = build(name, picture=picture, **options)
+            *_, lap = race({setting: network}, picture, seconds=asked.seconds, learning_rate=rate)
+            figures[setting] = lap.runners[setting].psnr
+        for setting, psnr in sorted(figures.items(), key=lambda item: -item[1]):
+            print(f"{'*' if psnr == max(figures.values()) else ' '} {psnr:6.2f} dB  {setting}", flush=True)
 
 
 if __name__ == "__main__":
