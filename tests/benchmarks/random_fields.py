@@ -118,7 +118,7 @@ def main() -> None:
         "peak_mib_and_s_2048": {"tiled": peak(tiled, 2048), "naive": peak(naive, 2048)},
     }
     if "--large" in sys.argv:
-        figures["estimate_8192"] = estimate(SPEC, (8192, 8192)).__dict__
+        figures["estimate_8192"] = estimate(SPEC, (8192, 8192))._asdict()
         figures["peak_mib_and_s_8192"] = {"tiled": peak(tiled, 8192), "png": peak(written, 8192)}
     print(json.dumps(figures, indent=2))
 

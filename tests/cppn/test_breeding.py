@@ -8,8 +8,8 @@ import torch
 from atelier.cppn import catalogue, favourites, styles
 from atelier.cppn.breeding import LITTER, Breeder
 from atelier.cppn.favourites import FileShelf
+from atelier.cppn.functions import encode
 from atelier.cppn.genetics import crossover, hint, is_blank, mutate, siblings
-from atelier.cppn.inputs import encode
 from atelier.cppn.prints import print_file
 from atelier.cppn.recipe import Recipe, from_token
 from atelier.cppn.rendering import WHOLE, glances, picture
@@ -248,7 +248,7 @@ def test_a_refusal_becomes_a_note(breeder):
 def test_the_token_gives_the_picture_back(breeder):
     breeder.choose(7)
     breeder.window = window(0.25, -1, 3)
-    assert from_token(breeder.token) == breeder.recipe
+    assert from_token(breeder.summary()["token"]) == breeder.recipe
 
 
 # Children.

@@ -133,14 +133,10 @@ class Breeder:
         """The name, as the beginning of a file's name."""
         return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-") or "field"
 
-    @property
-    def token(self) -> str:
-        """The word for an address."""
-        return to_token(self.recipe)
-
     def summary(self) -> dict[str, Any]:
-        """What a program prints about the picture."""
-        return {"name": self.name, "token": self.token, "seed": self.spec.seed, "topology": self.spec.topology}
+        """What a program prints about the picture; the token is the word for an address."""
+        spec = self.spec
+        return {"name": self.name, "token": to_token(self.recipe), "seed": spec.seed, "topology": spec.topology}
 
     def draw(self, window: Window, height: int, width: int) -> np.ndarray:
         """What a window shows of the field, (height, width, 3) uint8."""
@@ -174,15 +170,12 @@ class Breeder:
         except UserError as error:
             self.note = str(error)
 
-    # Another picture.
-
     def open(self, found: Recipe) -> None:
         """Show a recipe from elsewhere; it joins the family without parents."""
         self._show(found, ())
 
     def load(self, data: bytes, name: str) -> None:
-        """Open the recipe in a file (PNG, recipe.json), or take in downloaded favourites. Raises UserError: no recipe
-        inside, one of a newer version, a value out of bounds."""
+        """Open the recipe in a file (PNG, recipe.json), or take in downloaded favourites."""
         if found := _favourites_in(data, name):
             new = favourites.take_in(found, self.shelf)
             self.note = f"{new} of {len(found)} favourites are new and were taken in."
@@ -200,7 +193,7 @@ class Breeder:
         self._show(Recipe(recolour(self.spec, self._seed("colours")), self.window))
 
     def set_activation(self, node: str, activation: str) -> None:
-        """The same network with another activation in one layer or node. Raises UserError: no such activation."""
+        """The same network with another activation in one layer or node."""
         self._show(Recipe(with_activation(self.spec, node, activation), self.window))
 
     def turn(self, base: FieldSpec, values: Mapping[str, Any]) -> bool:
@@ -218,8 +211,6 @@ class Breeder:
         self.draft = spec
         self._want(self.family.current)
         return True
-
-    # Breeding.
 
     def breed(self) -> Iterator[np.ndarray]:
         """The pictures (THUMB, THUMB, 3) uint8 of the litter, those known already first; `litter` grows meanwhile. Ends
@@ -251,13 +242,12 @@ class Breeder:
             self.more()
 
     def choose(self, number: int) -> None:
-        """A sibling becomes the parent. Raises UserError: no such sibling."""
+        """A sibling becomes the parent."""
         crossed = self.litter.parents if len(self.litter.parents) > 1 else None
         self._show(Recipe(self._sibling(number), self.litter.window), crossed)
 
     def cross(self, picks: Sequence[int]) -> None:
-        """Siblings become the parents of the next litter; the picture that is shown stays. Raises UserError: fewer than
-        two, or no such sibling."""
+        """Siblings become the parents of the next litter; the picture that is shown stays."""
         if len(set(picks)) < 2:
             raise UserError("Pick two or more pictures to cross them.")
         litter, specs = self.litter, [self._sibling(number) for number in dict.fromkeys(picks)]
@@ -269,8 +259,6 @@ class Breeder:
             self.family = self.family.born(Member(spec, litter.window, spec.name(), parents))
         self.family = replace(self.family, current=shown)
         self._want(*range(first, first + len(specs)))
-
-    # The way back.
 
     def undo(self) -> bool:
         """One step back, to the same picture, window and siblings as before; False at the beginning."""
@@ -284,7 +272,7 @@ class Breeder:
         return True
 
     def back_to(self, number: int) -> None:
-        """An earlier member is shown and breeds again. Raises UserError: no such member."""
+        """An earlier member is shown and breeds again."""
         self.family.check(number)
         if number == self.family.current and self.draft is None:
             return
@@ -294,8 +282,6 @@ class Breeder:
         self.window = self.member.window
         self._want(number)
 
-    # Favourites.
-
     def favourites(self) -> dict[str, Recipe]:
         """All favourites by name; none, and a note, where they cannot be read."""
         with self.telling():
@@ -303,17 +289,16 @@ class Breeder:
         return {}
 
     def keep(self, name: str = "") -> None:
-        """Keep the picture under a name, its own one (numbered where taken) if none is given. Raises UserError: a name
-        that is too long or taken."""
+        """Keep the picture under a name, its own one (numbered where taken) if none is given."""
         self.note = f"Kept as {favourites.keep(name, self.recipe, self.shelf)}."
 
     def open_favourite(self, number: int) -> None:
-        """Show the favourite of this number. Raises UserError: no such favourite."""
+        """Show the favourite of this number."""
         self.open(self.favourites()[self._favourite(number)])
         self.note = f"{self.name} opened."
 
     def forget(self, numbers: Sequence[int]) -> None:
-        """Remove the favourites of these numbers. Raises UserError: no such favourite."""
+        """Remove the favourites of these numbers."""
         names = [self._favourite(number) for number in numbers]
         for name in names:
             favourites.forget(name, self.shelf)

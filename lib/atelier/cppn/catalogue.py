@@ -1,6 +1,6 @@
 """What a field can be made of: names, titles, one line about each. Nothing here needs torch.
 
-A new entry needs a line here, and a function of the same name in the module that the registry names.
+A new entry needs a line here, and a function of the same name in `topologies`, `functions` or `colour`.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ TOPOLOGIES: dict[str, Entry] = {
     ),
     "siren": Entry("SIREN", "Sines of sines.", (*_LAYERS, "omega"), noun="ripples", bred=False),
 }
-"""How layers are wired; the functions are in `topologies`."""
+"""How layers are wired."""
 
 ACTIVATIONS: dict[str, Entry] = {
     "tanh": Entry("tanh"),
@@ -56,7 +56,7 @@ ACTIVATIONS: dict[str, Entry] = {
     "abs": Entry("absolute value", bred=False),
     "identity": Entry("identity", bred=False),
 }
-"""The curve that a node applies to its weighted sum; the functions are in `activations`."""
+"""The curve that a node applies to its weighted sum."""
 
 OPERATIONS: dict[str, Entry] = {
     "linear": Entry("mix"),
@@ -64,7 +64,7 @@ OPERATIONS: dict[str, Entry] = {
     "gate": Entry("multiply with the sources"),
     "maximum": Entry("the larger of both"),
 }
-"""What a node of a web does with its sources; the functions are in `field`."""
+"""What a node of a web does with its sources."""
 
 INITIALISATIONS: dict[str, Entry] = {
     "normal": Entry("normal", uses=("std", "mean")),
@@ -84,7 +84,7 @@ INPUTS: dict[str, Entry] = {
     "periodic_y": Entry("waves of y", uses=("frequency",), size=2),
     "spiral": Entry("spiral", "The same at every power of two.", size=2, noun="whirlpool"),
 }
-"""What the network sees of a point; the functions are in `inputs`."""
+"""What the network sees of a point."""
 
 SYMMETRIES: dict[str, Entry] = {
     "none": Entry("none"),
@@ -95,7 +95,7 @@ SYMMETRIES: dict[str, Entry] = {
     "kaleidoscope": Entry("kaleidoscope", uses=_TURNED, noun="kaleidoscope"),
     "tiling": Entry("tiling", uses=_TURNED, noun="tiles"),
 }
-"""How the plane is folded; the functions are in `inputs`."""
+"""How the plane is folded."""
 
 COLOURS: dict[str, Entry] = {
     "palette": Entry("palette", uses=("palette", "cycles", "relief", "saturation"), size=2),
@@ -104,7 +104,7 @@ COLOURS: dict[str, Entry] = {
     "hsv": Entry("HSV", uses=("saturation",), size=3),
     "gray": Entry("gray"),
 }
-"""Colour spaces; the functions are in `colour`."""
+"""Colour spaces."""
 
 PALETTES: dict[str, tuple[str, ...]] = {
     "dusk": ("#0d1030", "#2b2a6b", "#7a3b8f", "#d65a7c", "#f7a072", "#ffe8c2"),

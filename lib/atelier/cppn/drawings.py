@@ -7,8 +7,8 @@ from html import escape
 import numpy as np
 import torch
 
-from atelier.cppn.activations import FUNCTIONS
 from atelier.cppn.breeding import Family
+from atelier.cppn.functions import ACTIVATIONS
 from atelier.cppn.prints import thumbnails
 from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import feature_pictures
@@ -93,7 +93,7 @@ def _edge_svg(x0: float, y0: float, x1: float, y1: float, opacity: float, breadt
 
 def _curve_svg(activation: str, x: float, y: float) -> str:
     """The activation over [-3, 3], fitted into the circle."""
-    curve = FUNCTIONS[activation](torch.linspace(-3, 3, 25)).tolist()
+    curve = ACTIVATIONS[activation](torch.linspace(-3, 3, 25)).tolist()
     low, reach = min(curve), max(max(curve) - min(curve), 1e-6)
     points = " ".join(f"{x - 13 + 26 * i / 24:.1f},{y + 9 - 18 * (v - low) / reach:.1f}" for i, v in enumerate(curve))
     return f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.6"/>'

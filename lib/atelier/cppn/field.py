@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from atelier.cppn import draws
-from atelier.cppn.activations import FUNCTIONS, Affine
 from atelier.cppn.colour import Colouring
-from atelier.cppn.inputs import encode
+from atelier.cppn.functions import ACTIVATIONS, OPERATIONS, Affine, encode
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.threads import on_one_core
 from atelier.cppn.topologies import INPUT, Node, fan_in, groups, plan, rows
@@ -20,16 +19,10 @@ only, so that a point's colour does not depend on its neighbours."""
 STRIP = 4 * BLOCK  # points whose inputs and colours are made at once: few short operations, all within the cache
 CALIBRATION_SIDE = 64  # 64 x 64 points are one block
 
-OPERATIONS = {
-    "residual": lambda h, mean: h.add_(mean).mul_(math.sqrt(0.5)),
-    "gate": lambda h, mean: h.mul_(mean),
-    "maximum": lambda h, mean: torch.maximum(h, mean, out=h),
-}
-"""What a node does with its values and the mean of its sources' ("linear": nothing)."""
-
 
 class Field(nn.Module):
-    """A random field: `field(coords)` gives colours, `field.features(coords)` the values of every node.
+    """A random field: `field(coords)` gives colours, `field.features(coords)` the values of every node. Its weights are
+    the same on every machine and every version of torch.
 
     The tone mapping is fixed here, from the mean and spread of the outputs over [-1, 1]^2: it belongs to the
     field, never to a picture, so that nothing flickers while zooming.
@@ -111,7 +104,7 @@ class Field(nn.Module):
         if self.spec.norm == "layer":
             h.sub_(h.mean(1, keepdim=True)).div_(h.square().mean(1, keepdim=True).add_(1e-5).sqrt_())
         form = self._absorbed.get(node.name)
-        h = form.inner(h) if form else FUNCTIONS[node.activation](h)
+        h = form.inner(h) if form else ACTIVATIONS[node.activation](h)
         if node.operation == "linear":
             return h
         first, *others = (values[source] for source in node.sources if source != INPUT)
@@ -156,9 +149,7 @@ class Field(nn.Module):
         }
 
 
-def build(spec: FieldSpec) -> Field:
-    """The field of a spec; its weights are the same on every machine and every version of torch."""
-    return Field(spec)
+build = Field
 
 
 def as_bytes(planes: Tensor) -> np.ndarray:
@@ -212,7 +203,7 @@ def _absorbed(nodes: list[Node]) -> dict[str, Affine]:
     """The nodes whose activation is evaluated without its affine part: all that read them are linear."""
     exposed = {source for node in nodes if node.operation != "linear" for source in node.sources}
     linear = [node for node in nodes if node.operation == "linear" and node.name not in exposed]
-    return {node.name: form for node in linear if isinstance(form := FUNCTIONS[node.activation], Affine)}
+    return {node.name: form for node in linear if isinstance(form := ACTIVATIONS[node.activation], Affine)}
 
 
 def _assign_slots(nodes: list[Node]) -> dict[str, int]:

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,19 +29,17 @@ Box = tuple[int, int, int, int]
 """x, y, width and height in pixels."""
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """A finished part of a picture: its top left pixel, its pixels (h, w, 3) uint8, and the progress."""
 
     x: int
     y: int
-    pixels: np.ndarray = field(repr=False)
+    pixels: np.ndarray
     done: int
     total: int
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """What a picture will take: bytes above the process as it stands, and seconds on this machine."""
 
     bytes: int

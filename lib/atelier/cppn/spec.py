@@ -20,22 +20,19 @@ LATENT = Number(-8, 8)
 
 @dataclass(frozen=True)
 class Property(Control):
-    """A property of a field, with its default. reach: the range of its knob, narrower than what is allowed, so that
-    most pictures are worth seeing. options: the registry behind its words."""
+    """A property of a field, with its default."""
 
-    reach: tuple[float, float] | None = None
-    options: Mapping[str, Entry] = field(default_factory=dict)
+    reach: tuple[float, float] | None = None  # of its knob: narrower, so that most pictures are worth seeing
+    options: Mapping[str, Entry] = field(default_factory=dict)  # the registry behind its words
 
 
 def _property(default: Any, domain: Domain, about: str, title: str = "", **more: Any) -> Any:
     return field(default=default, metadata={"property": Property(domain, default, title, about, **more)})
 
 
-def _number(
-    default: float, low: float, high: float, about: str, title: str = "", reach: tuple | None = None, **look: Any
-) -> Any:
+def _number(default: float, low: float, high: float, about: str, title: str = "", reach: tuple | None = None) -> Any:
     """A number from `low` to `high`, a whole one where the default is."""
-    return _property(default, Number(low, high, whole=isinstance(default, int), **look), about, title, reach=reach)
+    return _property(default, Number(low, high, whole=isinstance(default, int)), about, title, reach=reach)
 
 
 def _choice(default: str, options: Mapping[str, Entry], about: str, title: str = "") -> Any:
@@ -55,7 +52,7 @@ class FieldSpec:
     width: int = _number(32, 1, 256, "neurons of a layer or node", "Neurons of a layer", (4, 64))
     depth: int = _number(4, 1, 16, "hidden layers", "Layers", (1, 8))
     nodes: int = _number(10, 2, 32, "nodes of a random graph", reach=(2, 20))
-    neighbours: int = _number(4, 2, 8, "neighbours of a node in the ring (k)", "Neighbours, k", step=2)
+    neighbours: int = _property(4, Number(2, 8, 2, whole=True), "neighbours of a node in the ring (k)", "Neighbours, k")
     rewiring: float = _number(0.75, 0, 1, "chance that an edge is rewired (p)", "Rewiring, p")
     activations: tuple[str, ...] = _property(
         ("bump", "tanh", "sin", "tanh"),
@@ -78,7 +75,7 @@ class FieldSpec:
     inputs: tuple[str, ...] = _property(
         ("x", "y", "r"), words(len(INPUTS), tuple(INPUTS)), "what the network sees of a point", options=INPUTS
     )
-    scale: float = _number(1.8, 0.01, 50, "scale of the coordinates: more is busier", "Busyness", (0.3, 5), log=True)
+    scale: float = _number(1.8, 0.01, 50, "scale of the coordinates: more is busier", "Busyness", (0.3, 5))
     frequency: float = _number(
         1.0, 0.1, 16, "periods of the periodic inputs over the picture", "Waves across", (0.2, 5)
     )

@@ -10,7 +10,7 @@ from atelier.cppn.catalogue import PATHS, WALKS
 from atelier.cppn.domains import Sides, numbers
 from atelier.cppn.recipe import Recipe, from_token, read
 from atelier.cppn.spec import PROPERTIES
-from atelier.cppn.styles import STYLES, fitting_surprise
+from atelier.cppn.styles import STYLES, surprise
 from atelier.errors import UserError
 from atelier.fields.plane import Window
 from atelier.settings import Choice, Control, Number, Text
@@ -129,7 +129,7 @@ def begin(
         found = from_token(field)
     elif given or style:
         seed = given.get("seed", PROPERTIES["seed"].default)
-        found = Recipe(fitting_surprise(seed, style, given.get("topology")))
+        found = Recipe(surprise(seed, style, given.get("topology")))
     else:
         found = starter(picture)
     x, y = pan or (found.window.x, found.window.y)

@@ -117,20 +117,15 @@ class Mutation:
         Number(0, 1).check("Strength", self.strength)
 
 
-def surprise(seed: int, style: str | None = None) -> FieldSpec:
-    """A random spec: of the given style, or of a drawn one. The same seed gives the same spec. Raises SettingError: no
-    such style."""
+def surprise(seed: int, style: str | None = None, topology: str | None = None) -> FieldSpec:
+    """A random spec: of the given style, or of a drawn one, which goes with the topology if one is given. The same seed
+    gives the same spec. Raises SettingError: no such style."""
+    if topology and not style:
+        fitting = [name for name in dict.fromkeys(SURPRISE_STYLES) if surprise(seed, name).topology == topology]
+        style = draws.choice(seed, "fitting style", fitting) if fitting else None
     name = style or draws.choice(seed, "style", SURPRISE_STYLES)
     drawn = STYLES[Choice(tuple(STYLES)).check("The style", name)]
     return FieldSpec(**{"seed": seed, **_colours(seed, SURPRISE_PALETTES), **_drawn(seed, drawn)})
-
-
-def fitting_surprise(seed: int, style: str | None, topology: str | None) -> FieldSpec:
-    """A surprise; without a style it has one that goes with the topology, if a topology is given."""
-    if style or not topology:
-        return surprise(seed, style)
-    fitting = [name for name in dict.fromkeys(SURPRISE_STYLES) if surprise(seed, name).topology == topology]
-    return surprise(seed, draws.choice(seed, "fitting style", fitting) if fitting else None)
 
 
 def recolour(spec: FieldSpec, seed: int) -> FieldSpec:

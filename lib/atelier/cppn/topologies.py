@@ -1,10 +1,9 @@
 """Topologies: how the layers of a field are wired, as plain data; `catalogue.TOPOLOGIES` lists their names.
 
-Every topology is a list of nodes in order of evaluation. One evaluator runs them all, one function draws them
-all, and the activations of every node come for free.
+Every topology is a list of nodes in order of evaluation, which one evaluator runs and one function draws.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from atelier.cppn import draws
@@ -14,24 +13,30 @@ from atelier.errors import UserError
 
 INPUT = "input"
 MOST_LIVE = 400_000
-"""Work of a field, as `work` counts it, up to which it is drawn live: about a second for 512 x 512 points on two
-cores."""
+"""Work of a field up to which it is drawn live: about a second for 512 x 512 points on two cores."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One layer or graph node: h = combine(s, act(norm(sum of W_k h_k + b))), over *all* its sources k.
-
-    s is the mean of the sources' own values (for the operations that keep them), `gain` multiplies the
-    matrices, `branches` gives each input a branch with a fan-in of its own.
-    """
+    """One layer or graph node: h = operation(act(norm(sum of W_k h_k + b)), s), over *all* its sources k; s is the mean
+    of the sources' own values."""
 
     name: str
     sources: tuple[str, ...]
     activation: str
     operation: str = "linear"
-    gain: float = 1.0
-    branches: bool = True
+    gain: float = 1.0  # multiplies the matrices
+    branches: bool = True  # whether each input has a branch with a fan-in of its own
+
+
+def activation_names(spec: FieldSpec, count: int) -> list[str]:
+    """The activation of each layer or node, with every "random" drawn."""
+    return _written_out(spec.seed, "activation", spec.activations, RANDOM_ACTIVATIONS, count)
+
+
+def _written_out(seed: int, label: str, words: Sequence[str], pool: Sequence[str], count: int) -> list[str]:
+    named = [words[i % len(words)] for i in range(count)]
+    return [draws.choice(seed, f"{label} {i}", pool) if word == "random" else word for i, word in enumerate(named)]
 
 
 def _chain(spec: FieldSpec, operation: str = "linear", branches: bool = True, gain: float = 1.0) -> list[Node]:
@@ -52,11 +57,12 @@ def _watts_strogatz(spec: FieldSpec) -> list[Node]:
     """A small-world graph (Watts & Strogatz, 1998; as a network: Xie et al., "Exploring randomly wired neural
     networks", 2019): edges run from the lower to the higher number, nodes without a predecessor read the
     input, and every node has an operation and an activation of its own."""
-    edges, names, nodes = small_world(spec), activation_names(spec, spec.nodes), []
-    for i in range(spec.nodes):
+    edges, activations = small_world(spec), activation_names(spec, spec.nodes)
+    operations = _written_out(spec.seed, "operation", spec.operations, RANDOM_OPERATIONS, spec.nodes)
+    nodes = []
+    for i, (activation, operation) in enumerate(zip(activations, operations, strict=True)):
         sources = tuple(f"node {a + 1}" for a, b in edges if b == i)
-        operation = _drawn(spec, spec.operations, i, "operation", RANDOM_OPERATIONS)
-        nodes.append(Node(f"node {i + 1}", sources or (INPUT,), names[i], operation if sources else "linear"))
+        nodes.append(Node(f"node {i + 1}", sources or (INPUT,), activation, operation if sources else "linear"))
     return nodes
 
 
@@ -122,11 +128,6 @@ def check_live(spec: FieldSpec) -> FieldSpec:
     return spec
 
 
-def activation_names(spec: FieldSpec, count: int) -> list[str]:
-    """The activation of each layer or node, with every "random" drawn."""
-    return [_drawn(spec, spec.activations, i, "activation", RANDOM_ACTIVATIONS) for i in range(count)]
-
-
 def activation_of(spec: FieldSpec, node: str) -> tuple[str, str]:
     """The node of this name, or the first one where the field has none, and its activation."""
     known = {found.name: found.activation for found in plan(spec)[:-1]}
@@ -158,8 +159,3 @@ def small_world(spec: FieldSpec) -> list[tuple[int, int]]:
                 edges.remove((a, b))
                 edges.add(edge(a, draws.choice(spec.seed, f"target {a} {b}", free)))
     return sorted(edges)
-
-
-def _drawn(spec: FieldSpec, words: tuple[str, ...], i: int, label: str, pool: tuple[str, ...]) -> str:
-    word = words[i % len(words)]
-    return draws.choice(spec.seed, f"{label} {i}", pool) if word == "random" else word
