@@ -2,7 +2,7 @@
 
 Where torch splits an operation over threads, every thread waits for the slowest. One that shares its processor with
 another program makes all of them wait for a time slice, a thousand times in a training step: beside one busy program a
-step on two processors takes ten times as long as on one. So a processor that others use is better left to them.
+step on two processors takes ten times as long as on one. So torch gets only the processors that other programs leave.
 """
 
 import contextlib

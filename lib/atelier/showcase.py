@@ -1,17 +1,10 @@
 """The pictures of the README, the covers of the apps and their posters, from what the product makes:
-`uv run python -m atelier.showcase [PART …]`, all but the screenshots if no part is named. Parts: painting, digits,
-random_fields, posters, screenshots. Screenshots need playwright and Chromium."""
+`uv run python -m atelier.showcase [PART …]`, all if no part is named. Parts: painting, digits, random_fields, posters.
+Screenshots of the apps are made by `tests/benchmarks/opening.py --screenshots`."""
 
 import io
-import os
-import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,79 +14,11 @@ from PIL import Image, ImageOps
 from atelier.drawing import as_image, captioned, contact_sheet
 from atelier.paths import ROOT, write_whole
 
-APPS = "painting_fitter", "digit_diffusion", "cppn_explorer"
 GALLERY = ROOT / "data" / "gallery"
 COVER_SIZE = 800, 420
-SCREEN = {"width": 1280, "height": 800}
-CHROMIUM_FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--no-first-run"),
-    *("--disable-background-networking", "--disable-sync"),
-)
 ENDLESS = "Shell without end"
 _MOMENTS = 1, 20, 60, 200, 3000
 _DIGIT_STEPS = 1, 7, 11, 15, 20
-
-# A live picture marks its root with data-state: "poster" from the start, "live" once its result is drawn. It is looked
-# for in shadow roots, and counts when it is on screen and decoded.
-REACHED = """(states) => {
-    const shown = (element) => {
-        const box = element.getBoundingClientRect();
-        const pictures = [...element.querySelectorAll("img")];
-        return box.width > 0 && box.height > 0 && box.top < innerHeight
-            && pictures.every((picture) => picture.complete && picture.naturalWidth > 0);
-    };
-    const search = (root) => [...root.querySelectorAll("*")].some((element) =>
-        (states.includes(element.dataset?.state) && shown(element))
-        || (element.shadowRoot && search(element.shadowRoot)));
-    return search(document);
-}"""
-
-
-@contextmanager
-def served(app: str, limits: dict[str, str] | None = None) -> Iterator[str]:
-    """The address of a freshly started server of an app; `limits` are more environment variables."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "marimo", "run", f"{ROOT}/apps/{app}.py", "--headless", "--port", str(port)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen(command, env=os.environ | (limits or {}), cwd=ROOT, **quiet)
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """A headless browser, as playwright drives it."""
-    from playwright.sync_api import sync_playwright
-
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM_FLAGS))
-        yield browser
-        browser.close()
-
-
-def screenshots(seconds: float = 6.0) -> None:
-    """The first screen of each app, `seconds` after its live result came."""
-    with chromium() as browser:
-        for app in APPS:
-            with served(app) as address:
-                page = browser.new_page(viewport=SCREEN, color_scheme="light")
-                page.goto(address, wait_until="commit")
-                page.wait_for_function(REACHED, arg=["live"], timeout=120_000)
-                page.wait_for_timeout(1000 * seconds)
-                _write(GALLERY / f"{app}.webp", Image.open(io.BytesIO(page.screenshot())).convert("RGB"), quality=82)
-                page.close()
 
 
 def _cover(app: str, images: Sequence[Image.Image], **options: Any) -> None:
@@ -188,12 +113,12 @@ def posters() -> None:
     _report(hang("random_fields_siblings", siblings.widget.frame))
 
 
-PARTS = {part.__name__: part for part in (painting, digits, random_fields, posters, screenshots)}
+PARTS = {part.__name__: part for part in (painting, digits, random_fields, posters)}
 
 
 def main() -> None:
     """Make what the command line names."""
-    named = sys.argv[1:] or [name for name in PARTS if name != "screenshots"]
+    named = sys.argv[1:] or list(PARTS)
     unknown = [name for name in named if name not in PARTS]
     if unknown:
         sys.exit(f"showcase: there is no part {unknown[0]!r}; choose among {', '.join(PARTS)}.")

@@ -3,21 +3,79 @@
 `uv run python tests/benchmarks/opening.py [APP ...] [--native | --avx2] [--repeats N]` starts a cold `marimo run`
 server for each app in turn and visits it twice in headless Chromium, the second time while the server is warm. By
 default everything is measured twice: natively, and with torch's libraries limited to AVX2 as on an older processor.
+With `--screenshots` it measures nothing and stores the first screen of each app in data/gallery.
 """
 
 import argparse
+import io
 import os
 import platform
+import shutil
+import socket
+import subprocess
+import sys
 import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 from atelier.paths import ROOT
-from atelier.showcase import REACHED, SCREEN, chromium, served
-from playwright.sync_api import Browser
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 PATIENCE = 120_000  # ms
+SCREEN = {"width": 1280, "height": 800}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+# A live picture marks its root with data-state: "poster" from the start, "live" once its result is drawn. It is looked
+# for in shadow roots, and counts when it is on screen and decoded.
+REACHED = """(states) => {
+    const shown = (element) => {
+        const box = element.getBoundingClientRect();
+        const pictures = [...element.querySelectorAll("img")];
+        return box.width > 0 && box.height > 0 && box.top < innerHeight
+            && pictures.every((picture) => picture.complete && picture.naturalWidth > 0);
+    };
+    const search = (root) => [...root.querySelectorAll("*")].some((element) =>
+        (states.includes(element.dataset?.state) && shown(element))
+        || (element.shadowRoot && search(element.shadowRoot)));
+    return search(document);
+}"""
+
+
+@contextmanager
+def served(app: str, limits: dict[str, str] | None = None) -> Iterator[str]:
+    """The address of a freshly started server of an app; `limits` are more environment variables."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "marimo", "run", f"{ROOT}/apps/{app}.py", "--headless", "--port", str(port)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(command, env=os.environ | (limits or {}), cwd=ROOT, **quiet)
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser, as playwright drives it."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 def processor() -> str:
@@ -55,6 +113,19 @@ def measure(browser: Browser, app: str, limits: dict[str, str], repeats: int) ->
     print(f"| {app} | {'AVX2' if limits else 'native'} | {' | '.join(cells)} |", flush=True)
 
 
+def screenshots(browser: Browser, apps: Sequence[str], seconds: float = 6.0) -> None:
+    """Store the first screen of each app, `seconds` after its live result came."""
+    for app in apps:
+        with served(app) as address:
+            page = browser.new_page(viewport=SCREEN, color_scheme="light")
+            page.goto(address, wait_until="commit")
+            page.wait_for_function(REACHED, arg=["live"], timeout=PATIENCE)
+            page.wait_for_timeout(1000 * seconds)
+            image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+            image.save(ROOT / "data" / "gallery" / f"{app}.webp", quality=82)
+            page.close()
+
+
 def main() -> None:
     """Parse the command line and print one table."""
     apps = sorted(path.stem for path in (ROOT / "apps").glob("*.py"))
@@ -63,9 +134,14 @@ def main() -> None:
     parser.add_argument("--native", action="store_true", help="only as the processor is")
     parser.add_argument("--avx2", action="store_true", help="only limited to AVX2")
     parser.add_argument("--repeats", type=int, default=1, help="cold starts per app; medians are printed")
+    parser.add_argument("--screenshots", action="store_true", help="only store the first screens")
     asked = parser.parse_args()
     if unknown := set(asked.app) - set(apps):
         parser.error(f"there is no app {min(unknown)}; choose from {', '.join(apps)}")
+    if asked.screenshots:
+        with chromium() as browser:
+            screenshots(browser, asked.app or apps)
+        return
     print(f"{processor()}; seconds from the request, median of {asked.repeats}\n")
     print("| app | instructions | first visitor: poster | live | second visitor: poster | live |")
     print("|---|---|---|---|---|---|", flush=True)

@@ -8,14 +8,13 @@ import pytest
 from atelier.errors import UserError
 from atelier.page.downloads import Download
 from atelier.page.packing import unpack
-from atelier.page.viewer import Viewer
-from atelier.page.widgets import Actions, Gallery
+from atelier.page.widgets import Actions, Gallery, Viewer
 from visits import press, wait_for
 
 
 @pytest.fixture
 def viewer(visit):
-    made = Viewer(longer=32, kind="PNG")
+    made = Viewer(longer=32)
     yield made
     made.close()
 

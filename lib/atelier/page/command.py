@@ -1,4 +1,4 @@
-"""Notebooks as programs: progress on the terminal, files in a folder, and an orderly end when someone stops them."""
+"""Notebooks as programs: progress on the terminal, files in a folder, and an orderly end after Ctrl-C or SIGTERM."""
 
 import json
 import os

@@ -96,7 +96,7 @@ class Download(Widget):
             self.file = b""  # the page has its own copy now
             message = f"Saved {self.filename} ({f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.0f} kB'})"
         self.progress = {"state": job.state, "done": 0.0, "message": message}
-        if job.over:
+        if not job.active:
             job.latest = None
 
 

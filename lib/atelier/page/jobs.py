@@ -18,6 +18,7 @@ from atelier.errors import UserError, sentence
 from atelier.processors import cores, use_free_processors
 
 Step = TypeVar("Step")
+OVER = "finished", "stopped", "failed"
 
 
 class Slots:
@@ -98,13 +99,6 @@ class Job(Generic[Step]):
         steps: makes the iterator; called in the job's thread.
         on_step: called in the job's thread after each step, while the iterator waits.
         on_change: called after each change of state or of the place in the queue, from whichever thread changed it.
-
-    Attributes:
-        state: new, queued, running, paused; then finished, stopped or failed.
-        latest, count: the newest step, and how many there were.
-        seconds: time spent in steps and in `on_step`, slow motion and pauses left out.
-        delay: slow motion, seconds to wait after each step.
-        error: why it failed.
     """
 
     def __init__(
@@ -121,20 +115,16 @@ class Job(Generic[Step]):
         self._stop = False
         self._allowed = math.inf  # steps until it holds
         self._thread: threading.Thread | None = None
-        self.delay = 0.0
-        self.state = "new"
+        self.state = "new"  # then queued, running, paused; at last one of OVER
+        self.delay = 0.0  # slow motion: seconds to wait after each step
         self.latest: Step | None = None
         self.count = 0
-        self.seconds = 0.0
+        self.seconds = 0.0  # in steps and in `on_step`, without slow motion and pauses
         self.error: Exception | None = None
 
     @property
     def active(self) -> bool:
-        return self.state in ("queued", "running", "paused")
-
-    @property
-    def over(self) -> bool:
-        return self.state in ("finished", "stopped", "failed")
+        return self.state not in ("new", *OVER)
 
     @property
     def holding(self) -> bool:
@@ -191,13 +181,13 @@ class Job(Generic[Step]):
 
     def _run(self) -> None:
         try:
-            self._become(self._drive())
+            self._become(self._end())
         except Exception as error:
             self.error = error
             self._become("failed")
 
-    def _drive(self) -> str:
-        """Take the steps; gives the state at the end."""
+    def _end(self) -> str:
+        """Take all steps; gives the state at the end."""
         steps = None
         try:
             while self._may_step():
@@ -238,6 +228,6 @@ class Job(Generic[Step]):
         return False
 
     def _queue(self) -> bool:
-        if self.state != "running":  # slow motion comes back without a word
+        if self.state != "running":  # after a wait of slow motion it still is
             self._become("queued")
         return self._slots.acquire(self, lambda: not self._stop and self._allowed > 0, self._on_change)

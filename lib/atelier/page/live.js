@@ -33,7 +33,7 @@ function transportBar(send) {
     play.title = running ? "Pause" : verb;
     play.setAttribute("aria-label", play.title);
   }
-  // The bar answers before the kernel does; the kernel's word then stands.
+  // The bar answers at once; what the kernel says then corrects it.
   restart.onclick = () => { show(true); send("restart"); };
   play.onclick = () => { send(running ? "pause" : "play"); show(!running); };
   step.onclick = () => { show(false); send("step"); };

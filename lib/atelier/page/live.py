@@ -23,7 +23,7 @@ import traitlets
 from atelier.drawing import Chart, Frame, encoded
 from atelier.errors import UserError
 from atelier.page.command import STOPPED, ProgressBar
-from atelier.page.jobs import Job
+from atelier.page.jobs import OVER, Job
 from atelier.page.packing import Widget, element, hang, hung, pack, unpack
 from atelier.page.session import give_up, program, session
 
@@ -35,7 +35,7 @@ FULL_SECONDS = 0.5
 MOST_POINTS = 240
 MOST_MOMENTS = 60
 RECORD_BYTES = 3 << 19  # 1.5 MB
-_IDLE: Job = Job(lambda: iter(()))  # stands for the job that is not there yet
+_IDLE: Job = Job(lambda: iter(()))  # in place of a job before the first one
 
 
 @dataclass(eq=False)
@@ -81,16 +81,16 @@ class Live(Widget):
         self.run: Run | None = None
         self._waiting: Run | None = None
         self._look = {"height": height, "verb": verb, "clock": clock, "brief": brief}
-        self._layout: dict[str, Any] = {}
         self._status: dict[str, Any] = {"state": "new"}
         self._pictures: dict[str, bytes] = {}
         self._recorder = Recorder()
         self._next = self._next_full = 0.0
         self._slow = self._left = False
         header, pictures = unpack(hung(poster))
-        self._lay_out(header.get("scene", {}))
+        self._layout: dict[str, Any] = header.get("scene", {})
+        self.scene = pack(self._layout | self._look, {})
         if header:
-            asked = "words" in session().state and session().state["words"].asked  # then the poster is another picture
+            asked = "words" in session().state and session().state["words"].asked  # the poster shows the defaults
             self.frame = pack(header["frame"] | {"note": "Opening"}, {} if asked else pictures)
 
     # What a notebook calls.
@@ -120,8 +120,8 @@ class Live(Widget):
                 them; else the canvas keeps some of what it has shown.
             opening: a finished step to show at first, or a Frame.
             start: whether the run begins by itself; by default where there is no opening.
-            aside: a script that only writes files leaves this run out.
-            alone: whether it is run at all where nobody looks on.
+            aside: a script without a report leaves this run out.
+            alone: whether scripts and exports make this run.
             held: once something has run, other arguments wait until the reader presses the button again; what was run
                 stays until then.
             together: under torchrun all processes make this run; any other run is made by the first one, and the others
@@ -174,8 +174,8 @@ class Live(Widget):
             self._next = time.monotonic() + 1 / FRAMES_PER_SECOND
             pictures = self._take(frame, "PNG" if exact else "JPEG") if frame else {}
             job = self.job or _IDLE
-            self._status |= {"state": job.state, "holding": job.holding, "place": job.place, "error": job.message}
-            self._status["slow"] = self._slow
+            told = {"state": job.state, "holding": job.holding, "place": job.place, "error": job.message}
+            self._status |= told | {"slow": self._slow}
             self._pictures |= pictures
             self.frame = pack(self._status, pictures)
 
@@ -189,11 +189,10 @@ class Live(Widget):
 
     def _current(self) -> Job:
         """The job that the buttons mean: a fresh one when there is none or it is over."""
-        if self.job is None or self.job.over:
+        if self.job is None or self.job.state in OVER:
             self.run = run = self._waiting or self.run
             self._waiting, self._recorder, self._next_full, self.record = None, Recorder(), 0.0, b""
-            kept = {"charts": self._status.get("charts")}
-            self._status = {"state": "new", "live": True, "captions": {}, "step": 0} | kept
+            self._status = {"state": "new", "live": True, "step": 0, "charts": self._status.get("charts")}
             job = Job(run.make, lambda step: self._draw(job, run, step), lambda: self._settle(job, run))
             job.delay = SLOW_SECONDS if self._slow else 0.0
             self.job = job
@@ -229,13 +228,13 @@ class Live(Widget):
     def _rest(self, run: Run, step: Any) -> None:
         run.step = run.newest = step
         frame = run.show(step, True)
-        self.publish(frame)
         if run.moments is not None:
             self._recorder = Recorder()
             for moment in run.moments(step):
                 self._recorder.offer(moment)
         self._recorder.offer(frame, last=True)
-        self.record = self._recorder.message()
+        self.record = self._recorder.message()  # first, so that a page which says "Finished" can go back
+        self.publish(frame)
 
     def _run_through(self, run: Run) -> None:
         """Without a browser: to the end, or until someone stops the program."""
@@ -266,20 +265,19 @@ class Live(Widget):
     # Messages.
 
     def _take(self, frame: Frame, kind: str) -> dict[str, bytes]:
-        """Put a frame's words into the status and lay out the scene anew where it differs; its pictures, encoded."""
-        layout = _layout(frame, self._layout)
-        if layout != self._layout:
-            self._lay_out(layout)
+        """Put a frame's words into the status and its layout into the scene; gives its pictures, encoded.
+
+        The scene holds what does not change from step to step. A part that a frame leaves out stays as it was.
+        """
+        for key, parts in _layout(frame).items():
+            if not {part["name"] for part in parts} < {part["name"] for part in self._layout.get(key, [])}:
+                self._layout[key] = parts
+        self.scene = pack(self._layout | self._look, {})
         if frame.charts:
             self._status["charts"] = {chart.title: chart_values(chart) for chart in frame.charts}
-        captions = self._status.get("captions", {}) | frame.captions
+        self._status["captions"] = self._status.get("captions", {}) | frame.captions
         self._status |= {name: getattr(frame, name) for name in ("step", "total", "seconds", "note")}
-        self._status["captions"] = captions
         return _pictures(frame, kind)
-
-    def _lay_out(self, layout: Mapping[str, Any]) -> None:
-        self._layout = dict(layout)
-        self.scene = pack(self._layout | self._look, {})
 
     def _heard(self, name: str, value: Any) -> None:
         match name:
@@ -291,7 +289,7 @@ class Live(Widget):
                     with self._lock:
                         self.frame = pack(self._status, self._pictures)
                 return
-            case "bye":  # nobody looks on: the processor is for others
+            case "bye":  # the page was closed: others may use the processor
                 self._left = bool(self.job and self.job.state in ("queued", "running") and not self.job.holding)
                 if self._left:
                     self.job.pause()
@@ -363,7 +361,6 @@ def replay(frames: Iterable[Frame], *, height: int = 360) -> Any:
         recorder.offer(last, last=True)
     widget._look["frozen"] = True
     widget._status |= {"live": True, "still": True}
-    widget._lay_out({})
     widget.publish(last)
     widget.record = recorder.message()
     return made
@@ -383,18 +380,14 @@ def _pictures(frame: Frame, kind: str) -> dict[str, bytes]:
     return {name: encoded(pixels, kind) for name, pixels in named.items()}
 
 
-def _layout(frame: Frame, before: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a frame's look does not change from step to step. A part that is left out stays as it was."""
+def _layout(frame: Frame) -> dict[str, list[dict[str, Any]]]:
+    """The parts of a frame: panels and small pictures with their width ÷ height, charts with their looks."""
 
     def panels(pictures: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
         return [{"name": name, "aspect": pixels.shape[1] / pixels.shape[0]} for name, pixels in pictures.items()]
 
-    found = {"panels": panels(frame.pictures), "charts": list(map(chart_words, frame.charts))}
-    found["flow"] = panels(frame.flow)
-    for key, old in before.items():
-        if {part["name"] for part in found[key]} < {part["name"] for part in old}:
-            found[key] = old
-    return found
+    charts = [chart_words(chart) for chart in frame.charts]
+    return {"panels": panels(frame.pictures), "charts": charts, "flow": panels(frame.flow)}
 
 
 def chart_words(chart: Chart) -> dict[str, Any]:

@@ -72,11 +72,11 @@ def page(title: str, outputs: Sequence[Any], again: str = "") -> str:
 
 def _state(widget: Widget) -> dict[str, Any]:
     """The traits that the page knows, bytes as base64."""
-    found = {name: getattr(widget, name) for name in widget.keys if not name.startswith("_") and name not in _SYSTEM}
-    return {
-        name: {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
-        for name, value in found.items()
-    }
+    state = {name: getattr(widget, name) for name in widget.keys if not name.startswith("_") and name not in _SYSTEM}
+    for name, value in state.items():
+        if isinstance(value, bytes):
+            state[name] = {"base64": base64.b64encode(value).decode()}
+    return state
 
 
 def _plain(output: Any) -> str:

@@ -1,4 +1,4 @@
-"""What belongs to one visit of one notebook: whether anybody looks on, what was asked for, and what ends with it."""
+"""What belongs to one visit of one notebook: whether a browser shows it, its settings, and what ends with it."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ class Session:
     """One kernel's page, or one run of a script.
 
     Attributes:
-        live: a browser looks on; else a script, an export or a test.
+        live: a browser shows the page; else a script, an export or a test.
         script: files are written and a summary is printed, as `python apps/NAME.py` does.
         visitor: a read-only web app, where files of this machine are not the reader's.
         state: what other modules of the page remember for this visit, by their names.
@@ -138,7 +138,7 @@ def attempt(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[An
 
 
 def _foreign(headers: Mapping[str, str]) -> bool:
-    """Whether the page that asks comes from another host than the one it asks: marimo does not look."""
+    """Whether a page of another host made the request; marimo does not check the origin."""
     origin = urlsplit(headers.get("origin", "")).netloc
     return bool(origin) and origin not in (headers.get("host"), headers.get("x-forwarded-host"))
 

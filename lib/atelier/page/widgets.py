@@ -1,4 +1,4 @@
-"""The small widgets: buttons, thumbnails, clickable drawings, noise under a slider, texts and files of the reader."""
+"""The widgets beside the live canvas: buttons, thumbnails, clickable drawings, views of the plane, texts and files."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -10,6 +10,11 @@ import traitlets
 from atelier.drawing import Chart, encoded
 from atelier.page.live import chart_values, chart_words
 from atelier.page.packing import Widget, element, hung, pack
+
+Draw = Callable[[Any, int, int], np.ndarray]
+_STILL = 1400
+"""Pixels of the longer side where there is no kernel to draw more."""
+_WHOLE = {"x": 0.0, "y": 0.0, "zoom": 1.0}
 
 
 class Actions(Widget):
@@ -40,8 +45,8 @@ class Diagram(Widget):
     svg = traitlets.Unicode("").tag(sync=True)
     chosen = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, svg: str = "", choose: Callable[[str], object] = lambda node: None) -> None:
-        super().__init__({"choose": choose}, svg=svg)
+    def __init__(self, choose: Callable[[str], object] = lambda node: None) -> None:
+        super().__init__({"choose": choose})
 
     def _heard(self, name: str, value: Any) -> bool:
         if name not in self._acts or not isinstance(value, str):
@@ -152,9 +157,9 @@ class Mixer(Widget):
 
 
 class Shelf(Widget):
-    """A text that the visitor's own browser keeps under `key` from visit to visit; the server keeps none of it. `text`
-    follows all tabs of the browser, and the other way round. Put it into the page to reach the browser; it shows
-    nothing.
+    """A text that the visitor's own browser keeps under `key` from visit to visit; the server keeps none of it.
+
+    A change of `text`, here or in another tab, reaches all tabs. Put the shelf into the page, where it shows nothing.
 
     The text comes from the browser: check it, and set it aside under another key where it is damaged. `works` turns
     false where the browser keeps nothing, its storage being full or switched off; the text then lasts as long as the
@@ -176,6 +181,78 @@ class Shelf(Widget):
         self.aside, self.text = self.text, ""
 
 
+class Viewer(Widget):
+    """Pan and zoom over what its views draw.
+
+    The page stretches the last picture while the hand moves; the exact one is drawn in a thread, and only the newest
+    window that was asked for. `window` holds x, y and zoom, and follows when the hand is lifted.
+
+    Args:
+        views: caption -> function, as `show` takes them.
+        poster: name of the stored picture that stands there until the first one is drawn.
+        longer: pixels of the longer side. spans: as in `fields.Window`. least, most: how far the page may zoom.
+    """
+
+    _source = "viewer"
+    frame = traitlets.Bytes(b"").tag(sync=True)
+    window = traitlets.Dict(_WHOLE).tag(sync=True)
+    options = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        views: Mapping[str, Draw] | None = None,
+        *,
+        poster: str = "",
+        longer: int = 480,
+        spans: str = "longer",
+        least: float = 0.25,
+        most: float = 4096,
+    ) -> None:
+        super().__init__(options={"least": least, "most": most, "spans": spans}, frame=hung(poster))
+        self._aspect, self._moved = 1.0, False
+        self._longer, self._kind = (longer, "JPEG") if self._watched else (_STILL, "WEBP")
+        if views:
+            self.show(views, window={})
+
+    def show(self, views: Mapping[str, Draw], aspect: float = 1.0, window: Mapping[str, float] | None = None) -> None:
+        """Draw these views from now on.
+
+        Args:
+            views: caption -> draw(window, height, width), which gives (height, width, 3) uint8: what a `fields.Window`
+                shows. aspect: width ÷ height of all views.
+            window: where to look, x, y and zoom; where the page looks already if None.
+        """
+        self._acts = dict(views)
+        if window is not None or aspect != self._aspect:
+            self._moved, self._aspect = True, aspect
+            self.window = _WHOLE | dict(window or {})
+        place = dict(self.window)
+        self._aside(lambda: self.draw(place, self._longer))
+
+    def _heard(self, name: str, value: Any) -> None:
+        if name == "look" and self._acts and isinstance(value, Mapping) and value.keys() >= _WHOLE.keys():
+            place = {key: float(value[key]) for key in _WHOLE}
+            self._aside(lambda: self.draw(place, self._longer))
+
+    def draw(self, window: Mapping[str, float], longer: int) -> None:
+        """Draw the views at a place now, `longer` pixels along."""
+        from atelier.fields.plane import Window, fitted_size
+
+        views, aspect = dict(self._acts), self._aspect
+        height, width = fitted_size(aspect, 1.0, longer)
+        place = Window(**window, spans=self.options["spans"])
+        pictures = {str(k): encoded(draw(place, height, width), self._kind) for k, draw in enumerate(views.values())}
+        header = {
+            "window": dict(window),
+            "aspect": aspect,
+            "moved": self._moved,
+            "live": self._watched,
+            "views": [{"name": str(k), "label": label} for k, label in enumerate(views)],
+        }
+        self._moved = False
+        self.frame = pack(header, pictures)
+
+
 class upload(mo.ui.file):
     """One file of the reader, of at most `max_size` bytes. marimo leaves both limits to the browser; here a larger
     upload, or several files, are refused in the kernel, too."""
@@ -183,6 +260,7 @@ class upload(mo.ui.file):
     def _update(self, value: list[tuple[str, str]]) -> None:
         most = self._component_args["max_size"] * 4 / 3 + 4  # in base64
         super()._update(value if len(value) == 1 and len(value[0][1]) <= most else [])
+        self._value_frontend = []  # the text that was decoded, which nothing reads again
 
 
-actions, diagram, gallery, mixer, shelf = map(element, (Actions, Diagram, Gallery, Mixer, Shelf))
+actions, diagram, gallery, mixer, shelf, viewer = map(element, (Actions, Diagram, Gallery, Mixer, Shelf, Viewer))
