@@ -54,8 +54,8 @@ def _():
 @app.cell
 def _(network_ask):
     # The options of the chosen network. The learning rate is a knob: it can change while the run goes on.
-    chosen = network_ask.value["network"]
-    options_ask, rate_ask = page.controls(fields.options_of(chosen), fields.rate_of(chosen))
+    _chosen = network_ask.value["network"]
+    options_ask, rate_ask = page.controls(fields.options_of(_chosen), fields.rate_of(_chosen))
     rate = rate_ask._knobs
     return options_ask, rate, rate_ask
 
@@ -70,31 +70,31 @@ def _():
 
 @app.cell
 def _(canvas, network_ask, options_ask, picture_ask, rate_ask, training_ask):
-    controls = page.panel(
+    _controls = page.panel(
         *(picture_ask, network_ask, training_ask, rate_ask, options_ask),
         first=["picture", "size", "gray", "network", "steps", "learning_rate"],
         more={"The network": list(fields.OPTIONS), "The training": list(training_ask.controls)[1:]},
     )
-    page.beside(controls, canvas)
+    page.beside(_controls, canvas)
     return
 
 
 @app.cell
 def _(picture_ask, upload):
     with page.check():
-        asked = picture_ask.value | {"picture": upload.contents() or picture_ask.value["picture"]}
-        picture = data.load_picture(**asked, title=upload.name() or "")
+        _asked = picture_ask.value | {"picture": upload.contents() or picture_ask.value["picture"]}
+        picture = data.load_picture(**_asked, title=upload.name() or "")
     return (picture,)
 
 
 @app.cell
 def _(load_file, network_ask, options_ask, picture, training_ask):
     # In place of this network, any torch module works that maps places (N, 2) to colours (N, 3).
-    options = network_ask.value | options_ask.value | {"seed": training_ask.value["seed"]}
+    _options = network_ask.value | options_ask.value | {"seed": training_ask.value["seed"]}
     if load_file.value:
-        options["checkpoint"] = load_file.contents()
+        _options["checkpoint"] = load_file.contents()
     with page.check():
-        network = fields.build(**options, picture=picture)
+        network = fields.build(**_options, picture=picture)
     return (network,)
 
 
@@ -102,9 +102,9 @@ def _(load_file, network_ask, options_ask, picture, training_ask):
 def _(canvas, network, picture, rate, training_ask):
     # `fields.fit` is a generator: it yields after each step, and `fields.panels` draws what a step looks like.
     with page.check():
-        opening = fields.finished(picture, network)
-        training = training_ask.value | rate
-        run = canvas.play(fields.fit, network, picture, **training, show=fields.panels, opening=opening)
+        _opening = fields.finished(picture, network)
+        _training = training_ask.value | rate
+        run = canvas.play(fields.fit, network, picture, **_training, show=fields.panels, opening=_opening)
     return (run,)
 
 
@@ -113,31 +113,31 @@ def _(canvas, picture, run):
     canvas  # this cell, and those below, follow the run when it comes to rest
     step = run.step
     mo.stop(step is None)
-    numbers_note = (
+    _note = (
         "<small>The network's size counts its weights as float32. The JPEG is the best one of this picture that is not "
         f"larger. JPEG was designed for pictures, and often wins. {picture.note}</small>"
     )
-    mo.vstack([page.stats(fields.honest_numbers(step)), mo.md(numbers_note)], gap=0.3)
+    mo.vstack([page.stats(fields.honest_numbers(step)), mo.md(_note)], gap=0.3)
     return (step,)
 
 
 @app.cell(hide_code=True)
 def _():
     viewer = page.viewer()
-    closer = mo.md("""
+    _text = mo.md("""
     ## Look closer
     Drag to move, turn the wheel to magnify. On the left, the network draws colours *between* the pixels that it learned. On
     the right, the same pixels are enlarged by bicubic interpolation. The network is a function of the place, so it has a
     value anywhere, but it has seen no data between the pixels. Compare the two by eye.
     """)
-    mo.vstack([closer, viewer])
+    mo.vstack([_text, viewer])
     return (viewer,)
 
 
 @app.cell
 def _(picture, step, viewer):
-    views = {"the network": fields.renderer(step.network), "its pixels, bicubic": fields.bicubic(picture)}
-    viewer.show(views, aspect=picture.aspect)
+    _views = {"the network": fields.renderer(step.network), "its pixels, bicubic": fields.bicubic(picture)}
+    viewer.show(_views, aspect=picture.aspect)
     return
 
 
@@ -160,28 +160,28 @@ def _(step):
 @app.cell(hide_code=True)
 def _():
     runners = {"the network above": ""} | {kind.title: name for name, kind in fields.NETWORKS.items()}
-    chosen_runners = [fields.NETWORKS[name].title for name in ("hashgrid", "fourier", "siren", "relu")]
-    runners_ask = mo.ui.multiselect(runners, value=chosen_runners, max_selections=4)
+    _first = [fields.NETWORKS[name].title for name in ("hashgrid", "fourier", "siren", "relu")]
+    runners_ask = mo.ui.multiselect(runners, value=_first, max_selections=4)
     race_seconds = mo.ui.slider(2, 60, value=5, step=1, label="Processor seconds each", show_value=True)
     race_canvas = page.live(height=240, verb="Race", clock="s of processor time", brief=True)
-    race_text = mo.md("""
+    _text = mo.md("""
     ## Race
     The same picture, the same processor time for each. Choose up to four networks and press **Race**.
     """)
-    mo.vstack([race_text, mo.hstack([runners_ask, race_seconds], justify="start", gap=2, wrap=True), race_canvas])
+    mo.vstack([_text, mo.hstack([runners_ask, race_seconds], justify="start", gap=2, wrap=True), race_canvas])
     return race_canvas, race_seconds, runners, runners_ask
 
 
 @app.cell
 def _(network, picture, race_canvas, race_seconds, runners, runners_ask, training_ask):
-    shared = {name: training_ask.value[name] for name in ("loss", "sampling", "held_out", "seed")}
-    racers = {
-        title: fields.build(name, picture=picture, seed=shared["seed"]) if name else network
+    _shared = {name: training_ask.value[name] for name in ("loss", "sampling", "held_out", "seed")}
+    _racers = {
+        title: fields.build(name, picture=picture, seed=_shared["seed"]) if name else network
         for title, name in runners.items()
         if name in runners_ask.value
     }
-    race_options = {"seconds": race_seconds.value, "show": fields.race_panels, "start": False, "aside": True}
-    race = race_canvas.play(fields.race, racers, picture, **race_options, **shared)
+    _race_options = {"seconds": race_seconds.value, "show": fields.race_panels, "start": False, "aside": True}
+    race = race_canvas.play(fields.race, _racers, picture, **_race_options, **_shared)
     return (race,)
 
 
@@ -211,8 +211,8 @@ def _(step):
 
 @app.cell(hide_code=True)
 def _(upload):
-    own_text = mo.md("## Your own picture\nA PNG, JPEG or WebP of at most 25 MB. It replaces the painting above.")
-    mo.vstack([own_text, upload])
+    _text = mo.md("## Your own picture\nA PNG, JPEG or WebP of at most 25 MB. It replaces the painting above.")
+    mo.vstack([_text, upload])
     return
 
 
@@ -221,26 +221,26 @@ def _(load_file):
     large_size = mo.ui.slider(
         steps=[1024, 2048, 4096, 8192], value=2048, label="Large picture, pixels", show_value=True
     )
-    home_text = mo.md("""
+    _text = mo.md("""
     ## Take home
     The run as files. A checkpoint holds the network itself: load it again, here or with `--checkpoint`, and Play continues
     its training.
     """)
-    mo.vstack([home_text, mo.hstack([large_size, load_file], justify="start", gap=2, wrap=True)])
+    mo.vstack([_text, mo.hstack([large_size, load_file], justify="start", gap=2, wrap=True)])
     return (large_size,)
 
 
 @app.cell
 def _(large_size, picture, picture_ask, step, upload):
-    name = (upload.name() or picture_ask.value["picture"]).rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    large = functools.partial(fields.large_picture, step.network, picture.aspect, large_size.value)
-    files = {
-        f"{name}.safetensors": page.File("Checkpoint", "the network itself", lambda: fields.checkpoint(step)),
-        f"{name}.gif": page.File("Animation", "original, network, curves", lambda: fields.training_gif(step)),
-        f"{name}.png": page.File("Comparison", "original, network, error", lambda: fields.comparison(step)),
-        f"{name}-large.png": page.File("Large picture", "the network drawn at any size", large, written=False),
+    _name = (upload.name() or picture_ask.value["picture"]).rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    _large = functools.partial(fields.large_picture, step.network, picture.aspect, large_size.value)
+    _files = {
+        f"{_name}.safetensors": page.File("Checkpoint", "the network itself", lambda: fields.checkpoint(step)),
+        f"{_name}.gif": page.File("Animation", "original, network, curves", lambda: fields.training_gif(step)),
+        f"{_name}.png": page.File("Comparison", "original, network, error", lambda: fields.comparison(step)),
+        f"{_name}-large.png": page.File("Large picture", "the network drawn at any size", _large, written=False),
     }
-    page.take_home(files, summary=lambda: fields.summary(step))
+    page.take_home(_files, summary=lambda: fields.summary(step))
     return
 
 

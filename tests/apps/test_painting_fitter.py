@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from atelier.fields import networks
 from atelier.paths import ROOT
 
@@ -45,6 +46,15 @@ def test_a_checkpoint_goes_on(monkeypatch, capsys, tmp_path):
     run(monkeypatch, *common, "--steps", "60", "--checkpoint", str(tmp_path / "camera.safetensors"))
     second = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert second["psnr"] > first["psnr"]
+
+
+def test_a_network_of_ones_own_works_all_down_the_page(monkeypatch, tmp_path):
+    own = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3))
+    words = ("--picture", "camera", "--size", "64", "--steps", "20", "--out", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [str(APP), *words])
+    _, found = runpy.run_path(str(APP))["app"].run(defs={"network": own})
+    assert isinstance(found["step"].network, torch.nn.Sequential)
+    assert found["step"].step == 20
 
 
 @pytest.mark.parametrize(

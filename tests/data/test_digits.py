@@ -40,7 +40,7 @@ def world(tmp_path, monkeypatch, server):
     mirrors = (f"{url}/broken/", f"{url}/good/")
     dataset = Dataset("MNIST", folder="MNIST", mirrors=mirrors, packed_md5=sums(packed), plain_md5=sums(files))
     monkeypatch.setitem(digits.DATASETS, "mnist", dataset)
-    digits._unchanged.cache_clear()
+    digits._read.cache_clear()
 
     class World:
         raw = tmp_path / "data" / "MNIST" / "raw"
@@ -56,7 +56,7 @@ def world(tmp_path, monkeypatch, server):
     world = World()
     world.files, world.packed, world.answers = files, packed, answers
     yield world
-    digits._unchanged.cache_clear()
+    digits._read.cache_clear()
 
 
 def test_plain_files_are_used_as_they_lie(world):

@@ -1,8 +1,7 @@
 """MNIST, Fashion-MNIST and KMNIST, each as one uint8 tensor; digits drawn from fonts as a stand-in.
 
-Files are looked for in the data folders in torchvision's layout (`MNIST/raw/…`, plain or .gz), checked before
-use, and fetched again if they are missing or damaged. Without a network, digits rendered from the fonts
-that matplotlib ships stand in, and say so.
+Files in torchvision's layout (`MNIST/raw/…`, plain or .gz) are checked before use, and fetched again if they are
+missing or damaged. Without a network, digits rendered from matplotlib's fonts stand in, and the note says so.
 """
 
 import functools
@@ -14,7 +13,10 @@ import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from atelier.data.catalogue import DATASETS, FONTS
@@ -92,24 +94,20 @@ def _file(name: str, file: str, count: int, notes: list[str], progress: Progress
     for path in (folder / dataset.folder / "raw" / each for folder in data_dirs() for each in names):
         if path.is_file():
             try:
-                return _unchanged(name, path, path.stat().st_mtime_ns, count)
+                return _read(name, path, path.stat().st_mtime_ns, count)
             except Damaged as error:
                 notes.append(f"{path.name} was damaged ({error}) and is not used.")
     if not may_download:
         raise UserError("Nothing was downloaded.")
     mirrors, target = [mirror + packed for mirror in dataset.mirrors], cache_dir() / dataset.folder / "raw" / packed
-    md5 = dataset.packed_md5[file]
-    return _read(name, download(mirrors, target, md5=md5, most_bytes=_MOST_BYTES, progress=progress), count)
+    options = {"md5": dataset.packed_md5[file], "most_bytes": _MOST_BYTES, "progress": progress}
+    return _read(name, download(mirrors, target, **options), target.stat().st_mtime_ns, count)
 
 
 @functools.lru_cache(6)  # three data sets, of which one keeps 47 MB
-def _unchanged(name: str, path: Path, modified: int, count: int) -> Tensor:
-    """The content of a file, read once for all visitors as long as it does not change."""
-    return _read(name, path, count)
-
-
-def _read(name: str, path: Path, count: int) -> Tensor:
-    """The tensor in an idx file, plain or gzip: images (count, 28, 28) uint8, labels (count,) int64.
+def _read(name: str, path: Path, modified: int, count: int) -> Tensor:
+    """The tensor in an idx file, plain or gzip: images (count, 28, 28) uint8, labels (count,) int64. It is read once
+    for all visitors, as long as its time of modification stays the same.
 
     Raises:
         Damaged: a wrong checksum, magic number, size or label.
@@ -167,8 +165,6 @@ def font_digits(n: int, *, seed: int = 0) -> Digits:
 def _glyphs() -> Tensor:
     """(10, fonts, 56, 56) float in [0, 1]: every digit in every text font matplotlib ships, about 40 high."""
     import matplotlib
-    import numpy as np
-    from PIL import Image, ImageDraw, ImageFont
 
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     files = [path for path in sorted(folder.glob("*.ttf")) if path.stem.startswith(("DejaVu", "STIXGeneral"))]
@@ -194,10 +190,9 @@ def _distort(glyphs: Tensor, generator: torch.Generator) -> Tensor:
     stretch, shift_x, shift_y = uniform(0.85, 1.2), uniform(-0.12, 0.12), uniform(-0.12, 0.12)
     cos, sin = angle.cos() * scale, angle.sin() * scale
     rows = [cos * stretch, -sin + shear * cos, shift_x, sin * stretch, cos + shear * sin, shift_y]
-    affine = torch.stack(rows, 1).view(n, 2, 3)
-    grid = torch.nn.functional.affine_grid(affine, [n, 1, SIZE, SIZE], align_corners=False)
+    grid = F.affine_grid(torch.stack(rows, 1).view(n, 2, 3), [n, 1, SIZE, SIZE], align_corners=False)
     bumps = 0.12 * torch.randn(n, 2, 5, 5, generator=generator)
-    bumps = torch.nn.functional.interpolate(bumps, (SIZE, SIZE), mode="bicubic", align_corners=True)
+    bumps = F.interpolate(bumps, (SIZE, SIZE), mode="bicubic", align_corners=True)
     grid = grid + 0.6 * bumps.permute(0, 2, 3, 1)  # (N, 28, 28, 2)
-    drawn = torch.nn.functional.grid_sample(glyphs[:, None], grid, align_corners=False)
+    drawn = F.grid_sample(glyphs[:, None], grid, align_corners=False)
     return (drawn[:, 0].clamp(0, 1) * 255).round().to(torch.uint8)

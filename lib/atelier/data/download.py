@@ -28,7 +28,11 @@ class DownloadError(UserError):
 
 
 class _Final(OSError):
-    """A failure that another try would not mend; pooch repeats other ones."""
+    """A failure that another try would not mend."""
+
+
+class _BrokenOff(UserError):
+    """A failure after which pooch tries again."""
 
 
 def download(
@@ -66,12 +70,13 @@ def download(
                 target.chmod(0o644)  # pooch's temporary file is for its owner only
                 return target
             except (OSError, ValueError) as error:
-                reason = error
+                failure = error
         _failed_at[target] = time.monotonic()
+        reason = "wrong checksum" if type(failure) is ValueError else getattr(failure, "strerror", None) or failure
         raise DownloadError(
-            f"{target.name} could not be downloaded ({_sentence(reason)}); check the connection, "
+            f"{target.name} could not be downloaded ({str(reason).rstrip('.')}); check the connection, "
             f"or put the file into {target.parent} by hand."
-        ) from reason
+        ) from failure
 
 
 def _transfer(
@@ -93,27 +98,14 @@ def _transfer(
                             raise _Final(f"it is larger than {most_bytes >> 20} MB, so the source must be wrong")
                         if progress is not None:
                             progress(name, done, total)
-        except requests.ConnectionError as error:
-            if done:  # it broke off on the way
-                raise
-            raise _Final("no connection") from error
         except requests.HTTPError as error:
             code = error.response.status_code
-            if code in (408, 429) or code >= 500:
-                raise
-            raise _Final(f"the server answered {code}") from error
+            kind = _BrokenOff if code in (408, 429) or code >= 500 else _Final
+            raise kind(f"the server answered {code}") from error
+        except requests.RequestException as error:
+            if isinstance(error, requests.ConnectionError) and not done:
+                raise _Final("no connection") from error
+            raise _BrokenOff("the transfer broke off") from error
         check(Path(output_file))
 
     return transfer
-
-
-def _sentence(error: Exception) -> str:
-    import requests
-
-    if isinstance(error, requests.HTTPError):
-        return f"the server answered {error.response.status_code}"
-    if isinstance(error, requests.RequestException):
-        return "the transfer broke off"
-    if isinstance(error, ValueError) and not isinstance(error, UserError):
-        return "wrong checksum"
-    return (getattr(error, "strerror", None) or str(error)).rstrip(".")

@@ -155,10 +155,8 @@ def fit(
     picture = pixels.to(own.device)
     generator = Generator().manual_seed(seed)
     seen = held_in(picture, seed) if held_out else None
-    if loss == "ssim":
-        losses = _ssim_losses(own, picture, generator)
-    else:
-        losses = _BATCHES[sampling](own, picture, seen, batch, _POINTWISE[loss], generator)
+    draw = _ssim_crops if loss == "ssim" else _BATCHES[sampling]
+    losses = draw(own, picture, seen, batch, _POINTWISE.get(loss), generator)
     precision = "auto" if own.allows_bfloat16 and loss != "ssim" else "float32"
     optimisers = _optimisers(own, optimiser)
     history = History(memory)
@@ -168,12 +166,18 @@ def fit(
     while progress < 1:
         begin = clock()
         base = rate() if callable(rate) else rate
-        rate_now = base * (_cosine(progress) if decay else 1.0) * min(1.0, (step + 1) / (warmup + 1))
+        cosine = _FINAL_RATE + (1 - _FINAL_RATE) * (1 + math.cos(math.pi * progress)) / 2  # from 1 to 1/100
+        rate_now = base * (cosine if decay else 1.0) * min(1.0, (step + 1) / (warmup + 1))
         own.train()
         with autocast(own.device, precision):
-            value = next(losses)
-        _update(optimisers, value, rate_now)
-        value = value.item()
+            batch_loss = next(losses)
+        own.zero_grad(set_to_none=True)
+        batch_loss.backward()
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate_now
+            optimiser.step()
+        value = batch_loss.item()
         step += 1
         spent += clock() - begin
         if not math.isfinite(value):
@@ -206,21 +210,6 @@ def held_in(picture: Tensor, seed: int) -> Tensor:
     return (order < height * width // 2).to(picture.device)
 
 
-def _cosine(progress: float) -> float:
-    """Cosine decay from 1 to 1/100."""
-    return _FINAL_RATE + (1 - _FINAL_RATE) * (1 + math.cos(math.pi * progress)) / 2
-
-
-def _update(optimisers: list[torch.optim.Optimizer], loss: Tensor, rate: float) -> None:
-    for optimiser in optimisers:
-        optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    for optimiser in optimisers:
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        optimiser.step()
-
-
 def _optimisers(network: Field, name: str) -> list[torch.optim.Optimizer]:
     """Optimisers over all parameters. Muon takes hidden matrices only, Adam the rest (Jordan et al. 2024)."""
     hidden = network.hidden_matrices() if name == "muon" else []
@@ -230,7 +219,8 @@ def _optimisers(network: Field, name: str) -> list[torch.optim.Optimizer]:
     return [adam, Muon(hidden, bfloat16=has_fast_bfloat16(network.device.type))] if hidden else [adam]
 
 
-# Each of these gives the losses of one batch after another.
+# Each of these gives the losses of one batch after another. picture: (H, W, C); seen: (H, W) bool, or None for all;
+# pointwise: (N, C), (N, C) -> (N, C).
 
 
 def _lattice(network, picture, seen, batch, pointwise, generator) -> Iterator[Tensor]:
@@ -295,7 +285,7 @@ def _error_driven(network, picture, seen, batch, pointwise, generator) -> Iterat
 _BATCHES = {"lattice": _lattice, "uniform": _uniform, "error": _error_driven}
 
 
-def _ssim_losses(network: Field, picture: Tensor, generator: Generator) -> Iterator[Tensor]:
+def _ssim_crops(network, picture, seen, batch, pointwise, generator) -> Iterator[Tensor]:
     """1 - SSIM of random crops."""
     height, width, _ = picture.shape
     ys, xs = whole(height, width)

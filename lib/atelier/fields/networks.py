@@ -89,17 +89,11 @@ class Field(nn.Module):
 class CoordinateNetwork(Field):
     """Coordinates (N, 2) in [-1, 1]² -> colours (N, C), nominally in [0, 1] and not clamped.
 
-    Args:
-        encoding: the first station.
-        layers: the hidden layers, each a module that maps (N, F) to (N, F').
-        head: the last, linear one.
-        spec: the description that it is built from.
-
-    Attributes:
-        past: what its checkpoint says of its training.
+    layers: the hidden ones, each a module that maps (N, F) to (N, F'). head: the last, linear one.
     """
 
     past: Mapping[str, Any] = {}
+    """What its checkpoint says of its training."""
 
     def __init__(self, encoding: Encoding, layers: list[nn.Module], head: nn.Module, spec: "NetworkSpec") -> None:
         nn.Module.__init__(self)
@@ -107,6 +101,7 @@ class CoordinateNetwork(Field):
         self.layers = nn.ModuleList(layers)
         self.head = head
         self.spec = spec
+        self._encodes = type(encoding) is not Encoding
         self.allows_bfloat16 = NETWORKS[spec.network].bfloat16
 
     def forward(self, coords: Tensor) -> Tensor:
@@ -127,20 +122,16 @@ class CoordinateNetwork(Field):
         """Name and values (H·W, F) of every station on a grid, complex ones as real and imaginary parts."""
         yield "coordinates", mesh(ys, xs)
         features = self.encoding.encode(self.prepare(ys, xs))
-        if not self._is_plain:
+        if self._encodes:
             yield "encoding", features
         for number, layer in enumerate(self.layers, 1):
             features = layer(features)
             yield f"layer {number}", _real(features)
         yield "colour", _FINALS[self.spec.final](self.head(features).float())
 
-    @property
-    def _is_plain(self) -> bool:
-        """Whether the first layer takes the coordinates themselves."""
-        return type(self.encoding) is Encoding
-
     def hidden_matrices(self) -> list[nn.Parameter]:
-        return [p for layer in self.layers[self._is_plain :] for p in layer.parameters() if p.ndim == 2]
+        first = 0 if self._encodes else 1
+        return [p for layer in self.layers[first:] for p in layer.parameters() if p.ndim == 2]
 
 
 def as_field(network: nn.Module, channels: int | None = None) -> Field:
@@ -350,23 +341,22 @@ def hashgrid(spec: "NetworkSpec", g: Generator, levels: int, table_size: int, fi
     return encoding, lambda i, o, first: Activated(_he_linear(i, o, g), F.relu), head
 
 
-def finest_for(budget: float, values: int, aspect: float, width: int, depth: int, levels: int, channels: int) -> int:
-    """Vertices of the finest grid level, along the longer side, so that a hash grid without collisions has about
-    `budget` parameters per value of the picture."""
-    n_in = levels * _PER_LEVEL
-    head = (n_in + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * channels
+def _grid_for(budget: float, pixels: Tensor, options: Mapping[str, Any]) -> dict[str, int]:
+    """The options of a hash grid with about `budget` parameters per value of the picture: vertices of the finest level
+    along the longer side, and log2 of a table that holds this level without hashing, not below the default."""
+    asked = NETWORKS["hashgrid"].options | options
+    width, depth, levels = (DOMAINS[name].check(label(name), asked[name]) for name in ("width", "depth", "levels"))
+    most = OPTIONS["budget"].check("budget", budget) * pixels.numel()
+    aspect, n_in = pixels.shape[1] / pixels.shape[0], levels * _PER_LEVEL
+    head = (n_in + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * pixels.shape[2]
 
     def parameters(finest: int) -> int:
-        return head + _PER_LEVEL * sum(rows * columns for rows, columns in grid_shapes(aspect, finest, levels))
+        return head + _PER_LEVEL * sum(map(math.prod, grid_shapes(aspect, finest, levels)))
 
-    return 2 + bisect.bisect_right(range(3, 8192), budget * values, key=parameters)
-
-
-def table_for(finest: int, aspect: float) -> int:
-    """The smallest table, as a power of two and not below the default, that holds the finest level without hashing."""
-    rows, columns = grid_shapes(aspect, finest, 1)[0]
-    default = NETWORKS["hashgrid"].options["table_size"]
-    return min(max(default, math.ceil(math.log2(rows * columns))), int(DOMAINS["table_size"].high))
+    finest = 2 + bisect.bisect_right(range(3, 8192), most, key=parameters)
+    table = math.ceil(math.log2(math.prod(grid_shapes(aspect, finest, 1)[0])))
+    least, largest = NETWORKS["hashgrid"].options["table_size"], int(DOMAINS["table_size"].high)
+    return {"finest": finest, "table_size": min(max(least, table), largest)}
 
 
 @dataclass(frozen=True)
@@ -438,11 +428,7 @@ def build(
         pixels = pixels_of(picture)
         aspect, channels = pixels.shape[1] / pixels.shape[0], pixels.shape[2]
         if network == "hashgrid" and "finest" not in options:
-            asked = NETWORKS[network].options | options
-            size = {name: DOMAINS[name].check(label(name), asked[name]) for name in ("width", "depth", "levels")}
-            budget = OPTIONS["budget"].check("budget", budget)
-            options["finest"] = finest_for(budget, pixels.numel(), aspect, channels=channels, **size)
-            options.setdefault("table_size", table_for(options["finest"], aspect))
+            options = _grid_for(budget, pixels, options) | options
     spec = NetworkSpec(network, options, channels, aspect, final, seed)
     if not checkpoint:
         return spec.build()
@@ -478,10 +464,9 @@ def save(path: Path, network: nn.Module, half: bool = False, **extra: Any) -> Pa
 
     A module that was not built from a spec is written too; `load` refuses it, but safetensors reads the weights.
     """
-    tensors = {
-        name: tensor.half() if half and tensor.is_floating_point() else tensor
-        for name, tensor in network.state_dict().items()
-    }
+    tensors = network.state_dict()
+    if half:
+        tensors = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     spec = getattr(network, "spec", None)
     kind, told = (KIND, dataclasses.asdict(spec)) if spec else ("network of your own", {"module": repr(network)[:1000]})
     return checkpoints.save(path, checkpoints.Checkpoint(kind, told, tensors, extra))

@@ -52,19 +52,8 @@ def _step(picture: Picture, network: CoordinateNetwork, note: str) -> FitStep:
     if alike and lines["psnr"] and abs(lines["psnr"][-1] - psnr) < _SAME:
         history.curves.update(lines)
     steps, seconds = (past[name] if _is_number(past.get(name)) else 0 for name in ("steps", "seconds"))
-    return FitStep(
-        step=int(steps),
-        loss=10 ** (-psnr / 10),
-        seconds=float(seconds),
-        learning_rate=0.0,
-        progress=1.0,
-        picture=picture.pixels,
-        history=history,
-        trained=network,
-        title=picture.title,
-        total="steps",
-        note=note,
-    )
+    loss, words = 10 ** (-psnr / 10), {"title": picture.title, "total": "steps", "note": note}
+    return FitStep(int(steps), loss, float(seconds), 0.0, 1.0, picture.pixels, history, network, **words)
 
 
 def _numbers(past: Mapping[str, Any], name: str) -> list[float]:
