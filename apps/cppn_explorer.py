@@ -86,7 +86,7 @@ def _(begin_ask, breeder, shown):
 
 @app.cell
 def _(breeder, buttons, get_turned, kept, keeping, loaded, node_chosen, siblings, strength_ask, tree, viewer):
-    # Whatever was clicked, turned or dropped has changed the breeder. All that the page shows follows from here.
+    # Every click, turned knob and dropped file has changed the breeder. The page below shows its state.
     buttons, get_turned(), kept, keeping, loaded, node_chosen, siblings, tree
     with breeder.telling():
         breeder.set_strength(strength_ask.value["strength"])
@@ -110,19 +110,14 @@ def _(breeder, knob_view, set_base, shown, siblings, viewer):
 
 
 @app.cell(hide_code=True)
-def _():
-    mo.md("""
-    ## Knobs
-    Everything that makes this picture, and only what does something in it. Turn a knob, and the picture is drawn anew.
-    """)
-    return
-
-
-@app.cell
 def _(breeder, get_base):
     get_base()
     base = breeder.spec
     knob_asks = {group: page.Ask(knobs, {}) for group, knobs in cppn.knobs_of(base).items() if knobs}
+    mo.md("""
+    ## Knobs
+    Everything that makes this picture, and only what does something in it. Turn a knob, and the picture is drawn anew.
+    """)
     return base, knob_asks
 
 
@@ -156,20 +151,15 @@ def _(note):
 
 
 @app.cell(hide_code=True)
-def _():
+def _(breeder, get_base, graph):
+    get_base()
+    node, _curve = cppn.activation_of(breeder.spec, graph.chosen)
+    curve_ask = page.Ask(dict(curve=page.choice(cppn.ACTIVATIONS, _curve, title=f"Curve of {node}", door="page")), {})
     mo.md("""
     ## Look inside
     The network of this field: a place of the plane goes in on the left, its colour comes out on the right. Click a node to
     see what its neurons see, and give it another curve.
     """)
-    return
-
-
-@app.cell
-def _(breeder, get_base, graph):
-    get_base()
-    node, _curve = cppn.activation_of(breeder.spec, graph.chosen)
-    curve_ask = page.Ask(dict(curve=page.choice(cppn.ACTIVATIONS, _curve, title=f"Curve of {node}", door="page")), {})
     return curve_ask, node
 
 
@@ -209,7 +199,7 @@ def _(curve_ask, graph, node, sheet, strips):
 def _():
     mo.md("""
     ## Family
-    Click any picture to go back to it. The thick line is how this picture came about.
+    Click any picture to go back to it. Thick lines lead from its ancestors to the current picture.
     """)
     return
 
@@ -223,19 +213,14 @@ def _(breeder, shown, tree):
 
 
 @app.cell(hide_code=True)
-def _():
-    mo.md("""
-    ## Animate
-    A walk says what each frame shows: where one looks, the latent vector, or the weights. Every walk ends where it began,
-    so the loop has no seam. A field whose only inputs are *spiral* and *theta* can be zoomed into for ever.
-    """)
-    return
-
-
-@app.cell
 def _(files_ask):
     motion_ask = page.controls(cppn.motion_options(files_ask.value["animate"]))
     loop_view = page.live(verb="Play the loop", height=420, brief=True)
+    mo.md("""
+    ## Animate
+    A walk says what each frame shows: where one looks, the latent vector, or the weights. Every walk ends where it began,
+    so the loop has no seam. A field whose only inputs are *spiral* and *theta* can be zoomed into without end.
+    """)
     return loop_view, motion_ask
 
 
@@ -314,7 +299,7 @@ def _(breeder):
     )
     mo.md("""
     ## Keep
-    A picture carries its recipe: take it home, and drop the file here to go on from it, years later.
+    A picture carries its recipe: save it, and drop the file here to continue from it later.
     """)
     return keeping, kept, name_text, upload
 
@@ -332,11 +317,11 @@ def _(breeder, upload):
 def _(breeder, browser_shelf, kept, shown):
     browser_shelf, shown
     favourites = breeder.favourites()
-    kept.show(list(cppn.thumbnails(favourites.values())), list(favourites))
+    kept.show([cppn.thumbnail(recipe) for recipe in favourites.values()], list(favourites))
     return (favourites,)
 
 
-@app.cell
+@app.cell(hide_code=True)
 def _(breeder, favourites, files_ask, motion, shown):
     # On the page each is a button; a script writes the first two, and what --grid and --animate ask for.
     _asked, _ending, _title = files_ask.value, f".{motion['format']}", "{} × {} pixels, with its recipe"
@@ -376,7 +361,7 @@ def _():
     mo.md(r"""
     ## How it works
     A **compositional pattern-producing network** (CPPN, Stanley 2007) is a function from a place to a colour. Ask it at
-    $(x, y)$, and it answers red, green and blue. A picture is what comes of asking at every pixel. Nobody teaches the
+    $(x, y)$, and it answers red, green and blue. A picture is made of its answers at all pixels. Nobody teaches the
     network: its weights are *drawn at random*, and you choose.
 
     - **Why there are shapes at all.** Each layer mixes smooth waves and bends them by a curve (sine, bump, tanh). Neighbouring
@@ -387,8 +372,8 @@ def _():
       what you see is computed there, not enlarged.
     - **What it does not promise.** A smooth function looked at closely enough is nearly flat: zoom a thousand times into most
       fields, and one soft gradient is left. Only fields made of *spiral* and *theta* look the same at every
-      power of two, and repeat for ever. Coordinates are 64-bit numbers, which hold out to a zoom of about a million
-      million at the centre.
+      power of two, and repeat without end. Coordinates are 64-bit numbers, which suffice for a zoom of up to about
+      10¹² at the centre.
     - **Breeding.** A child has its parent's weights, turned by a small angle towards other random ones, and sometimes another
       curve, input or palette. Crossing takes wiring, inputs and colours each from one parent, and weights from between
       them. You are the judge, as in *Picbreeder* (Secretan et al., 2008).

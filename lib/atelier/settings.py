@@ -1,4 +1,4 @@
-"""Settings: which values one may have, and how it is asked for.
+"""Settings: the values that are allowed, and how a page, an address and a command line ask for them.
 
 A `Control` stands for a setting on a page, in an address (`?network=siren`) and on a command line (`--network siren`).
 A value outside of its bounds is refused with the same sentence everywhere.
@@ -40,13 +40,13 @@ class Number:
             raise SettingError(f"{name} must be {self.describe()}, and {shown} is not.")
         return int(value) if self.whole else float(value)
 
-    def read(self, name: str, word: str) -> Any:
-        if self.optional and word in ("", "auto", "none"):
+    def read(self, name: str, text: str) -> float | None:
+        if self.optional and text in ("", "auto", "none"):
             return None
         try:
-            return float(word)
+            return float(text)
         except ValueError:
-            raise SettingError(f"{name} must be {self.describe()}, and {word!r} is not.") from None
+            raise SettingError(f"{name} must be {self.describe()}, and {text!r} is not.") from None
 
     def describe(self) -> str:
         kind = "a whole number" if self.whole else "a number"
@@ -66,9 +66,6 @@ class Choice:
             raise SettingError(f"{name} must be {self.describe()}, and {value!r} is not.{hint}")
         return value
 
-    def read(self, name: str, word: str) -> Any:
-        return word
-
     def describe(self) -> str:
         return "one of " + ", ".join(self.options)
 
@@ -82,9 +79,9 @@ class Switch:
             raise SettingError(f"{name} must be {self.describe()}, and {value!r} is not.")
         return value
 
-    def read(self, name: str, word: str) -> Any:
+    def read(self, name: str, text: str) -> bool | str:
         known = dict.fromkeys(("", "true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
-        return known.get(word.lower(), word)
+        return known.get(text.lower(), text)
 
     def describe(self) -> str:
         return "true or false"
@@ -101,14 +98,12 @@ class Text:
             raise SettingError(f"{name} must be {self.describe()}.")
         return value
 
-    def read(self, name: str, word: str) -> Any:
-        return word
-
     def describe(self) -> str:
         return f"a text of at most {self.longest} characters"
 
 
 Domain = Number | Choice | Switch | Text
+"""What a value is checked by. One that has `read` also takes words of an address, and `write` gives such a word."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +146,7 @@ class Control:
         """
         if value is None and self.default is None:
             return None
-        if isinstance(value, str) and not isinstance(self.domain, Choice | Text):
+        if isinstance(value, str) and hasattr(self.domain, "read"):
             return self.read(name, value)
         return self.domain.check(self.title or label(name), value)
 
@@ -163,7 +158,8 @@ class Control:
         """
         if text == "auto" and self.default is None:
             return None
-        return self.domain.check(label(name), self.domain.read(label(name), text))
+        read = getattr(self.domain, "read", lambda name, text: text)
+        return self.domain.check(label(name), read(label(name), text))
 
     def write(self, value: Any) -> str:
         """The word for a value, as `read` takes it."""

@@ -27,6 +27,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "breeding": ["Breeder", "Family", "Member", "LITTER"],
         "drawings": ["graph_svg", "neuron_sheet", "neuron_strips", "family_tree"],
         "favourites": ["FileShelf", "load_favourites", "dump_favourites", "favourites_file"],
-        "prints": ["write_png", "print_file", "siblings_file", "thumbnails"],
+        "prints": ["write_png", "print_file", "siblings_file", "thumbnail"],
     },
 )

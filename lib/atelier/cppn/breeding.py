@@ -38,7 +38,7 @@ class Member(Recipe):
 
 @dataclass(frozen=True)
 class Family:
-    """A family tree, from which nobody is removed. Members are numbered in order of birth."""
+    """A family tree. Members are numbered in order of birth, and none is removed."""
 
     members: tuple[Member, ...] = ()
     current: int = 0
@@ -88,7 +88,7 @@ class Breeder:
         shelf: where favourites are kept, by default a file in the data folder.
 
     Attributes:
-        family: everybody who was ever shown. litter: the siblings of what is shown. window: what is looked at.
+        family: every picture that was shown. litter: the siblings of what is shown. window: what is looked at.
         note: what was done last, one sentence, or "".
     """
 

@@ -92,8 +92,8 @@ def _kmeans(points: np.ndarray, count: int, rounds: int = 20) -> np.ndarray:
 class Colouring:
     """The tone mapping and colours of one field: z (C, n) -> (3, n) float32 sRGB in [0, 1].
 
-    mean, spread: (C, 1), of the outputs over [-1, 1]^2; outputs are centred on them, once and for all. A colour space
-    is a method of its name.
+    mean, spread: (C, 1), of the outputs over [-1, 1]^2; outputs are centred on them. A colour space is a method
+    of its name.
     """
 
     def __init__(self, spec: FieldSpec, mean: Tensor, spread: Tensor):
@@ -121,7 +121,7 @@ class Colouring:
         return z.mul(1.702 * self.spec.contrast).add_(self.spec.brightness * 1.702).sigmoid_()
 
     def _folded(self, z: Tensor) -> Tensor:
-        """The tone, run `cycles` times to and fro over [0, 1]."""
+        """The tone, folded `cycles` times into [0, 1] by a triangle wave."""
         t = self.tone(z).mul_(self.spec.cycles)
         return (t - 2 * torch.round(t / 2)).abs_() if self.spec.cycles > 1 else t
 
@@ -151,13 +151,12 @@ class Colouring:
         return encoded((torch.from_numpy(_LMS_INVERSE).float() @ lms).clamp_(0, 1))
 
     def palette(self, z: Tensor) -> Tensor:
-        """The palette by the first channel, to and fro where it is run through more than once; light and
-        shade by the second, towards the palette's own lightest and darkest, so that no mud is mixed."""
+        """The palette by the first channel, back and forth if `cycles` is above 1; light and shade by the second,
+        towards the palette's own lightest and darkest colours, which keeps colours clear."""
         t = self._folded(z[0]).mul_(_TABLE - 1)
         index = t.long()
-        rgb = torch.addcmul(
-            self._table.index_select(1, index), self._steps.index_select(1, index), t.sub_(index)
-        )  # (3, n)
+        colours, steps = self._table.index_select(1, index), self._steps.index_select(1, index)  # (3, n)
+        rgb = torch.addcmul(colours, steps, t.sub_(index))
         if self.spec.relief:
             shade = z[1].tanh_().mul_(self.spec.relief)
             rgb = torch.lerp(rgb, torch.where(shade > 0, self._lightest, self._darkest), shade.abs_())

@@ -9,7 +9,7 @@ import torch
 
 from atelier.cppn.breeding import Family
 from atelier.cppn.functions import ACTIVATIONS
-from atelier.cppn.prints import thumbnails
+from atelier.cppn.prints import thumbnail
 from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import feature_pictures
 from atelier.cppn.spec import FieldSpec
@@ -51,19 +51,17 @@ def graph_svg(spec: FieldSpec, selected: str = "") -> str:
         parts.append(_edge_svg(x0 + RADIUS, y0, x1 - RADIUS, y1, 0.35, 1.3))
     for name in level:
         x, y = place[name]
-        circle = f'<circle cx="{x:g}" cy="{y:g}" r="{RADIUS}" fill="none" stroke="currentColor" '
-        circle += f'stroke-width="{3 if name == selected else 1.3}"/>'
+        inner = f'<circle cx="{x:g}" cy="{y:g}" r="{RADIUS}" fill="none" stroke="currentColor" '
+        inner += f'stroke-width="{3 if name == selected else 1.3}"/>'
         if name == "output" or name in inputs:
-            circle += f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle" fill="currentColor">'
-            circle += f"{escape(_SHORT.get(name, name))}</text>"
+            words, focus = name, ""
+            inner += _text_svg(x, y + 4, _SHORT.get(name, name), 11)
         else:
-            operation = "" if nodes[name].operation == "linear" else f", {nodes[name].operation}"
-            circle += _curve_svg(nodes[name].activation, x, y)
-            circle += f'<text x="{x:g}" y="{y + RADIUS + 12:g}" text-anchor="middle" fill="currentColor" '
-            circle += f'font-size="9">{nodes[name].activation}{operation}</text>'
-        focus = "" if name == "output" or name in inputs else ' tabindex="0" style="cursor:pointer"'
-        words = f"{name} {nodes[name].operation} {nodes[name].activation}" if name in nodes else name
-        parts.append(f'<g class="field-node" data-node="{name}"{focus}><title>{words}</title>{circle}</g>')
+            activation, operation = nodes[name].activation, nodes[name].operation
+            words, focus = f"{name} {operation} {activation}", ' tabindex="0" style="cursor:pointer"'
+            inner += _curve_svg(activation, x, y)
+            inner += _text_svg(x, y + RADIUS + 12, activation + f", {operation}" * (operation != "linear"), 9)
+        parts.append(f'<g class="field-node" data-node="{name}"{focus}><title>{words}</title>{inner}</g>')
     width = len(columns) * STEP_X
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {(tallest + 0.8) * STEP_Y:g}" role="img" '
@@ -89,6 +87,10 @@ def _edge_svg(x0: float, y0: float, x1: float, y1: float, opacity: float, breadt
         f'<path d="M{x0:.1f} {y0:.1f}C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {x1:.1f} {y1:.1f}" '
         f'fill="none" stroke="currentColor" stroke-opacity="{opacity}" stroke-width="{breadth}"/>'
     )
+
+
+def _text_svg(x: float, y: float, text: str, size: int) -> str:
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="middle" fill="currentColor" font-size="{size}">{text}</text>'
 
 
 def _curve_svg(activation: str, x: float, y: float) -> str:
@@ -125,19 +127,20 @@ def family_tree(family: Family) -> str:
     width, height = (max(at) + 1 for at in zip(*place.values(), strict=True))
     width, height = width * _TREE_X, height * _TREE_Y + 18
     edges, parts = [], []
-    for (number, (column, row)), member, jpeg in zip(place.items(), shown, thumbnails(shown, _TREE_SIDE), strict=True):
+    for (number, (column, row)), member in zip(place.items(), shown, strict=True):
         x, y = column * _TREE_X + 4, row * _TREE_Y + 4
         for parent in member.parents:
             if parent in place:
                 px, py = place[parent][0] * _TREE_X + _TREE_SIDE, place[parent][1] * _TREE_Y + 4 + _TREE_SIDE / 2
                 thick = (0.9, 2.4) if {number, parent} <= lineage else (0.3, 1.3)
                 edges.append(_edge_svg(px, py, x, y + _TREE_SIDE / 2, *thick))
+        jpeg = base64.b64encode(thumbnail(member, _TREE_SIDE)).decode()
         box = f'x="{x}" y="{y}" width="{_TREE_SIDE - 4}" height="{_TREE_SIDE - 4}"'
         frame = (1, 3) if number == family.current else (0.25, 1)
         parts.append(
             f'<g data-node="{number}" tabindex="0" role="button" aria-label="{escape(member.name, quote=True)}">'
             f"<title>{escape(member.name)}</title>"
-            f'<image href="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" {box}/><rect {box} rx="4" '
+            f'<image href="data:image/jpeg;base64,{jpeg}" {box}/><rect {box} rx="4" '
             f'fill="none" stroke="currentColor" stroke-opacity="{frame[0]}" stroke-width="{frame[1]}"/></g>'
         )
     return (

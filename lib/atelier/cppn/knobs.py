@@ -1,4 +1,4 @@
-"""A knob for every property that does something in a field, made from its bounds; and what turning them means."""
+"""A knob for every property that has an effect in a field, made from its bounds; and the field of turned knobs."""
 
 from collections.abc import Mapping
 from dataclasses import replace

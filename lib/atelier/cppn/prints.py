@@ -3,7 +3,7 @@
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def write_png(
 ) -> Iterator[Tile]:
     """Render a picture of any size straight into a PNG with its recipe, band by band; yields each tile.
 
-    Memory is that of a few bands, whatever the size. The file appears when the last band is written; closing the
+    Memory is that of a few bands at any size. The file appears when the last band is written; closing the
     iterator before leaves nothing behind. Raises SettingError: a size or a supersampling out of bounds."""
     width, height = check_size(size)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8-bit RGB (section 11.2.1)
@@ -59,13 +59,9 @@ def siblings_file(recipe: Recipe, grid: tuple[int, int], mutation: Mutation, sid
     return encoded(contact_sheet(list(pictures(specs, (side, side), recipe.window)), columns, 6))
 
 
-def thumbnails(recipes: Iterable[Recipe], side: int = 128) -> Iterator[bytes]:
-    """A small picture of each recipe as JPEG; the last ones drawn are remembered."""
-    return (_thumbnail(recipe, side) for recipe in recipes)
-
-
 @lru_cache(maxsize=256)
-def _thumbnail(recipe: Recipe, side: int) -> bytes:
+def thumbnail(recipe: Recipe, side: int = 128) -> bytes:
+    """A small picture of a recipe as JPEG."""
     return encoded(picture(recipe.spec, recipe.window, (side, side)), "JPEG")
 
 

@@ -81,22 +81,20 @@ def render_tiles(
         for x in range(0, width, across)
     ]
     draw = _drawer(as_field(spec), window, (width, height), supersample)
-    for done, ((x, y, _, _), pixels) in enumerate(in_order(draw, boxes), start=1):
-        yield Tile(x, y, pixels, done, len(boxes))
+    for i, pixels in enumerate(in_order(draw, boxes)):
+        yield Tile(*boxes[i][:2], pixels, i + 1, len(boxes))
 
 
 def pictures(specs: Sequence[FieldSpec], size: tuple[int, int], window: Window = WHOLE) -> Iterator[np.ndarray]:
     """A picture (H, W, 3) uint8 of each spec, in order, for a grid of thumbnails."""
     size = check_size(size)
-    for _, pixels in in_order(lambda spec: _drawer(as_field(spec), window, size)((0, 0, *size)), specs):
-        yield pixels
+    return in_order(lambda spec: _drawer(as_field(spec), window, size)((0, 0, *size)), specs)
 
 
 def glances(specs: Sequence[FieldSpec]) -> Iterator[np.ndarray]:
     """What each spec looks like over [-1, 1]^2, (32, 32, 3) uint8, in order. It is coloured from the very outputs
     that set the tone, so a glance costs no more than building the field."""
-    for _, pixels in in_order(lambda spec: as_field(spec).glance(), specs):
-        yield pixels
+    return in_order(lambda spec: as_field(spec).glance(), specs)
 
 
 def feature_pictures(

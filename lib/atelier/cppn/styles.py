@@ -143,7 +143,7 @@ def draw_latent(seed: int, size: int) -> tuple[float, ...]:
 
 
 def new_seed(seed: int, label: str) -> int:
-    """A seed drawn from another: children never share one by chance."""
+    """A seed drawn from another seed and a label."""
     return draws.integer(seed, label, 0, LAST_SEED)
 
 

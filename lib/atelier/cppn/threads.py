@@ -31,18 +31,16 @@ def on_one_core(task: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def in_order(task: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R]]:
-    """(item, task(item)) in order, a few ahead at a time; closing the iterator drops what has not begun."""
+def in_order(task: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    """task(item) of each item, a few ahead at a time; closing the iterator drops what has not begun."""
     left, waiting = deque(items), deque()
     try:
         while left or waiting:
             while left and len(waiting) <= 2 * cores():
-                item = left.popleft()
-                waiting.append((item, _pool().submit(task, item)))
-            item, future = waiting.popleft()
-            yield item, future.result()
+                waiting.append(_pool().submit(task, left.popleft()))
+            yield waiting.popleft().result()
     finally:
-        for _, future in waiting:
+        for future in waiting:
             future.cancel()
 
 
