@@ -42,7 +42,7 @@ class Digits:
 
 
 class Damaged(Exception):
-    """A file is there and is not what it should be."""
+    """A file exists, but its content is wrong."""
 
 
 def load_digits(
@@ -60,7 +60,7 @@ def load_digits(
 
     Args:
         split: "train" (60,000 images) or "test" (10,000).
-        progress: told of every downloaded block.
+        progress: called for every downloaded block.
         download: whether the network may be used.
         stand_in_size: number of font digits if they have to stand in (default 20,000 / 4,000).
 

@@ -35,11 +35,11 @@ _decoding = threading.Lock()  # one picture at a time, since each may take some 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with its title; `note` says in a sentence what a person should know about where it comes from."""
+    """A picture with its title."""
 
     title: str
-    pixels: Tensor
-    note: str = ""
+    pixels: Tensor  # (H, W, C) float32 in [0, 1]
+    note: str = ""  # a sentence about its origin or size
 
     @property
     def aspect(self) -> float:
@@ -64,9 +64,9 @@ def load_picture(
     Args:
         picture: a name of `PICTURES`, the path of a file, or the bytes of an uploaded one.
         gray: one channel instead of three.
-        title: what the picture is called; by default its own title or its file's name.
+        title: by default the picture's own title or its file's name.
         download: whether the network may be used.
-        progress: told of every block that is fetched.
+        progress: called for every block that is fetched.
 
     Raises:
         UserError: neither a known name nor a readable picture file.
@@ -121,8 +121,8 @@ def read_picture(source: Path | bytes, size: int = MOST_PIXELS) -> Image.Image:
     """Decode a PNG, JPEG or WebP into an upright RGB image; transparency is laid over white, 16-bit gray scaled.
 
     Args:
-        size: what `prepare` will scale it to; a much larger picture is reduced while it is decoded, to about three
-            times that, which bounds the memory.
+        size: pixels of the longer side that `prepare` will scale it to. To bound the memory, a much larger picture is
+            reduced to about three times that while it is decoded.
 
     Raises:
         UserError: too large, too small, cut off, or no such picture.
@@ -155,13 +155,11 @@ def read_picture(source: Path | bytes, size: int = MOST_PIXELS) -> Image.Image:
 
 def prepare(image: Image.Image, title: str, size: int, gray: bool = False) -> Picture:
     """Scale an RGB image to `size` pixels on its longer side, keeping its shape, and make it a picture."""
-    height, width = fitted_size(image.width, image.height, min(size, max(image.size)))
-    note = ""
-    if max(image.size) < size:
-        note = f"The picture has only {max(image.size)} pixels on its longer side, and is not enlarged."
+    longer = max(image.size)
+    note = f"The picture has only {longer} pixels on its longer side, and is not enlarged." if longer < size else ""
+    height, width = fitted_size(*image.size, min(size, longer))
     scaled = image.resize((width, height), Image.Resampling.LANCZOS)
-    pixels = torch.from_numpy(np.array(scaled, dtype=np.float32) / 255)
-    return Picture(title, _as_gray(pixels, gray), note)
+    return Picture(title, _as_gray(torch.from_numpy(np.array(scaled, dtype=np.float32) / 255), gray), note)
 
 
 def _as_gray(pixels: Tensor, gray: bool) -> Tensor:

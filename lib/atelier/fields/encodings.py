@@ -97,8 +97,7 @@ class HashGrid(Encoding):
                 found = F.grid_sample(table[None], unit[None, None].float(), align_corners=True)  # (1, F, 1, N)
                 features.append(found[0, :, 0].T)
             else:
-                y, x = _linear_weights(unit[:, 1], rows), _linear_weights(unit[:, 0], columns)
-                features.append(_gather(table, *_corners(y, x, len(table))))
+                features.append(_gather(table, *_corners(unit[:, 1], unit[:, 0], rows, columns, len(table))))
         return torch.cat(features, dim=-1)
 
     def prepare(self, ys: Tensor, xs: Tensor) -> list[Any]:
@@ -106,12 +105,10 @@ class HashGrid(Encoding):
         ys, xs = (ys / half_y).clamp(-1, 1), (xs / half_x).clamp(-1, 1)
         plans = []
         for (rows, columns), dense, table in zip(self.shapes, self.dense, self.tables, strict=True):
-            y, x = _linear_weights(ys, rows), _linear_weights(xs, columns)
             if dense:
-                plans.append((_interpolation_matrix(*y), _interpolation_matrix(*x)))
+                plans.append((_interpolation_matrix(ys, rows), _interpolation_matrix(xs, columns)))
             else:
-                y, x = [part[:, None] for part in y], [part[None] for part in x]
-                plans.append(_corners(y, x, len(table)))
+                plans.append(_corners(ys[:, None], xs[None], rows, columns, len(table)))
         return plans
 
     def encode(self, prepared: list[Any]) -> Tensor:
@@ -140,8 +137,9 @@ def _linear_weights(unit: Tensor, n: int) -> tuple[Tensor, Tensor]:
     return left.long(), (position - left).float()
 
 
-def _interpolation_matrix(left: Tensor, weight: Tensor) -> tuple[Tensor, int]:
+def _interpolation_matrix(unit: Tensor, n: int) -> tuple[Tensor, int]:
     """Linear interpolation as a matrix over the vertices that are touched, and the first of these."""
+    left, weight = _linear_weights(unit, n)
     first, last = int(left.min()), int(left.max()) + 1
     matrix = torch.zeros(len(left), last - first + 1, device=left.device)
     line = torch.arange(len(left), device=left.device)
@@ -150,10 +148,10 @@ def _interpolation_matrix(left: Tensor, weight: Tensor) -> tuple[Tensor, int]:
     return matrix, first
 
 
-def _corners(y: Any, x: Any, entries: int) -> tuple[Tensor, Tensor]:
+def _corners(y: Tensor, x: Tensor, rows: int, columns: int, entries: int) -> tuple[Tensor, Tensor]:
     """Table rows (N, 4) of the four corners of each point, hashed as in the paper's eq. 4, and their bilinear weights
-    (N, 4). y, x: vertex and weight along each axis, which broadcast against each other."""
-    (row, v), (column, u) = y, x
+    (N, 4). y, x: in [-1, 1], broadcast against each other."""
+    (row, v), (column, u) = _linear_weights(y, rows), _linear_weights(x, columns)
     corners = [(down, right) for down in (0, 1) for right in (0, 1)]
     index = [((column + right) ^ ((row + down) * 2_654_435_761)).flatten() for down, right in corners]
     weight = [((v if down else 1 - v) * (u if right else 1 - u)).flatten() for down, right in corners]

@@ -93,7 +93,7 @@ class CoordinateNetwork(Field):
     """
 
     past: Mapping[str, Any] = {}
-    """What its checkpoint says of its training."""
+    """The notes on its training in the checkpoint it comes from."""
 
     def __init__(self, encoding: Encoding, layers: list[nn.Module], head: nn.Module, spec: "NetworkSpec") -> None:
         nn.Module.__init__(self)
@@ -270,7 +270,7 @@ def _sine_linear(n_in: int, n_out: int, g: Generator, omega: float, first: bool 
 
 
 Parts = tuple[Encoding, Callable[[int, int, bool], nn.Module], Callable[[int, int, Generator], nn.Module]]
-"""What a network is built of: its encoding, layer(n_in, n_out, whether it is the first), head(n_in, channels, g)."""
+"""The parts of a network: its encoding, layer(n_in, n_out, whether it is the first), head(n_in, channels, g)."""
 
 
 def relu(spec: "NetworkSpec", g: Generator) -> Parts:

@@ -102,15 +102,13 @@ def race_panels(lap: Lap, full: bool = True) -> Frame:
     """The newest picture of every runner and their curves; with `full` false only the picture that changed."""
     blank = np.full(lap.picture.shape[:2], 128, np.uint8)
     shown = lap.runners if full else {lap.newest: lap.runners[lap.newest]}
+    pictures = {name: blank if r.picture is None else to_uint8(r.picture) for name, r in shown.items()}
+    captions = {
+        name: f"{name} · {r.error or decibels(r.psnr)}" for name, r in lap.runners.items() if r.picture is not None
+    }
     lines = [Line(*map(list, runner.curve), name) for name, runner in lap.runners.items()]
-    return Frame(
-        {name: blank if r.picture is None else to_uint8(r.picture) for name, r in shown.items()},
-        {name: f"{name} · {r.error or decibels(r.psnr)}" for name, r in lap.runners.items() if r.picture is not None},
-        [Chart("PSNR, dB", lines, digits=1, over="processor seconds each", height=180, newest=False)],
-        step=lap.step,
-        total="steps in all",
-        seconds=lap.seconds,
-    )
+    chart = Chart("PSNR, dB", lines, digits=1, over="processor seconds each", height=180, newest=False)
+    return Frame(pictures, captions, [chart], step=lap.step, total="steps in all", seconds=lap.seconds)
 
 
 def standings(lap: Lap) -> list[dict[str, str]]:
