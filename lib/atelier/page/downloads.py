@@ -10,6 +10,7 @@ from typing import Any
 import marimo as mo
 import traitlets
 
+from atelier.animation import Written
 from atelier.errors import UserError
 from atelier.page.command import STOPPED, ProgressBar, finish
 from atelier.page.jobs import Job
@@ -18,7 +19,7 @@ from atelier.page.session import give_up, session
 from atelier.paths import writable_folder, write_whole
 
 _UPDATES_PER_SECOND = 8
-Make = Callable[[], "bytes | Iterator[Any]"]
+Make = Callable[[], bytes | Iterator[Written]]
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class File:
 
     Args:
         title: on the page, before the button. about: a few words on what is inside.
-        make: gives its bytes, or an iterator of steps with `progress` in [0, 1], of which the last has the bytes as
-            `data`. It may raise UserError where there is nothing to save yet.
+        make: gives its bytes, or an iterator of steps as `animation.Written`, with `progress` in [0, 1] and in the last
+            one the bytes as `data`. It may raise UserError where there is nothing to save yet.
         written: whether a script writes it, too.
     """
 
@@ -38,17 +39,9 @@ class File:
     written: bool = True
 
 
-@dataclass(frozen=True)
-class _Part:
-    progress: float
-    data: bytes
-
-
-def _parts(make: Make) -> Iterator[_Part]:
-    """The progress of a file, and its bytes in the last part."""
+def _parts(make: Make) -> Iterator[Written]:
     made = make()
-    for step in [_Part(1.0, made)] if isinstance(made, bytes) else made:
-        yield _Part(step.progress, getattr(step, "data", None) or b"")
+    return iter([Written(1, 1, made)]) if isinstance(made, bytes) else made
 
 
 class Download(Widget):
@@ -83,14 +76,14 @@ class Download(Widget):
             job = self.job = Job(lambda: _parts(make), self._tell, lambda: self._settle(job))
             job.start()
 
-    def _tell(self, part: _Part) -> None:
+    def _tell(self, part: Written) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + 1 / _UPDATES_PER_SECOND
             self.progress = {"state": "running", "done": part.progress}
 
     def _settle(self, job: Job) -> None:
         message = {"failed": job.message, "stopped": "Cancelled"}.get(job.state, "")
-        if job.state == "finished" and job.latest is not None:
+        if job.state == "finished" and job.latest is not None and job.latest.data:
             size = len(job.latest.data)
             self.file = job.latest.data
             self.file = b""  # the page has its own copy now
