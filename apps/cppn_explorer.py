@@ -294,7 +294,7 @@ def _(breeder):
     name_text = mo.ui.text(placeholder="Name", label="Keep what you see as", max_length=80)
     keeping = page.actions({"Keep it": lambda: breeder.keep(name_text.value)})
     kept = page.gallery(breeder.open_favourite, {"Remove": breeder.forget}, columns=6)
-    upload = mo.ui.file(
+    upload = page.upload(
         filetypes=[".png", ".json"], kind="area", max_size=60 << 20, label="Drop a PNG or JSON that Atelier saved"
     )
     mo.md("""
