@@ -15,7 +15,7 @@ with app.setup:
 def _():
     page.title(
         "Digit diffusion",
-        "Pure noise becomes handwritten digits, step by step. Watch it, steer it, train a network of your own, and see how "
+        "Pure noise becomes handwritten digits, step by step. Watch it, steer it, train your own network, and measure how "
         "good it is.",
         *("Train your own", "Forward", "Steer", "How good", "Take home", "How it works", "Try this"),
     )
@@ -42,20 +42,25 @@ def _(file_controls, train_controls):
 @app.cell(hide_code=True)
 def _():
     canvas = page.live(poster="digit_diffusion", height=292)
-    return (canvas,)
+    train_canvas = page.live(verb="Train", height=240)
+    measure_canvas = page.live(verb="Measure how long it takes", brief=True)
+    mixer = page.mixer()
+    steer_canvas = page.live(poster="digit_steering", height=560, verb="Run", brief=True)
+    judge_canvas = page.live(verb="Judge", brief=True)
+    load_file = page.upload(filetypes=[".safetensors"], max_size=200 << 20, label="Load a checkpoint")
+    return canvas, judge_canvas, load_file, measure_canvas, mixer, steer_canvas, train_canvas
 
 
 @app.cell(hide_code=True)
 def _(file_ask, load_file, train_ask):
     with page.check():
         trains = diffusion.trains(**train_ask.value, **file_ask.value)
-    file = load_file.contents() or file_ask.value["checkpoint"]
-    loaded, file_problem = page.attempt(diffusion.read_model, file, load_file.name() or "") if file else (None, "")
-    _kinds = {"Shipped U-Net": "shipped", "The one trained below": "trained"} | (
-        {"The loaded file": "file"} if loaded else {}
-    )
-    _first = "The loaded file" if loaded else "The one trained below" if trains else "Shipped U-Net"
+    _file = load_file.contents() or file_ask.value["checkpoint"]
+    loaded, file_problem = page.attempt(diffusion.read_model, _file, load_file.name() or "") if _file else (None, "")
     resume = file_ask.value["resume"] or (loaded.goes_on if loaded else "")
+    _kinds = {"Shipped U-Net": "shipped", "The one trained below": "trained"}
+    _kinds |= {"The loaded file": "file"} if loaded else {}
+    _first = "The loaded file" if loaded else "The one trained below" if trains else "Shipped U-Net"
     model_choice = mo.ui.dropdown(_kinds, value=_first, label="Network that draws", full_width=True)
     return file_problem, loaded, model_choice, resume, trains
 
@@ -78,27 +83,14 @@ def _(model):
 
 @app.cell(hide_code=True)
 def _(canvas, draw_ask, guidance_ask, model, model_choice):
-    _knobs = ["digit", "samples", "guidance", "sampler", "sampling_steps"]
+    _first = ["digit", "samples", "guidance", "sampler", "sampling_steps"]
+    _more = {"More": ["guidance_from", "guidance_to", "seed", "eta"]}
     _notes = [model.note, diffusion.class_note(model)]
-    if _acts := guidance_ask.value:
-        _where = "noise fractions {guidance_from:g} to {guidance_to:g}; 0 acts everywhere".format(**_acts)
+    if guidance_ask.value:
+        _where = "noise fractions {guidance_from:g} to {guidance_to:g}; 0 acts everywhere".format(**guidance_ask.value)
         _notes.append(f"Guidance: {diffusion.GUIDANCE_WORDS} It acts at {_where}.")
-    page.beside(
-        mo.vstack(
-            [
-                model_choice,
-                page.panel(
-                    draw_ask,
-                    guidance_ask,
-                    first=_knobs,
-                    more={"More": ["guidance_from", "guidance_to", "seed", "eta"]},
-                    notes=" ".join(filter(None, _notes)),
-                ),
-            ],
-            gap=0.6,
-        ),
-        canvas,
-    )
+    _panel = page.panel(draw_ask, guidance_ask, first=_first, more=_more, notes=" ".join(filter(None, _notes)))
+    page.beside(mo.vstack([model_choice, _panel], gap=0.6), canvas)
     return
 
 
@@ -118,12 +110,22 @@ def _(canvas, draw_ask, guidance_ask, model, sampler):
 
 
 @app.cell(hide_code=True)
-def _():
-    mo.md("""
+def _(file_problem, keep_choice, load_file, loaded, measure_canvas, train_ask, train_canvas):
+    _text = mo.md("""
     ## Train your own
-    A fresh network learns to tell what was mixed into digits. It draws from the same sixty noises again and again, so one sees
-    it learn. Press *Pause*, and choose it as the network above: drawing, steering and judging then use it.
+    A new network learns to tell the noise in digits from the digits. While it learns, it draws from the same sixty noises
+    again and again. Press *Pause* and choose it above as the network that draws: drawing, steering and judging then use it.
     """)
+    _first = ["dataset", "backbone", "schedule", "target", "train_minutes", "epochs"]
+    _panel = page.panel(train_ask, first=_first, more={"More": list(train_ask.controls)[6:]})
+    _right = [train_canvas, mo.hstack([load_file, measure_canvas], justify="start", align="center", gap=2, wrap=True)]
+    if file_problem:
+        _right.append(mo.callout(file_problem, kind="danger"))
+    if loaded:
+        _goes_on = "Train goes on from it, with its network and recipe; set the time in all."
+        _words = f"Loaded: choose it above as the network that draws. {loaded.note or _goes_on}"
+        _right.append(mo.callout(_words, kind="success"))
+    mo.vstack([_text, page.beside(mo.vstack([_panel, keep_choice], gap=0.6), mo.vstack(_right))])
     return
 
 
@@ -160,17 +162,10 @@ def _():
         resume=text(door="command", about="checkpoint of a training run to go on with"),
         evaluate=number(100, 60_000, whole=True, door="command", about="also judge so many digits"),
     )
-    load_file = page.upload(filetypes=[".safetensors"], max_size=200 << 20, label="Load a checkpoint")
-    keep_choice = mo.ui.multiselect(
-        {f"{epoch:g}": epoch for epoch in (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50)},
-        value=["0.1", "0.5", "1", "2", "5"],
-        max_selections=5,
-        label="Keep samples after epochs",
-        full_width=True,
-    )
-    train_canvas = page.live(verb="Train", height=240)
-    measure_canvas = page.live(verb="Measure how long it takes", brief=True)
-    return file_controls, keep_choice, load_file, measure_canvas, more_controls, train_canvas
+    _epochs = {f"{epoch:g}": epoch for epoch in (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50)}
+    _look = {"label": "Keep samples after epochs", "full_width": True}
+    keep_choice = mo.ui.multiselect(_epochs, value=["0.1", "0.5", "1", "2", "5"], max_selections=5, **_look)
+    return file_controls, keep_choice, more_controls
 
 
 @app.cell
@@ -192,44 +187,15 @@ def _():
 
 
 @app.cell
-def _(draw_ask, keep_choice, lesson, resume, schedule, train_ask, train_canvas, trains):
+def _(draw_ask, keep_choice, lesson, measure_canvas, resume, schedule, train_ask, train_canvas, trains):
     # Train runs `diffusion.learn` on this lesson. What you change meanwhile is for the next run.
-    asked_lesson = functools.partial(lesson, train_ask.value, schedule, draw_ask.value["seed"])
+    _lesson = functools.partial(lesson, train_ask.value, schedule, draw_ask.value["seed"])
     _files = {"resume": resume, "checkpoint": page.written("checkpoint.safetensors")}
     _when = {"start": False, "held": True, "alone": trains, "together": True}
     _look = {"show": diffusion.learning_panels, "opening": diffusion.before_learning(keep_choice.value)}
-    training = train_canvas.play(
-        diffusion.learn, asked_lesson, keep_after=keep_choice.value, **_files, **_when, **_look
-    )
-    return asked_lesson, training
-
-
-@app.cell(hide_code=True)
-def _(asked_lesson, measure_canvas):
-    measuring = measure_canvas.play(diffusion.measure, asked_lesson, show=diffusion.measured, start=False, alone=False)
-    return (measuring,)
-
-
-@app.cell(hide_code=True)
-def _(file_problem, keep_choice, load_file, loaded, measure_canvas, train_ask, train_canvas):
-    _first = ["dataset", "backbone", "schedule", "target", "train_minutes", "epochs"]
-    _file_words = "Loaded: choose it above as the network that draws. " if loaded else ""
-    if loaded:
-        _file_words += loaded.note or "Train goes on from it, with its network and recipe; set the time in all."
-    page.beside(
-        mo.vstack(
-            [page.panel(train_ask, first=_first, more={"More": list(train_ask.controls)[6:]}), keep_choice], gap=0.6
-        ),
-        mo.vstack(
-            [
-                train_canvas,
-                mo.hstack([load_file, measure_canvas], justify="start", align="center", gap=2, wrap=True),
-                *([mo.callout(file_problem, kind="danger")] if file_problem else []),
-                *([mo.callout(_file_words, kind="success")] if _file_words else []),
-            ]
-        ),
-    )
-    return
+    training = train_canvas.play(diffusion.learn, _lesson, keep_after=keep_choice.value, **_files, **_when, **_look)
+    measure_canvas.play(diffusion.measure, _lesson, show=diffusion.measured, start=False, alone=False)
+    return (training,)
 
 
 @app.cell(hide_code=True)
@@ -240,41 +206,34 @@ def _(train_canvas, training):
 
 
 @app.cell(hide_code=True)
-def _(train_ask):
+def _(mixer, train_ask):
+    _text = mo.md(r"""
+    ## Forward
+    Training mixes noise into digits: $x_t = \alpha_t\, x_0 + \sigma_t\, \varepsilon$. The larger $t$, the more noise. The
+    schedule says how fast; it is the one of the training above. Drag $t$.
+    """)
     _shown = ["schedule", "timesteps"] + (["rescale"] if train_ask.value["schedule"] == "linear" else [])
-    mo.vstack(
-        [
-            mo.md(
-                "## Forward\nTraining spoils digits on purpose: $x_t = \\alpha_t\\, x_0 + \\sigma_t\\, \\varepsilon$, with more "
-                "noise the larger $t$ is. The schedule, the one that is trained on, says how fast. Drag $t$."
-            ),
-            page.row(*(train_ask.elements[name] for name in _shown)),
-        ]
-    )
+    mo.vstack([_text, page.row(*(train_ask.elements[name] for name in _shown)), mixer])
     return
-
-
-@app.cell(hide_code=True)
-def _():
-    mixer = page.mixer()
-    mixer
-    return (mixer,)
 
 
 @app.cell
 def _(mixer, schedule):
-    way = diffusion.forward(schedule)  # alpha and sigma over t, and digits to spoil
+    way = diffusion.forward(schedule)  # alpha and sigma over t, and digits to mix with noise
     mixer.show(way.pictures, way.noise, way.times, way.alphas, way.sigmas, way.charts)
     mo.md(f"{diffusion.leak_words(schedule)} {way.note}")
     return
 
 
 @app.cell(hide_code=True)
-def _():
-    mo.md("""
+def _(steer_ask, steer_canvas):
+    _text = mo.md("""
     ## Steer
     What does guidance do? What lies between a 3 and an 8? Choose an experiment and press *Run*.
     """)
+    _experiment = diffusion.EXPERIMENTS[steer_ask.value["kind"]]
+    _row = page.row(*(steer_ask.elements[name] for name in ("kind", *_experiment.uses)))
+    mo.vstack([_text, _row, mo.md(_experiment.about), steer_canvas])
     return
 
 
@@ -291,54 +250,25 @@ def _():
     return (steer_ask,)
 
 
-@app.cell(hide_code=True)
-def _(steer_ask, steer_canvas):
-    _experiment = diffusion.EXPERIMENTS[steer_ask.value["kind"]]
-    mo.vstack(
-        [
-            page.row(*(steer_ask.elements[name] for name in ("kind", *_experiment.uses))),
-            mo.md(_experiment.about),
-            steer_canvas,
-        ]
-    )
-    return
-
-
-@app.cell(hide_code=True)
-def _():
-    steer_canvas = page.live(poster="digit_steering", height=560, verb="Run", brief=True)
-    return (steer_canvas,)
-
-
 @app.cell
 def _(model, steer_ask, steer_canvas):
-    steering = steer_canvas.play(
-        diffusion.experiment, model, **steer_ask.value, show=diffusion.steering_panels, start=False, aside=True
-    )
+    _options = {"show": diffusion.steering_panels, "start": False, "aside": True}
+    steering = steer_canvas.play(diffusion.experiment, model, **steer_ask.value, **_options)
     return (steering,)
 
 
 @app.cell(hide_code=True)
-def _():
-    mo.md("""
+def _(file_ask, judge_canvas):
+    _text = mo.md("""
     ## How good
-    A second network, trained to read digits, looks at generated digits and at real ones. Every figure stands beside what as
-    many *real* digits score (the floor: better cannot be told apart) and pure noise.
+    A second network, trained to read digits, looks at generated digits and at real ones. Each figure stands beside the score
+    of as many *real* digits (the floor, the best score possible) and of pure noise.
     """)
-    return
-
-
-@app.cell(hide_code=True)
-def _(file_ask):
-    judge_count = mo.ui.slider(
-        steps=sorted({100, 200, 500, 1000, 2000, 5000, 10_000, file_ask.value["evaluate"] or 1000}),
-        value=file_ask.value["evaluate"] or 1000,
-        label="Digits to judge",
-        show_value=True,
-    )
-    judge_canvas = page.live(verb="Judge", brief=True)
-    mo.vstack([judge_count, judge_canvas])
-    return judge_canvas, judge_count
+    _most = file_ask.value["evaluate"] or 1000
+    _steps = sorted({100, 200, 500, 1000, 2000, 5000, 10_000, _most})
+    judge_count = mo.ui.slider(steps=_steps, value=_most, label="Digits to judge", show_value=True)
+    mo.vstack([_text, judge_count, judge_canvas])
+    return (judge_count,)
 
 
 @app.cell
@@ -354,33 +284,18 @@ def _(asked, file_ask, judge_canvas, judge_count, model):
 def _(judge_canvas, judging, model):
     judge_canvas  # follows the judging
     judgement = diffusion.Judgement(model, judging.step)
-    mo.vstack(
-        [
-            mo.callout(mo.md(judgement.verdict), kind="info"),
-            page.table(judgement.table),
-            mo.md(f"<small>{judgement.note}</small>"),
-        ]
-    ) if judgement.figures else mo.md("This network was not judged yet: press *Judge*.")
+    _parts = [mo.md("This network was not judged yet: press *Judge*.")]
+    if judgement.figures:
+        _note = mo.md(f"<small>{judgement.note}</small>")
+        _parts = [mo.callout(mo.md(judgement.verdict), kind="info"), page.table(judgement.table), _note]
+    _pictures = [
+        mo.vstack(
+            [mo.md(f"**{_name}**"), mo.Html(_is) if isinstance(_is, str) else mo.image(drawing.encoded(_is), alt=_name)]
+        )
+        for _name, _is in judgement.pictures().items()
+    ]
+    mo.vstack([*_parts, mo.hstack(_pictures, wrap=True, gap=2, align="start")])
     return (judgement,)
-
-
-@app.cell(hide_code=True)
-def _(judgement):
-    mo.hstack(
-        [
-            mo.vstack(
-                [
-                    mo.md(f"**{_caption}**"),
-                    mo.Html(_found) if isinstance(_found, str) else mo.image(drawing.encoded(_found), alt=_caption),
-                ]
-            )
-            for _caption, _found in judgement.pictures().items()
-        ],
-        wrap=True,
-        gap=2,
-        align="start",
-    )
-    return
 
 
 @app.cell(hide_code=True)
@@ -395,22 +310,15 @@ def _():
 
 @app.cell
 def _(judging, run, steering, training, trains):
-    page.take_home(
-        {
-            "samples.png": page.File("Digits", "as they stand now", lambda: diffusion.digits_png(run.step)),
-            "samples.npz": page.File("Arrays", "images and labels", lambda: diffusion.digits_npz(run.step)),
-            "samples.gif": page.File(
-                "Animation", "noise to digits", lambda: diffusion.digits_gif(run.step), written=False
-            ),
-            "steering.png": page.File(
-                "Steering", "the experiment", lambda: diffusion.picture(steering.step), written=False
-            ),
-            "checkpoint.safetensors": page.File(
-                "Training", "to go on", lambda: diffusion.saved(training.newest), written=trains
-            ),
-        },
-        summary=lambda: diffusion.summary(run.step, training.step, judging.step),
-    )
+    _file = page.File
+    files = {
+        "samples.png": _file("Digits", "as they stand now", lambda: diffusion.digits_png(run.step)),
+        "samples.npz": _file("Arrays", "images and labels", lambda: diffusion.digits_npz(run.step)),
+        "samples.gif": _file("Animation", "noise to digits", lambda: diffusion.digits_gif(run.step), False),
+        "steering.png": _file("Steering", "the experiment", lambda: diffusion.picture(steering.step), False),
+        "checkpoint.safetensors": _file("Training", "to go on", lambda: diffusion.saved(training.newest), trains),
+    }
+    page.take_home(files, summary=lambda: diffusion.summary(run.step, training.step, judging.step))
     return
 
 
@@ -418,54 +326,52 @@ def _(judging, run, steering, training, trains):
 def _():
     mo.md(r"""
     ## How it works
-    **Forward: noise on purpose.** A digit $x_0$ is mixed with Gaussian noise $\varepsilon$,
+    **Forward: mix in noise.** A digit $x_0$ is mixed with Gaussian noise $\varepsilon$,
 
     $$x_t = \alpha_t\, x_0 + \sigma_t\, \varepsilon, \qquad \mathrm{SNR}(t) = \alpha_t^2 / \sigma_t^2,$$
 
-    from $t = 0$, the digit, to $t = T$, only noise. The **schedule** says how fast $\alpha_t$ falls. If it does not fall to
-    zero, the last picture leaks something of the digit, which sampling, starting from pure noise, does not have.
+    from $t = 0$, the digit, to $t = T$, only noise. The **schedule** says how fast $\alpha_t$ falls. Sampling starts from
+    pure noise. If $\alpha_T$ is not zero, the network was trained on something else there: the last picture leaks.
 
-    **Training: guess what was mixed in.** For random digits, times and noises the network is asked for a **target** $y$,
-    and nudged towards it:
+    **Training.** For random digits, times and noises the network $f_\theta$ predicts a **target** $y$ from $x_t$:
 
     $$\mathcal{L}(\theta) = \mathbb{E}_{x_0, \varepsilon, t} \lVert f_\theta(x_t, t, c) - y \rVert^2, \qquad
     y \in \{\varepsilon,\; x_0,\; \alpha_t \varepsilon - \sigma_t x_0,\; \varepsilon - x_0\}.$$
 
-    The four targets say the same in other words: from each of them and $x_t$ follows the digit $\hat x_0$ that the network
-    believes is below the noise. Far from the digit that belief is a blur, the mean of all digits that it could be.
+    Each of the four targets, together with $x_t$, gives an estimate $\hat x_0$ of the digit. At much noise this estimate is
+    a blur: the mean of all digits that are possible.
 
-    Of the two optimisers, AdamW scales the step of every weight by itself. Muon looks at whole matrices of weights, and
-    makes their steps orthogonal: all directions learn at the same pace, also those that the digits seldom ask for. Biases
-    and the thin layers at both ends stay with AdamW.
+    AdamW scales the step of each weight by itself. Muon makes the step of a whole matrix of weights orthogonal, so that all
+    directions learn at the same pace, also the rare ones. Biases and the thin layers at both ends stay with AdamW.
 
-    **The reverse step.** Go a little of the way from noise to that belief, then ask again. Deterministic DDIM does it so:
+    **The reverse step.** Move a little from the noise towards the estimate, then ask the network again. DDIM does it so:
 
     $$x_s = \alpha_s\, \hat x_0 + \sigma_s\, \hat\varepsilon, \qquad
     \hat\varepsilon = (x_t - \alpha_t\, \hat x_0) / \sigma_t, \qquad s < t.$$
 
-    DDPM adds fresh noise at every step. Heun and DPM-Solver++ look at how the belief *changes*, and need fewer steps.
+    DDPM adds fresh noise at every step. Heun and DPM-Solver++ use how the estimate *changes*, and need fewer steps.
 
-    **Guidance: insist on the label.** In training the label $c$ is hidden now and then, so the network also knows what it
-    would say without. Sampling goes beyond the difference:
+    **Guidance.** Training hides the label $c$ now and then, so the network also predicts without it. Sampling extrapolates
+    along the difference:
 
     $$\hat\varepsilon = \varepsilon_\varnothing + g\,(\varepsilon_c - \varepsilon_\varnothing).$$
 
-    $g = 0$ ignores the label, $g = 1$ is the plain model, more makes digits clearer and more alike. It is needed only at
-    middling noise: early it narrows the choice, late it only costs time. So it acts between two noise fractions, which you
-    can move; $g = 0$ acts everywhere.
+    $g = 0$ ignores the label, $g = 1$ is the plain model, more makes digits clearer and more alike. Guidance helps only at
+    middling noise: at much noise it reduces variety, at little noise it only costs time. So it acts between two noise
+    fractions, which you can move; $g = 0$ acts everywhere.
 
     **How good.** The *classifier-FID* compares the mean and the covariance of a classifier's features, generated against
     real,
 
     $$d^2 = \lVert \mu_g - \mu_r \rVert^2 + \mathrm{tr}\,\bigl(C_g + C_r - 2\,(C_g C_r)^{1/2}\bigr).$$
 
-    It is not zero even for real digits, since a sample is never the whole: that is the *floor*. *Precision* asks whether
-    generated digits look real, *recall* whether every kind of real digit is drawn too.
+    A sample is never the whole, so even real digits do not score zero: their score is the *floor*. *Precision* is the share
+    of generated digits that look real, *recall* the share of real digits that the network can draw.
 
     ## Try this
     Open the notebook with `marimo edit apps/digit_diffusion.py`, change one line, and watch the page follow.
 
-    1. **Your own sampler.** In place of `sampler = …` write a function that throws all noise away and takes fresh one:
+    1. **Your own sampler.** In place of `sampler = …` write a function that replaces all noise by fresh noise:
 
            def sampler(predict, x, t, s, noise):
                x0_hat = predict(x, t.t)

@@ -132,7 +132,7 @@ def test_an_unconditional_report_has_no_label_accuracy(tiny, shipped):
 
 def test_a_judge_learns_and_survives_its_file(tmp_path):
     data, test = font_digits(600, seed=1), font_digits(200, seed=2)
-    *_, last = train_judge("labels", data.images, data.labels, test.images, test.labels, epochs=16)
+    *_, last = train_judge("labels", data, test, epochs=16)
     assert last.accuracy > 0.6
     path = save_judge(tmp_path / "judge-labels-x.safetensors", "labels", last.judge, last.accuracy)
     again, accuracy = load_judge(path)

@@ -39,7 +39,7 @@ class Target:
 
 
 SAMPLERS = {
-    "dpmpp": Entry("DPM-Solver++ (2M)", "second order, one network call a step", "sampling:dpm_solver_pp"),
+    "dpmpp": Entry("DPM-Solver++ (2M)", "second order, one network call a step", "sampling:DPMSolverPP"),
     "ddim": Entry("DDIM", "eta 0 is deterministic, eta 1 is DDPM", "sampling:ddim"),
     "ddpm": Entry("DDPM, ancestral", "fresh noise at every step", "sampling:ddpm"),
     "heun": Entry("Heun", "second order, two network calls a step", "sampling:heun"),
@@ -61,10 +61,7 @@ TARGETS = {
         lambda eps_hat, x_t, alpha, sigma: (x_t - sigma * eps_hat) / alpha,
     ),
     "x0": Target(
-        "x₀, the digit",
-        "the clean image",
-        lambda x0, eps, alpha, sigma: x0,
-        lambda x0_hat, x_t, alpha, sigma: x0_hat,
+        "x₀, the digit", "the clean image", lambda x0, eps, alpha, sigma: x0, lambda x0_hat, x_t, alpha, sigma: x0_hat
     ),
     "v": Target(
         "v, the velocity",
@@ -130,7 +127,7 @@ DEFAULT_MINUTES = 10.0
 LARGEST_T = 100_000
 MOST_REAL = 3_999
 """The highest number of a test digit: there are 4,000 font digits, the smallest data set."""
-GUIDANCE_WORDS = "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1 is plain, more insists."
+GUIDANCE_WORDS = "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1 is plain, more follows it more strictly."
 _STOPS = (0, 0.5, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100)
 
 

@@ -83,34 +83,32 @@ def draw(
     samples: int = 60,
     sampler: str | Sampler = "dpmpp",
     sampling_steps: int = DEFAULT_STEPS,
-    guidance: Guidance | float | None = None,
-    guidance_from: float | None = None,
-    guidance_to: float | None = None,
     eta: float = 0.0,
     seed: int = 0,
+    **guidance: Guidance | float | None,
 ) -> Iterator[Drawing]:
     """Draw digits out of noise, one `Drawing` a step.
 
     Args:
         digit: "all" (in turn), or one of "0" to "9".
         sampler: a name or a function, see `sampling.sample`.
-        guidance, guidance_from, guidance_to: see `models.guide`; that which suits the model by default.
+        guidance: as `models.guide` takes it; by default that which suits the model.
 
     Raises:
         UserError: the model knows no labels and is asked for one, or a number is out of bounds.
     """
     model = Model.of(model)
-    guidance = guide(model, guidance, guidance_from, guidance_to)
+    chosen = guide(model, **guidance)
     labels, guided = model.labels(digit, samples), model.denoiser.conditional
     asked = {
         "samples": samples,
         "sampler": sampler if isinstance(sampler, str) else getattr(sampler, "__name__", type(sampler).__name__),
         "sampling_steps": sampling_steps,
-        "guidance": guidance.scale if guided else None,
-        "guidance_interval": list(guidance.interval) if guided else None,
+        "guidance": chosen.scale if guided else None,
+        "guidance_interval": list(chosen.interval) if guided else None,
         "seed": seed,
     }
-    options = {"sampler": sampler, "steps": sampling_steps, "guidance": guidance, "eta": eta, "seed": seed}
+    options = {"sampler": sampler, "steps": sampling_steps, "guidance": chosen, "eta": eta, "seed": seed}
     start, before, past = None, None, Past()
     for at in sample(model.denoiser, labels, n=samples, **options):
         at = replace(at, x=at.x.cpu(), x_t=at.x_t.cpu(), x0_hat=at.x0_hat.cpu())
@@ -180,11 +178,7 @@ def _drawn(step: Drawing | None) -> Drawing:
 
 
 def digits_png(step: Drawing | None) -> bytes:
-    """The digits as one PNG, 1,000 at most.
-
-    Raises:
-        UserError: nothing was drawn yet; as do the others.
-    """
+    """The digits as one PNG, 1,000 at most; UserError if nothing was drawn yet, as the others."""
     return encoded(sheet(_drawn(step).images[:_MOST_IN_PNG]))
 
 

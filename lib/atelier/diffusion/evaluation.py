@@ -184,12 +184,11 @@ def judge_model(
     n: int = 1_000,
     sampler: str | Sampler = "dpmpp",
     steps: int = DEFAULT_STEPS,
-    guidance: Guidance | float | None = None,
-    guidance_from: float | None = None,
-    guidance_to: float | None = None,
     seed: int = 0,
+    **guidance: Guidance | float | None,
 ) -> Iterator[EvaluationStep]:
-    """`evaluate` a model on the data set that it was trained on, which is downloaded where it is missing.
+    """`evaluate` a model on the data set that it was trained on, which is downloaded where it is missing, with the
+    guidance of `models.guide`.
 
     Raises:
         UserError: there is no judge for this data set, or as `evaluate`.
@@ -198,21 +197,13 @@ def judge_model(
     judges = load_judges(model.dataset)
     yield EvaluationStep("loading the digits", 0.0)
     training, test = load_digits(model.dataset), load_digits(model.dataset, "test")
-    guidance = guide(model, guidance, guidance_from, guidance_to)
-    options = {"sampler": sampler, "steps": steps, "guidance": guidance, "seed": seed}
+    options = {"sampler": sampler, "steps": steps, "guidance": guide(model, **guidance), "seed": seed}
     for step in evaluate(model.denoiser, training, test, judges, n=n, **options):
         yield replace(step, model=model)
 
 
 def judge(
-    images: Tensor,
-    labels: Tensor | None,
-    training: Digits,
-    test: Digits,
-    judges: Judges,
-    *,
-    real: Tensor,
-    seed: int = 0,
+    images: Tensor, labels: Tensor | None, training: Digits, test: Digits, judges: Judges, *, real: Tensor, seed: int
 ) -> EvaluationReport:
     """Judge images (n, 28, 28) uint8; `real` are the indices of as many training images, the floor."""
     noise = to_uint8(initial_noise(seed, min(len(images), 2_000)))

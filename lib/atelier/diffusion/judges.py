@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
+from atelier.data.digits import Digits
 from atelier.devices import autocast
 from atelier.diffusion.denoiser import initialise, to_model
 from atelier.errors import UserError
@@ -97,33 +98,26 @@ class JudgeStep:
 
 
 def train_judge(
-    role: str,
-    images: Tensor,
-    labels: Tensor,
-    test_images: Tensor,
-    test_labels: Tensor,
-    *,
-    epochs: int = 3,
-    classes: int = 10,
+    role: str, training: Digits, test: Digits, *, epochs: int = 3, classes: int = 10
 ) -> Iterator[JudgeStep]:
-    """Train the judge for `role` ("features" or "labels") on uint8 images (N, 28, 28).
+    """Train the judge for `role` ("features" or "labels").
 
     AdamW with a one-cycle rate, label smoothing 0.05, and random affine maps; about two minutes of two cores.
     """
     build, seed = JUDGES[role]
     judge = build(classes)
     initialise(judge, torch.Generator().manual_seed(seed))
-    size, steps = 128, epochs * (len(images) // 128)
+    size, steps = 128, epochs * (len(training.images) // 128)
     optimiser = torch.optim.AdamW(judge.parameters(), 3e-3, weight_decay=0.05, fused=True)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.15)
     judge.train()
     for step in range(steps):
         generator = torch.Generator().manual_seed(mixed_seed(seed, step))
-        index = torch.randint(len(images), (size,), generator=generator)
-        x = _jitter(to_model(images[index]), generator)
+        index = torch.randint(len(training.images), (size,), generator=generator)
+        x = _jitter(to_model(training.images[index]), generator)
         with autocast(torch.device("cpu")):
             logits = judge(x)
-        loss = F.cross_entropy(logits.float(), labels[index], label_smoothing=0.05)
+        loss = F.cross_entropy(logits.float(), training.labels[index], label_smoothing=0.05)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -131,7 +125,7 @@ def train_judge(
         last = step + 1 == steps
         accuracy = float("nan")
         if last:
-            accuracy = float((judge_logits(judge.eval(), test_images).argmax(1) == test_labels).float().mean())
+            accuracy = float((judge_logits(judge.eval(), test.images).argmax(1) == test.labels).float().mean())
         yield JudgeStep(step + 1, steps, float(loss.detach()), last, accuracy, judge)
 
 
@@ -165,18 +159,13 @@ def judge_path(role: str, dataset: str = "mnist", folder: Path = WEIGHTS) -> Pat
 def save_judge(path: Path, role: str, judge: Judge, accuracy: float) -> Path:
     """Write a judge in half precision with its measured test accuracy."""
     spec = {"role": role, "classes": judge.head.out_features}
-    tensors = {
-        name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in judge.state_dict().items()
-    }
+    tensors = {name: t.half() if t.is_floating_point() else t for name, t in judge.state_dict().items()}
     return checkpoints.save(path, Checkpoint(KIND, spec, tensors, {"test_accuracy": accuracy}))
 
 
 def load_judge(path: Path) -> tuple[Judge, float]:
-    """A judge in eval mode and its test accuracy; a shipped one is checked against its hash.
-
-    Raises:
-        UserError: missing, not a judge, or not the file that was shipped.
-    """
+    """A judge in eval mode and its test accuracy; UserError if it is missing, no judge, or differs from the hash in its
+    folder's SHA256SUMS."""
     path = Path(path)
     checkpoint = checkpoints.load(path, KIND)
     wanted = read_sums(path.parent).get(path.name)

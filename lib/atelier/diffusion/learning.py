@@ -23,7 +23,7 @@ from atelier.diffusion.denoiser import YOUNG_GUIDANCE, Denoiser, build_from_spec
 from atelier.diffusion.models import Model
 from atelier.diffusion.sampling import sample
 from atelier.diffusion.sheets import sheet
-from atelier.diffusion.training import TIME_BINS, Estimate, Recipe, TrainStep, estimate, recipe_from, train
+from atelier.diffusion.training import TIME_BINS, Recipe, TrainStep, estimate, recipe_from, train
 from atelier.drawing import Chart, Frame, Line
 from atelier.errors import UserError
 from atelier.parallel import team
@@ -83,11 +83,7 @@ class Learning:
         return Model("Trained here", average, {"dataset": self.data}, self.at.images_seen)
 
     def checkpoint(self) -> bytes:
-        """The run as it is now, between two steps: all that is needed to go on exactly from there.
-
-        Raises:
-            UserError: before the first step.
-        """
+        """The run as it is now, to resume from; UserError before the first step."""
         if self.at is None:
             raise UserError("There is nothing to save yet; wait for the first step.")
         with tempfile.TemporaryDirectory(prefix="atelier-") as folder, self.past.lock:
@@ -187,11 +183,7 @@ def trains(
     checkpoint: str = "",
     **others: Any,
 ) -> bool:
-    """Whether the words of a command line ask for training.
-
-    Raises:
-        UserError: words that do not go together.
-    """
+    """Whether the options of a command line ask for training; UserError if they do not go together."""
     asked = epochs is not None or train_minutes is not None
     if resume and not asked:
         raise UserError("Say how long to train in all, for instance --epochs 10, to resume a checkpoint.")
@@ -201,11 +193,7 @@ def trains(
 
 
 def saved(step: Learning | None) -> bytes:
-    """The checkpoint of a training.
-
-    Raises:
-        UserError: nothing was trained yet.
-    """
+    """The checkpoint of a training; UserError if nothing was trained yet."""
     if step is None:
         raise UserError("There is nothing to save yet: press Train.")
     return step.checkpoint()
@@ -220,10 +208,7 @@ def before_learning(keep_after: Sequence[float] = KEEP_AFTER) -> Frame:
 
 def _charts(losses: Sequence[Line] = (), by_time: Sequence[Line] = ()) -> list[Chart]:
     look = {"digits": 3, "height": 110}
-    return [
-        Chart("Loss", losses, **look),
-        Chart("Loss by time t, ten bins", by_time, over="= T", newest=False, **look),
-    ]
+    return [Chart("Loss", losses, **look), Chart("Loss by time t, ten bins", by_time, over="= T", newest=False, **look)]
 
 
 def _kept(kept: Mapping[float, Tensor], keep_after: Sequence[float]) -> dict[str, np.ndarray]:
@@ -253,36 +238,28 @@ def learning_panels(step: Learning, full: bool = True) -> Frame:
     )
 
 
-MEASURED_STEPS = 3
-
-
 @dataclass(frozen=True)
 class Measuring:
-    """Progress of `measure`; `found` at the second and last step."""
+    """Progress of `measure`, in words; the result at the last step."""
 
-    step: int
-    found: Estimate | None = None
-
-    @property
-    def progress(self) -> float:
-        return self.step / 2
+    progress: float
+    note: str
+    step: int = 0  # steps tried
 
 
 def measure(lesson: Lesson) -> Iterator[Measuring]:
-    """How long training would take, measured on a few steps."""
+    """How long training would take, measured on three steps."""
     denoiser, dataset, recipe = lesson()
-    yield Measuring(1)
+    yield Measuring(0.5, "a few steps")
     images = 20_000 if dataset == FONTS else 60_000
-    yield Measuring(2, estimate(denoiser.to(best_device()), images, recipe, measured_steps=MEASURED_STEPS))
+    found = estimate(denoiser.to(best_device()), images, recipe, measured_steps=3)
+    an_epoch, in_all = in_words(found.seconds_per_epoch), in_words(found.seconds_in_all)
+    yield Measuring(1.0, f"{found.seconds_per_step:.2f} s a step, {an_epoch} an epoch, {in_all} in all", 3)
 
 
 def measured(step: Measuring, full: bool = True) -> Frame:
     """The result of `measure` in words."""
-    found = step.found
-    if found is None:
-        return Frame(note="a few steps")
-    words = f"{found.seconds_per_step:.2f} s a step, {in_words(found.seconds_per_epoch)} an epoch, "
-    return Frame(step=MEASURED_STEPS, total="steps tried", note=words + f"{in_words(found.seconds_in_all)} in all")
+    return Frame(step=step.step, total="steps tried" if step.step else "", note=step.note)
 
 
 def in_words(seconds: float) -> str:

@@ -1,9 +1,9 @@
 """Sampling as an iterator of steps.
 
 One loop serves every sampler. A sampler is a function `step(predict, x, t, s, noise)` that takes x at t.t down to
-s.t < t.t and returns (x_s, x0_hat); predict(x, t) is the denoiser and noise() a fresh N(0, I) like x. The functions
-named in `catalogue.SAMPLERS` make one for each run, so it may remember earlier steps. All samplers work on every
-schedule: they use only alpha, sigma and x0_hat, and are finite where alpha is 0 (pure noise).
+s.t < t.t and returns (x_s, x0_hat); predict(x, t) is the denoiser and noise() a fresh N(0, I) like x. One that
+remembers earlier steps is a class, made anew for each run. A new sampler needs one line in `catalogue.SAMPLERS`. All
+work on every schedule: they use only alpha, sigma and x0_hat, and are finite where alpha is 0 (pure noise).
 """
 
 import functools
@@ -50,38 +50,28 @@ class Rates:
 Sampler = Callable[[Callable[[Tensor, float], Tensor], Tensor, Rates, Rates, Callable[[], Tensor]], tuple]
 
 
-def ddim(eta: float = 0.0) -> Sampler:
+def ddim(predict, x, t, s, noise, eta: float = 0.0):
     """Song et al. 2021 (arXiv:2010.02502), eq. 12: eta = 0 is deterministic, eta = 1 is DDPM.
 
     With eta = 0 this is also the Euler step of the rectified flow, whatever the schedule: both move along the line
     between x0_hat and eps_hat.
     """
-    if not 0 <= eta <= 1:
-        raise UserError(f"DDIM's eta must be from 0 to 1, and {eta} is not.")
-
-    def step(predict, x, t, s, noise):
-        x0_hat = predict(x, t.t)
-        spread = eta * posterior_std(t, s)
-        direction = max(0.0, s.sigma**2 - spread**2) ** 0.5
-        x_s = s.alpha * x0_hat + direction * t.eps_hat(x, x0_hat)
-        return (x_s + spread * noise() if spread > 0 else x_s), x0_hat
-
-    return step
+    x0_hat = predict(x, t.t)
+    spread = eta * posterior_std(t, s)
+    direction = max(0.0, s.sigma**2 - spread**2) ** 0.5
+    x_s = s.alpha * x0_hat + direction * t.eps_hat(x, x0_hat)
+    return (x_s + spread * noise() if spread > 0 else x_s), x0_hat
 
 
-def ddpm() -> Sampler:
+def ddpm(predict, x, t, s, noise):
     """Ancestral sampling with the small posterior variance (Ho et al. 2020, eq. 6 and 7), for any pair of times
     (Kingma et al. 2021, eq. 25)."""
-
-    def step(predict, x, t, s, noise):
-        x0_hat = predict(x, t.t)
-        a = t.alpha / s.alpha
-        forgotten = t.sigma**2 - a**2 * s.sigma**2  # variance of x_t given x_s
-        mean = (a * s.sigma**2 * x + s.alpha * forgotten * x0_hat) / t.sigma**2
-        spread = posterior_std(t, s)
-        return (mean + spread * noise() if spread > 0 else mean), x0_hat
-
-    return step
+    x0_hat = predict(x, t.t)
+    a = t.alpha / s.alpha
+    forgotten = t.sigma**2 - a**2 * s.sigma**2  # variance of x_t given x_s
+    mean = (a * s.sigma**2 * x + s.alpha * forgotten * x0_hat) / t.sigma**2
+    spread = posterior_std(t, s)
+    return (mean + spread * noise() if spread > 0 else mean), x0_hat
 
 
 def posterior_std(t: Rates, s: Rates) -> float:
@@ -90,23 +80,21 @@ def posterior_std(t: Rates, s: Rates) -> float:
     return max(0.0, forgotten) ** 0.5 * s.sigma / t.sigma
 
 
-def dpm_solver_pp() -> Sampler:
+class DPMSolverPP:
     """DPM-Solver++(2M) (Lu et al. 2022, arXiv:2211.01095, algorithm 2), the last step of first order."""
+
     earlier: tuple[Tensor, Tensor] | None = None  # (x0_hat, log_snr) of the step before
 
-    def step(predict, x, t, s, noise):
-        nonlocal earlier
+    def __call__(self, predict, x, t, s, noise):
         x0_hat = predict(x, t.t)
         h = s.log_snr - t.log_snr
         d = x0_hat
-        if earlier is not None and h.isfinite():
-            x0_before, log_snr_before = earlier
+        if self.earlier is not None and h.isfinite():
+            x0_before, log_snr_before = self.earlier
             half_inverse_r = float(h / (t.log_snr - log_snr_before) / 2)  # 1 / (2r); 0 after pure noise
             d = (1 + half_inverse_r) * x0_hat - half_inverse_r * x0_before
-        earlier = (x0_hat, t.log_snr)
+        self.earlier = (x0_hat, t.log_snr)
         return s.sigma / t.sigma * x - s.alpha * float(torch.expm1(-h)) * d, x0_hat
-
-    return step
 
 
 @dataclass(frozen=True)
@@ -134,43 +122,35 @@ ANGLE = Coordinates(
 """z = cos(u) x0 + sin(u) eps (Salimans & Ho 2022, appendix D): bounded at both ends, unlike EDM's sigma."""
 
 
-def _ode(c: Coordinates, second_order: bool) -> Sampler:
+def _ode(c: Coordinates, second_order: bool, predict, x, t, s, noise):
     """Euler's or Heun's method on the probability flow. Heun's last step is Euler's, since the velocity at 0 needs a
     division by sigma (as in Karras et al. 2022, algorithm 1)."""
-
-    def step(predict, x, t, s, noise):
-        x0_hat = predict(x, t.t)
-        if s.sigma == 0:
-            return s.alpha * x0_hat, x0_hat
-        z, du = x / c.scale(t), c.u(s) - c.u(t)
-        velocity = c.velocity(t, x0_hat, t.eps_hat(x, x0_hat))
+    x0_hat = predict(x, t.t)
+    if s.sigma == 0:
+        return s.alpha * x0_hat, x0_hat
+    z, du = x / c.scale(t), c.u(s) - c.u(t)
+    velocity = c.velocity(t, x0_hat, t.eps_hat(x, x0_hat))
+    x_s = c.scale(s) * (z + du * velocity)
+    if second_order:
+        x0_there = predict(x_s, s.t)
+        velocity = (velocity + c.velocity(s, x0_there, s.eps_hat(x_s, x0_there))) / 2
         x_s = c.scale(s) * (z + du * velocity)
-        if second_order:
-            x0_there = predict(x_s, s.t)
-            velocity = (velocity + c.velocity(s, x0_there, s.eps_hat(x_s, x0_there))) / 2
-            x_s = c.scale(s) * (z + du * velocity)
-        return x_s, x0_hat
-
-    return step
+    return x_s, x0_hat
 
 
-heun = functools.partial(_ode, ANGLE, second_order=True)
-flow_euler = functools.partial(_ode, FLOW, second_order=False)
-flow_heun = functools.partial(_ode, FLOW, second_order=True)
+heun = functools.partial(_ode, ANGLE, True)
+flow_euler = functools.partial(_ode, FLOW, False)
+flow_heun = functools.partial(_ode, FLOW, True)
 
 
-def _inversion(corrections: int) -> Sampler:
+def _invert(corrections: int, predict, x, t, s, noise):
     """The step of `encode`, from t up to s."""
-
-    def step(predict, x, t, s, noise):
-        z, du = x / FLOW.scale(t), FLOW.u(s) - FLOW.u(t)
-        guess = x if t.sigma == 0 else FLOW.scale(s) / FLOW.scale(t) * x
-        for _ in range(1 + corrections):
-            x0_hat = predict(guess, s.t)
-            guess = FLOW.scale(s) * (z + du * FLOW.velocity(s, x0_hat, s.eps_hat(guess, x0_hat)))
-        return guess, x0_hat
-
-    return step
+    z, du = x / FLOW.scale(t), FLOW.u(s) - FLOW.u(t)
+    guess = x if t.sigma == 0 else FLOW.scale(s) / FLOW.scale(t) * x
+    for _ in range(1 + corrections):
+        x0_hat = predict(guess, s.t)
+        guess = FLOW.scale(s) * (z + du * FLOW.velocity(s, x0_hat, s.eps_hat(guess, x0_hat)))
+    return guess, x0_hat
 
 
 @dataclass(frozen=True)
@@ -294,15 +274,11 @@ def encode(
         SampleSteps whose x_t climbs to noise; the last one's x_t is the code.
     """
     predict = _Prediction(denoiser, labels, len(images), Guidance(), False, 500, precision)
-    yield from _steps(_inversion(corrections), predict, to_model(images), _grid(denoiser, steps)[::-1])
+    yield from _steps(functools.partial(_invert, corrections), predict, to_model(images), _grid(denoiser, steps)[::-1])
 
 
 def _steps(
-    step: Sampler,
-    predict: "_Prediction",
-    x: Tensor,
-    grid: Sequence[Rates],
-    noise: Callable[[], Tensor] | None = None,
+    step: Sampler, predict: "_Prediction", x: Tensor, grid: Sequence[Rates], noise: Callable[[], Tensor] | None = None
 ) -> Iterator[SampleStep]:
     """The loop: one step of the sampler for each pair of neighbours in the grid."""
     x, began = x.to(predict.denoiser.device), time.perf_counter()
@@ -312,33 +288,32 @@ def _steps(
         x = x_s
 
 
+@dataclass
 class _Prediction:
     """The denoiser as a sampler sees it: guided x0_hat for all images, in batches; counts its calls."""
 
-    def __init__(
-        self,
-        denoiser: Denoiser,
-        labels: Tensor | None,
-        n: int,
-        guidance: Guidance,
-        clip: bool,
-        batch: int,
-        precision: str,
-    ) -> None:
-        self.denoiser, self.guidance, self.clip, self.batch, self.precision = denoiser, guidance, clip, batch, precision
-        self.labels = None if labels is None else denoiser.label_weights(labels, n).to(denoiser.device)
-        self.calls = 0
+    denoiser: Denoiser
+    labels: Tensor | None
+    n: int
+    guidance: Guidance
+    clip: bool
+    batch: int
+    precision: str
+    calls: int = 0
+
+    def __post_init__(self) -> None:
+        if self.labels is not None:
+            self.labels = self.denoiser.label_weights(self.labels, self.n).to(self.denoiser.device)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t: float) -> Tensor:
         self.calls += 1
-        xs = x.split(self.batch)
-        labels = [None] * len(xs) if self.labels is None else self.labels.split(self.batch)
+        parts = []
         with autocast(self.denoiser.device, self.precision):
-            parts = [
-                self.denoiser.guided(part, t, label, self.guidance, clip=self.clip)
-                for part, label in zip(xs, labels, strict=True)
-            ]
+            for first in range(0, self.n, self.batch):
+                part = slice(first, first + self.batch)
+                label = None if self.labels is None else self.labels[part]
+                parts.append(self.denoiser.guided(x[part], t, label, self.guidance, clip=self.clip))
         return torch.cat(parts)
 
 
@@ -387,7 +362,12 @@ def _sampler(given: str | Sampler, eta: float) -> Sampler:
         return given
     if given not in SAMPLERS:
         raise UserError(f"There is no sampler {given!r}; choose one of {', '.join(SAMPLERS)}.")
-    return ddim(eta) if given == "ddim" else SAMPLERS[given].load()()
+    found = SAMPLERS[given].load()
+    if found is ddim:
+        if not 0 <= eta <= 1:
+            raise UserError(f"DDIM's eta must be from 0 to 1, and {eta} is not.")
+        return functools.partial(ddim, eta=eta)
+    return found() if isinstance(found, type) else found
 
 
 def _grid(denoiser: Denoiser, steps: int, times: Sequence[float] | None = None) -> list[Rates]:

@@ -55,7 +55,7 @@ def make_judges(dataset: str) -> None:
     digits, test = real_digits(dataset, "train"), real_digits(dataset, "test")
     folder = WEIGHTS if dataset == "mnist" else cache_dir() / "judges"
     for role in judges.JUDGES:
-        for step in judges.train_judge(role, digits.images, digits.labels, test.images, test.labels):
+        for step in judges.train_judge(role, digits, test):
             if step.step % 100 == 0 or step.last:
                 print(f"{role} judge: step {step.step}/{step.steps} loss {step.loss:.4f}", flush=True)
         print(f"{role} judge: test accuracy {100 * step.accuracy:.2f} %")
@@ -66,15 +66,10 @@ def make_judges(dataset: str) -> None:
 def make_denoiser(steps: int, working: Path, out: Path) -> None:
     """Train the conditional U-Net, from `working` where that exists, and write its average to `out`."""
     leads, digits = team().leads, real_digits("mnist", "train")
-    run = train(
-        build_denoiser("unet", "flow", "flow", seed=RECIPE["seed"]).to(best_device()),
-        digits.images,
-        digits.labels,
-        Recipe(steps=steps, **RECIPE),
-        checkpoint=working,
-        resume=working if working.is_file() else None,
-        notes={"dataset": digits.title},
-    )
+    denoiser = build_denoiser("unet", "flow", "flow", seed=RECIPE["seed"]).to(best_device())
+    files = {"checkpoint": working, "resume": working if working.is_file() else None}
+    recipe, notes = Recipe(steps=steps, **RECIPE), {"dataset": digits.title}
+    run = train(denoiser, digits.images, digits.labels, recipe, notes=notes, **files)
     for step in run:
         if leads and (step.step % 100 == 0 or step.last):
             print(

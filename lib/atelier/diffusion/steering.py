@@ -159,11 +159,7 @@ def race(model: Model, *, first: int, steer_seed: int) -> Iterator[SteerStep]:
 
 
 def picture(step: SteerStep | None) -> bytes:
-    """The picture of an experiment as PNG.
-
-    Raises:
-        UserError: none has run yet.
-    """
+    """The picture of an experiment as PNG; UserError if none has run yet."""
     if step is None:
         raise UserError("There is no experiment to save yet: press Run under Steer.")
     return encoded(step.picture)

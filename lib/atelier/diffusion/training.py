@@ -49,18 +49,8 @@ SHOULD_MATCH = ("optimiser", *(name for name in _BOUNDS if name != "checkpoint_s
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. Exactly one of `steps`, `epochs` and `minutes` bounds the run.
-
-    Args:
-        batch_size: images per step.
-        optimiser: "adamw", or "muon" for the wide matrices and convolutions (`optimisers.matrices_of`) with AdamW
-            for the rest; our U-Net learns more by it in every step.
-        learning_rate: peak rate; it warms up over `warmup` steps and falls as a half cosine to zero
-            at the end of the budget.
-        label_dropout: share of labels hidden, which trains the unconditional half of guidance.
-        ema_decay: decay of the average of the weights, ramped from the start: min(decay, (1+k) / (10+k)).
-        precision: "auto" (bfloat16 where the hardware is faster with it), "float32" or "bfloat16".
-        checkpoint_seconds: at most this long between two checkpoints.
+    """How to train. Exactly one of `steps`, `epochs` and `minutes` bounds the run. Muon takes the wide matrices and
+    convolutions (`optimisers.matrices_of`), AdamW the rest; our U-Net learns more by it in every step.
 
     Raises:
         UserError: a value out of bounds, or not exactly one budget.
@@ -69,16 +59,16 @@ class Recipe:
     steps: int | None = None
     epochs: float | None = None
     minutes: float | None = None
-    batch_size: int = 128
-    optimiser: str = "muon"
-    learning_rate: float = 2e-3
-    warmup: int = 100
+    batch_size: int = 128  # images per step
+    optimiser: str = "muon"  # or "adamw"
+    learning_rate: float = 2e-3  # peak; falls as a half cosine to zero at the end of the budget
+    warmup: int = 100  # steps until the peak
     weight_decay: float = 0.0
-    label_dropout: float = 0.1
-    ema_decay: float = 0.999
+    label_dropout: float = 0.1  # share of labels hidden, which trains the unconditional half of guidance
+    ema_decay: float = 0.999  # of the average of the weights, ramped from the start: min(decay, (1+k) / (10+k))
     seed: int = 0
-    precision: str = "auto"
-    checkpoint_seconds: float = 45.0
+    precision: str = "auto"  # bfloat16 where the hardware is faster with it; or "float32", "bfloat16"
+    checkpoint_seconds: float = 45.0  # at most so long between two checkpoints
 
     def __post_init__(self) -> None:
         budgets = [b for b in (self.steps, self.epochs, self.minutes) if b is not None]
@@ -148,14 +138,18 @@ class _Run:
         return self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress)))
 
     def seconds_left(self, seconds_per_step: float) -> float:
-        if self.recipe.minutes is not None:
-            return max(0.0, 60 * self.recipe.minutes - self.at.elapsed)
-        return seconds_per_step * max(0, total_steps(self.recipe, self.batches) - self.at.step)
+        share = max(0.0, 1 - self.progress)
+        return share * seconds_in_all(self.recipe, self.batches, seconds_per_step)
 
 
 def total_steps(recipe: Recipe, batches: int) -> int:
     """Steps in a budget of steps, or of epochs of so many batches."""
     return recipe.steps or math.ceil(recipe.epochs * batches)
+
+
+def seconds_in_all(recipe: Recipe, batches: int, seconds_per_step: float) -> float:
+    """How long the whole budget takes."""
+    return 60 * recipe.minutes if recipe.minutes is not None else seconds_per_step * total_steps(recipe, batches)
 
 
 def train(
@@ -251,8 +245,7 @@ def estimate(denoiser: Denoiser, n_images: int, recipe: Recipe, *, measured_step
     elapsed = [step.elapsed for step in train(trial, images, labels, short)]
     per_step = (elapsed[-1] - elapsed[0]) / measured_steps  # the first step also warms up
     batches = max(1, n_images // recipe.batch_size)
-    in_all = 60 * recipe.minutes if recipe.minutes is not None else per_step * total_steps(recipe, batches)
-    return Estimate(per_step, per_step * batches, in_all)
+    return Estimate(per_step, per_step * batches, seconds_in_all(recipe, batches, per_step))
 
 
 def _check_data(denoiser: Denoiser, images: Tensor, labels: Tensor) -> None:
@@ -370,11 +363,7 @@ def _save(path: Path, run: _Run) -> Path:
 
 
 def recipe_from(stored: Any, budget: Recipe) -> Recipe:
-    """The recipe in a checkpoint's extras, with the budget of another.
-
-    Raises:
-        UserError: it is not one of ours.
-    """
+    """The recipe in a checkpoint's extras, with the budget of another; UserError if it cannot be read."""
     try:
         stored = BEFORE_MUON | dict(stored or {})
         return replace(budget, **{key: stored[key] for key in SHOULD_MATCH if key in stored})
@@ -383,11 +372,7 @@ def recipe_from(stored: Any, budget: Recipe) -> Recipe:
 
 
 def _restore(checkpoint: Checkpoint, run: _Run) -> None:
-    """Put everything back where the checkpoint left it.
-
-    Raises:
-        UserError: of another network, schedule, target, range or recipe, or for sampling only.
-    """
+    """Put everything back where the checkpoint left it; refuse another network, schedule, target, range or recipe."""
     refuse_other(checkpoint.spec, run.denoiser.spec)
     model, average = part(checkpoint.tensors, "model."), part(checkpoint.tensors, "ema.")
     if not isinstance(checkpoint.extra.get("run"), dict) or not model:
@@ -414,11 +399,7 @@ def _restore(checkpoint: Checkpoint, run: _Run) -> None:
 
 
 def _position(stored: Mapping[str, Any]) -> _Position:
-    """The position in a checkpoint.
-
-    Raises:
-        UserError: it is not as `_save` writes it.
-    """
+    """The position in a checkpoint; UserError if it is not as `_save` writes it."""
     try:
         bins = [math.nan if b is None else float(b) for b in stored["bin_losses"]]
         losses = [float(loss) for loss in stored["epoch_losses"]]
