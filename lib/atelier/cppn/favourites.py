@@ -99,10 +99,11 @@ def favourites_file(favourites: Mapping[str, Recipe]) -> bytes:
 def keep(name: str, recipe: Recipe, shelf: Shelf) -> str:
     """Keep a recipe under a new name; without one, under its own, numbered where that is taken. Returns the name.
     Raises UserError: a name that is too long or taken, favourites of a newer version."""
-    found, name = _known(shelf), name.strip()
-    name = name or _free_name(recipe.name, found)
-    if not name or len(name) > LONGEST_NAME:
+    name = name.strip()
+    if not 0 < len(name or recipe.name) <= LONGEST_NAME:
         raise UserError(f"A favourite needs a name of 1 to {LONGEST_NAME} characters.")
+    found = _known(shelf)
+    name = name or _free_name(recipe.name, found)
     if name in found:
         raise UserError(f"There is a favourite named {name!r} already; choose another name.")
     shelf.text = dump_favourites({**found, name: recipe})

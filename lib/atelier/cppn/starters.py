@@ -69,23 +69,21 @@ def begin_options() -> dict[str, Control]:
         "pan": Control(numbers(Window.PLACE, 2, least=2), about="centre x,y of the picture"),
         **PROPERTIES,
     }
+    about = "recipe to begin with: a recipe.json, or a PNG that Atelier saved"
     return {
         "picture": Control(Choice(tuple(STARTERS)), "Night lightning", about="chosen picture to begin with"),
         "field": Control(Token(), "", about="address token of a picture"),
-        "recipe": Control(
-            Text(), "", about="recipe to begin with: a recipe.json, or a PNG that Atelier saved", door="command"
-        ),
+        "recipe": Control(Text(), "", about=about, door="command"),
         **{name: control.left_open() for name, control in open_ones.items()},
     }
 
 
 def file_options() -> dict[str, Control]:
     """What a command line can ask for to be written."""
+    samples = Number(1, 8, 1, whole=True)
     found = {
         "size": Control(Sides(), (1024, 1024), "Size, pixels", "width and height of the picture in pixels"),
-        "supersample": Control(
-            Number(1, 8, 1, whole=True), 1, "Samples along a pixel", "samples along the side of a pixel"
-        ),
+        "supersample": Control(samples, 1, "Samples along a pixel", "samples along the side of a pixel"),
         "grid": Control(Sides(16), about="also a grid of siblings, columns x rows"),
         "animate": Control(Choice(("none", *WALKS)), "none", about="also a looping animation"),
     }

@@ -142,10 +142,8 @@ def with_activation(spec: FieldSpec, node: str, activation: str) -> FieldSpec:
 
 
 def small_world(spec: FieldSpec) -> list[tuple[int, int]]:
-    """Edges (a, b), a < b, of the ring lattice of k neighbours whose edges are each rewired with chance p.
-
-    A rewired edge keeps one end and finds a new other end that it is not yet joined to.
-    """
+    """Edges (a, b), a < b, of the ring lattice of k neighbours whose edges are each rewired with chance p: a rewired
+    edge keeps one end and finds a new other end that it is not yet joined to."""
     n, reach = spec.nodes, min(spec.neighbours // 2, max((spec.nodes - 1) // 2, 1))
 
     def edge(a: int, b: int) -> tuple[int, int]:
