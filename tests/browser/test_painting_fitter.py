@@ -79,7 +79,6 @@ def test_a_wrong_address_says_so_and_the_page_works(page):
 @pytest.mark.parametrize("page", ["?size=64&steps=200"], indirect=True)
 def test_a_run_can_be_replayed_looked_into_and_taken_home(page):
     live = canvas(page)
-    live.locator("button.play").click()
     status(page).filter(has_text="Finished").wait_for()
     replay = live.get_by_label("Go back in time")
     replay.focus()
@@ -110,17 +109,13 @@ def test_no_run_is_left_when_the_tab_closes(browser, served):
 
 
 def test_a_network_of_ones_own_in_the_editor(editor, rewrite):
-    assert "hash grid" in canvas(editor).inner_text().lower()
+    canvas(editor)
     rewrite(
         editor,
         "network = fields.build(",
         "import torch\nnetwork = torch.nn.Sequential(torch.nn.Linear(2, 32), torch.nn.Tanh(), torch.nn.Linear(32, 3))",
     )
-    play = canvas(editor).locator("button.play")
-    editor.locator(".counter", has_text=re.compile(r"^0$")).first.wait_for()
-    play.click()
-    status(editor).filter(has_text="Running").wait_for()
-    editor.wait_for_timeout(1000)
-    assert counter(editor) > 0
+    status(editor).filter(has_text="Running").wait_for()  # nothing is known of this network yet, so it learns at once
+    editor.locator(".counter", has_text=re.compile(r"[1-9]")).first.wait_for()
     rewrite(editor, "network = torch.nn.Sequential(", "import torch\nnetwork = torch.nn.Linear(2, 1)")
     editor.get_by_text("The network must map (N, 2) to (N, 3)").first.wait_for()

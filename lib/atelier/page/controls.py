@@ -141,7 +141,8 @@ def controls(
         known |= {name: Control.of(entry) for name, entry in (later or {}).items()}
         words = now.state["words"] = Words(now, known)
         command.begin(now, words.given)
-    asks = [Ask(group, *words.take(group, keep)) for group in groups]
+    again = words.taken_again()
+    asks = [Ask(group, *words.take(group, again, keep)) for group in groups]
     return asks[0] if len(asks) == 1 else asks
 
 
@@ -160,7 +161,15 @@ class Words:
         self.asked = bool(self._words)
         self.given = {} if now.live else self._of_command_line()
 
-    def take(self, group: Mapping[str, Control], keep: bool = False) -> tuple[dict[str, Any], list[str]]:
+    def taken_again(self) -> bool:
+        """Whether this cell, below the first one, makes its controls anew."""
+        again = cell() in self._seen and cell() != self.cell
+        self._seen.add(cell())
+        return again
+
+    def take(
+        self, group: Mapping[str, Control], again: bool = False, keep: bool = False
+    ) -> tuple[dict[str, Any], list[str]]:
         """The values that were asked for of this group, and a sentence about each that cannot be."""
         found, problems = {}, []
         if not self._live:
@@ -168,8 +177,6 @@ class Words:
                 if self.given[name] is not None or getattr(group[name].domain, "optional", False):
                     found[name] = self.given[name]
             return found, []
-        again = cell() in self._seen and cell() != self.cell
-        self._seen.add(cell())
         if again and keep:
             self._words |= {name: text for name, text in address().items() if name in group}
         elif again:  # a choice above has changed, and what was asked for belonged to the controls before
