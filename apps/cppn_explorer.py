@@ -113,28 +113,30 @@ def _(breeder, knob_view, set_base, shown, siblings, viewer):
 def _(breeder, get_base):
     get_base()
     base = breeder.spec
-    knob_asks = {group: page.Ask(knobs, {}) for group, knobs in cppn.knobs_of(base).items() if knobs}
+    knob_groups = {group: knobs for group, knobs in cppn.knobs_of(base).items() if knobs}
+    knob_ask = page.Ask({name: knob for knobs in knob_groups.values() for name, knob in knobs.items()}, {})
     mo.md("""
     ## Knobs
     Everything that makes this picture, and only what does something in it. Turn a knob, and the picture is drawn anew.
     """)
-    return base, knob_asks
+    return base, knob_ask, knob_groups
 
 
 @app.cell(hide_code=True)
-def _(base, breeder, knob_asks, set_turned):
+def _(base, breeder, knob_ask, set_turned):
     _before = breeder.spec, breeder.note
     with breeder.telling():
-        breeder.turn(base, {name: value for ask in knob_asks.values() for name, value in ask.value.items()})
+        breeder.turn(base, knob_ask.value)
     if (breeder.spec, breeder.note) != _before:
         set_turned(lambda count: count + 1)
     return
 
 
 @app.cell(hide_code=True)
-def _(knob_asks, knob_view):
+def _(knob_ask, knob_groups, knob_view):
     _fold = "<details {}><summary style='font-weight: 600; margin-bottom: .5rem'>{}</summary>{}</details>"
-    _knobs = [mo.Html(_fold.format("open" * (g != "Weights"), g, page.panel(ask))) for g, ask in knob_asks.items()]
+    _panels = {group: page.panel(knob_ask, first=list(knobs)) for group, knobs in knob_groups.items()}
+    _knobs = [mo.Html(_fold.format("open" * (group != "Weights"), group, panel)) for group, panel in _panels.items()]
     mo.Html(
         "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
         "<div style='flex: 1 1 min(100%, 19rem); max-width: 26rem; position: sticky; top: .5rem; z-index: 2'>"

@@ -86,6 +86,7 @@ def test_breeding_turning_and_the_way_back(page):
     page.locator(".gallery").first.locator(".open").nth(1).click()
     crossed = wait_for(page, lambda found: found.spec != second.spec)
 
+    wait_for_siblings(page)  # the knobs of the new picture are there, too
     dial = page.get_by_role("slider", name="Contrast")
     dial.scroll_into_view_if_needed()
     dial.focus()

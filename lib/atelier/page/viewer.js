@@ -10,7 +10,7 @@ function render({ model, el }) {
   const full = button("Full screen", "Full screen");
   const zoomed = element("span", { class: "zoomed", role: "status" });
   const map = element("canvas", { class: "map", "aria-hidden": "true", width: "72", height: "72" });
-  const bar = element("div", { class: "bar" }, nearer, farther, reset, full, zoomed, map);
+  const bar = element("div", { class: "bar" }, nearer, farther, reset, full, zoomed);
   const told = problemLine(model);
   const root = element("div", { class: "atelier viewer" }, views, bar, told.node);
   el.replaceChildren(root);
@@ -110,7 +110,8 @@ function render({ model, el }) {
     if (mine !== newest) return;
     if (canvases.length !== header.views.length) {
       canvases = header.views.map(({ label }) => element("canvas", { role: "img", "aria-label": label, tabindex: "0" }));
-      views.replaceChildren(...header.views.map(({ label }, i) => element("figure", {}, canvases[i], element("figcaption", { text: label }))));
+      views.replaceChildren(...header.views.map(({ label }, i) => element("figure", {}, element("div", { class: "framed" }, canvases[i]), element("figcaption", { text: label }))));
+      views.lastChild.firstChild.append(map);
       canvases.forEach(touch);
       aim = { ...header.window };
     }
