@@ -34,7 +34,7 @@ SLOW_SECONDS = 0.4
 FULL_SECONDS = 0.5
 MOST_POINTS = 240
 MOST_MOMENTS = 60
-RECORD_BYTES = 3 << 19  # 1.5 MB
+RECORD_BYTES = 1 << 20
 _IDLE: Job = Job(lambda: iter(()))  # in place of a job before the first one
 
 
@@ -169,10 +169,12 @@ class Live(Widget):
             self.job.stop()
 
     def publish(self, frame: Frame | None = None, exact: bool = True) -> None:
-        """Send a frame, or only the state of the job. exact: pictures as PNG, else as JPEG."""
+        """Send a frame, or only the state of the job. exact: pictures as PNG, else as JPEG; a page that stands
+        still, such as a report, takes the smaller WebP."""
         with self._lock:
             self._next = time.monotonic() + 1 / FRAMES_PER_SECOND
-            pictures = self._take(frame, "PNG" if exact else "JPEG") if frame else {}
+            kind = ("PNG" if exact else "JPEG") if self._watched else "WEBP"
+            pictures = self._take(frame, kind) if frame else {}
             job = self.job or _IDLE
             told = {"state": job.state, "holding": job.holding, "place": job.place, "error": job.message}
             self._status |= told | {"slow": self._slow}
