@@ -183,12 +183,16 @@ def _(graph, node, shown):
 
 @app.cell(hide_code=True)
 def _(curve_ask, graph, node, sheet, strips):
-    _rows = [(mo.md(f"<small>{_n}</small>"), mo.image(drawing.encoded(_p), alt=_n)) for _n, _p in strips.items()]
+    _rows = [
+        (mo.md(f"<small>{_name}</small>"), mo.image(drawing.encoded(_strip), alt=_name, height=72))
+        for _name, _strip in strips.items()
+    ]
+    _sheet = mo.image(drawing.encoded(sheet), alt=f"Neurons of {node}", width=640, style={"max-width": "100%"})
     mo.vstack(
         [
-            *(graph, page.panel(curve_ask)),
+            *(graph, page.row(page.panel(curve_ask))),
             mo.md(f"**{node.capitalize()}**: its neurons over the plane, each from black to white on its own scale"),
-            mo.image(drawing.encoded(sheet), alt=f"Neurons of {node}"),
+            _sheet,
             mo.md("**Every layer**: ten of its neurons"),
             mo.vstack([part for row in _rows for part in row], gap=0.2).style({"overflow-x": "auto"}),
         ],

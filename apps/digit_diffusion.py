@@ -111,21 +111,21 @@ def _(canvas, draw_ask, guidance_ask, model, sampler):
 
 @app.cell(hide_code=True)
 def _(file_problem, keep_choice, load_file, loaded, measure_canvas, train_ask, train_canvas):
-    _text = mo.md("""
+    _text = """
     ## Train your own
     A new network learns to tell the noise in digits from the digits. While it learns, it draws from the same sixty noises
     again and again. Press *Pause* and choose it above as the network that draws: drawing, steering and judging then use it.
-    """)
+    """
     _first = ["dataset", "backbone", "schedule", "target", "train_minutes", "epochs"]
     _panel = page.panel(train_ask, first=_first, more={"More": list(train_ask.controls)[6:]})
-    _right = [train_canvas, mo.hstack([load_file, measure_canvas], justify="start", align="center", gap=2, wrap=True)]
+    _right = [train_canvas, mo.hstack([load_file, measure_canvas], justify="start", align="end", gap=2, wrap=True)]
     if file_problem:
         _right.append(mo.callout(file_problem, kind="danger"))
     if loaded:
         _goes_on = "Train goes on from it, with its network and recipe; set the time in all."
         _words = f"Loaded: choose it above as the network that draws. {loaded.note or _goes_on}"
         _right.append(mo.callout(_words, kind="success"))
-    mo.vstack([_text, page.beside(mo.vstack([_panel, keep_choice], gap=0.6), mo.vstack(_right))])
+    page.section(_text, page.beside(mo.vstack([_panel, keep_choice], gap=0.6), mo.vstack(_right)))
     return
 
 
@@ -194,7 +194,7 @@ def _(draw_ask, keep_choice, lesson, measure_canvas, resume, schedule, train_ask
     _when = {"start": False, "held": True, "alone": trains, "together": True}
     _look = {"show": diffusion.learning_panels, "opening": diffusion.before_learning(keep_choice.value)}
     training = train_canvas.play(diffusion.learn, _lesson, keep_after=keep_choice.value, **_files, **_when, **_look)
-    measure_canvas.play(diffusion.measure, _lesson, show=diffusion.measured, start=False, alone=False)
+    _ = measure_canvas.play(diffusion.measure, _lesson, show=diffusion.measured, start=False, alone=False)
     return (training,)
 
 
@@ -207,13 +207,13 @@ def _(train_canvas, training):
 
 @app.cell(hide_code=True)
 def _(mixer, train_ask):
-    _text = mo.md(r"""
+    _text = r"""
     ## Forward
     Training mixes noise into digits: $x_t = \alpha_t\, x_0 + \sigma_t\, \varepsilon$. The larger $t$, the more noise. The
     schedule says how fast; it is the one of the training above. Drag $t$.
-    """)
+    """
     _shown = ["schedule", "timesteps"] + (["rescale"] if train_ask.value["schedule"] == "linear" else [])
-    mo.vstack([_text, page.row(*(train_ask.elements[name] for name in _shown)), mixer])
+    page.section(_text, page.row(*(train_ask.elements[name] for name in _shown)), mixer)
     return
 
 
@@ -227,13 +227,13 @@ def _(mixer, schedule):
 
 @app.cell(hide_code=True)
 def _(steer_ask, steer_canvas):
-    _text = mo.md("""
+    _text = """
     ## Steer
     What does guidance do? What lies between a 3 and an 8? Choose an experiment and press *Run*.
-    """)
+    """
     _experiment = diffusion.EXPERIMENTS[steer_ask.value["kind"]]
     _row = page.row(*(steer_ask.elements[name] for name in ("kind", *_experiment.uses)))
-    mo.vstack([_text, _row, mo.md(_experiment.about), steer_canvas])
+    page.section(_text, _row, mo.md(_experiment.about), steer_canvas)
     return
 
 
@@ -259,15 +259,15 @@ def _(model, steer_ask, steer_canvas):
 
 @app.cell(hide_code=True)
 def _(file_ask, judge_canvas):
-    _text = mo.md("""
+    _text = """
     ## How good
     A second network, trained to read digits, looks at generated digits and at real ones. Each figure stands beside the score
     of as many *real* digits (the floor, the best score possible) and of pure noise.
-    """)
+    """
     _most = file_ask.value["evaluate"] or 1000
     _steps = sorted({100, 200, 500, 1000, 2000, 5000, 10_000, _most})
     judge_count = mo.ui.slider(steps=_steps, value=_most, label="Digits to judge", show_value=True)
-    mo.vstack([_text, judge_count, judge_canvas])
+    page.section(_text, judge_count, judge_canvas)
     return (judge_count,)
 
 

@@ -124,13 +124,13 @@ def _(canvas, picture, run):
 @app.cell(hide_code=True)
 def _():
     viewer = page.viewer()
-    _text = mo.md("""
+    _text = """
     ## Look closer
     Drag to move, turn the wheel to magnify. On the left, the network draws colours *between* the pixels that it learned. On
     the right, the same pixels are enlarged by bicubic interpolation. The network is a function of the place, so it has a
     value anywhere, but it has seen no data between the pixels. Compare the two by eye.
-    """)
-    mo.vstack([_text, viewer])
+    """
+    page.section(_text, viewer)
     return (viewer,)
 
 
@@ -164,11 +164,11 @@ def _():
     runners_ask = mo.ui.multiselect(runners, value=_first, max_selections=4)
     race_seconds = mo.ui.slider(2, 60, value=5, step=1, label="Processor seconds each", show_value=True)
     race_canvas = page.live(height=240, verb="Race", clock="s of processor time", brief=True)
-    _text = mo.md("""
+    _text = """
     ## Race
     The same picture, the same processor time for each. Choose up to four networks and press **Race**.
-    """)
-    mo.vstack([_text, mo.hstack([runners_ask, race_seconds], justify="start", gap=2, wrap=True), race_canvas])
+    """
+    page.section(_text, mo.hstack([runners_ask, race_seconds], justify="start", gap=2, wrap=True), race_canvas)
     return race_canvas, race_seconds, runners, runners_ask
 
 
@@ -211,8 +211,8 @@ def _(step):
 
 @app.cell(hide_code=True)
 def _(upload):
-    _text = mo.md("## Your own picture\nA PNG, JPEG or WebP of at most 25 MB. It replaces the painting above.")
-    mo.vstack([_text, upload])
+    _text = "## Your own picture\nA PNG, JPEG or WebP of at most 25 MB. It replaces the painting above."
+    page.section(_text, upload)
     return
 
 
@@ -221,12 +221,12 @@ def _(load_file):
     large_size = mo.ui.slider(
         steps=[1024, 2048, 4096, 8192], value=2048, label="Large picture, pixels", show_value=True
     )
-    _text = mo.md("""
+    _text = """
     ## Take home
     The run as files. A checkpoint holds the network itself: load it again, here or with `--checkpoint`, and Play continues
     its training.
-    """)
-    mo.vstack([_text, mo.hstack([large_size, load_file], justify="start", gap=2, wrap=True)])
+    """
+    page.section(_text, mo.hstack([large_size, load_file], justify="start", gap=2, wrap=True))
     return (large_size,)
 
 

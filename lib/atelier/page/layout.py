@@ -70,6 +70,12 @@ def stats(numbers: Mapping[str, str]) -> mo.Html:
     return mo.hstack([mo.stat(text, label=name) for name, text in numbers.items()], widths="equal", wrap=True)
 
 
+def section(text: str, *parts: Any) -> mo.Html:
+    """A heading with its prose, in Markdown, and what belongs to it below."""
+    # marimo's Markdown takes part in the layout around it; in a box of its own its margins collapse as in a text
+    return mo.vstack([mo.Html(f"<div>{mo.md(text).text}</div>"), *parts], gap=0.6)
+
+
 def title(name: str, promise: str, *headings: str) -> mo.Html:
     """The name of the page, a sentence on what it does, and links to its headings."""
     return mo.Html(

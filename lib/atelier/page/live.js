@@ -17,13 +17,14 @@ function transportBar(send) {
   const state = element("span", { class: "state", role: "status" });
   const node = element("div", { class: "bar" }, restart, play, step, slow, counter, total, clock, state);
   slow.setAttribute("aria-pressed", "false");
-  let running = false, verb = "Play", unit = "s of training";
+  let running = false, brief = false, verb = "Play", unit = "s of training";
 
   // What a scene says about its bar.
   function dress(header) {
     verb = header.verb ?? verb;
     unit = header.clock ?? unit;
-    step.hidden = slow.hidden = Boolean(header.brief);
+    brief = Boolean(header.brief);
+    step.hidden = slow.hidden = brief;
     node.hidden = Boolean(header.frozen);
     show(running);
   }
@@ -48,6 +49,7 @@ function transportBar(send) {
     show(!holding && (header.state === "running" || header.state === "queued"));
     slow.setAttribute("aria-pressed", String(Boolean(header.slow)));
     counter.textContent = (header.step ?? 0).toLocaleString("en");
+    counter.hidden = brief && !header.step;
     total.textContent = header.total ?? "";
     clock.textContent = header.seconds == null ? "" : `${header.seconds.toFixed(1)} ${unit}`;
     const word = header.place > 0 ? `Number ${header.place} in the queue` : holding ? "Pausing" : WORDS[header.state];
