@@ -134,14 +134,14 @@ def _(base, breeder, knob_ask, set_turned):
 
 @app.cell(hide_code=True)
 def _(knob_ask, knob_groups, knob_view):
-    _fold = "<details {}><summary style='font-weight: 600; margin-bottom: .5rem'>{}</summary>{}</details>"
+    _fold = "<details {} style='break-inside: avoid; padding-bottom: 1rem'><summary><b>{}</b></summary>{}</details>"
     _panels = {group: page.panel(knob_ask, first=list(knobs)) for group, knobs in knob_groups.items()}
-    _knobs = [mo.Html(_fold.format("open" * (group != "Weights"), group, panel)) for group, panel in _panels.items()]
+    _knobs = "".join(_fold.format("open" * (group != "Weights"), group, panel) for group, panel in _panels.items())
     mo.Html(
         "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
         "<div style='flex: 1 1 min(100%, 19rem); max-width: 26rem; position: sticky; top: .5rem; z-index: 2'>"
-        f"{knob_view}</div><div style='flex: 3 1 min(100%, 30rem); min-width: 0'>"
-        f"{page.row(*_knobs, flex='1 1 14rem')}</div></div>"
+        f"{knob_view}</div><div style='flex: 3 1 min(100%, 30rem); min-width: 0; columns: 12rem; column-gap: 1.5rem'>"
+        f"{_knobs}</div></div>"
     )
     return
 

@@ -118,7 +118,7 @@ def _(file_problem, keep_choice, load_file, loaded, measure_canvas, train_ask, t
     """
     _first = ["dataset", "backbone", "schedule", "target", "train_minutes", "epochs"]
     _panel = page.panel(train_ask, first=_first, more={"More": list(train_ask.controls)[6:]})
-    _right = [train_canvas, mo.hstack([load_file, measure_canvas], justify="start", align="end", gap=2, wrap=True)]
+    _right = [train_canvas, mo.hstack([load_file, measure_canvas], justify="start", align="start", gap=2, wrap=True)]
     if file_problem:
         _right.append(mo.callout(file_problem, kind="danger"))
     if loaded:
