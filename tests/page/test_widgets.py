@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from atelier.errors import UserError
+from atelier.page.controls import number
 from atelier.page.downloads import Download
 from atelier.page.packing import unpack
-from atelier.page.widgets import Actions, Gallery, Viewer
+from atelier.page.widgets import Actions, Gallery, Instrument, Viewer
 from visits import press, wait_for
 
 
@@ -117,3 +118,29 @@ def test_a_download_can_be_cancelled_and_may_refuse():
     press(refusing, "make")
     wait_for(lambda: refusing.progress == {"state": "failed", "done": 0.0, "message": "Press Play first."})
     refusing.close()
+
+
+def test_an_instrument_draws_the_newest_values_and_checks_them(visit):
+    drawn, told = [], []
+
+    def draw(x, walk):
+        drawn.append((x, walk))
+        return np.full((4, 6), round(255 * x), np.uint8), f"x is {x:g}"
+
+    knobs = {"x": number(0.0, 1, 0.5), "walk": number(0, 9, 2)}
+    made = Instrument(knobs, pad=("x", "walk"))
+    made._fail = told.append
+    press(made, "turn", {"x": 0.1, "walk": 1})  # nothing plays yet
+    made.play(draw, corners=["a", "b", "c", "d"])
+    wait_for(lambda: made.frame)
+    assert drawn == [(0.5, 2)]
+    assert made.look["corners"] == ["a", "b", "c", "d"]
+    press(made, "turn", {"x": 1, "walk": 3})
+    wait_for(lambda: unpack(made.frame)[0]["note"] == "x is 1")
+    for value in (None, {"x": 1}, {"x": 1, "walk": 3, "more": 1}):
+        press(made, "turn", value)
+    press(made, "turn", {"x": 2, "walk": 3})
+    wait_for(lambda: told)
+    assert told == ["X must be a number from 0 to 1, and 2 is not."]
+    assert len(drawn) == 2
+    made.close()

@@ -93,6 +93,11 @@ class Ask(mo.ui.dictionary):
         self._knobs = {name: Knob(self._checked[name]) for name, control in self.controls.items() if control.live}
         super().__init__({name: _element(name, control, self._checked[name]) for name, control in controls.items()})
 
+    @property
+    def knobs(self) -> dict[str, Knob]:
+        """The `live` controls by name: `knob()` is the value now."""
+        return self._knobs
+
     def _mime_(self) -> tuple[Any, str]:
         from atelier.page.layout import panel
 

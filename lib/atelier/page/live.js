@@ -53,7 +53,8 @@ function transportBar(send) {
     total.textContent = header.total ?? "";
     clock.textContent = header.seconds == null ? "" : `${header.seconds.toFixed(1)} ${unit}`;
     const word = header.place > 0 ? `Number ${header.place} in the queue` : holding ? "Pausing" : WORDS[header.state];
-    state.textContent = state.title = [word, header.note].filter(Boolean).join(" · ");
+    const waits = header.waiting && header.state === "paused" ? "⟲ begins with what you changed" : "";
+    state.textContent = state.title = [word, waits, header.note].filter(Boolean).join(" · ");
   }
   const count = (step) => { counter.textContent = step.toLocaleString("en"); };
   return { node, update, dress, count };

@@ -177,7 +177,7 @@ class Live(Widget):
             pictures = self._take(frame, kind) if frame else {}
             job = self.job or _IDLE
             told = {"state": job.state, "holding": job.holding, "place": job.place, "error": job.message}
-            self._status |= told | {"slow": self._slow}
+            self._status |= told | {"slow": self._slow, "waiting": self._waiting is not None}
             self._pictures |= pictures
             self.frame = pack(self._status, pictures)
 

@@ -7,6 +7,7 @@ function modelOf(state) {
   const values = Object.fromEntries(Object.entries(state).map(([name, found]) => [name, value(found)]));
   const heard = {};
   return {
+    still: true,
     get: (name) => values[name],
     set: (name, next) => { values[name] = next; },
     save_changes() {},

@@ -10,6 +10,7 @@ import traitlets
 from atelier.drawing import Chart, encoded
 from atelier.page.live import chart_values, chart_words
 from atelier.page.packing import Widget, element, hung, pack
+from atelier.settings import Control, label
 
 Draw = Callable[[Any, int, int], np.ndarray]
 _STILL = 1400
@@ -253,6 +254,51 @@ class Viewer(Widget):
         self.frame = pack(header, pictures)
 
 
+class Instrument(Widget):
+    """Knobs that a picture follows while they move. While it is drawn, only the newest values wait.
+
+    Args:
+        knobs: name -> a `number` control; every value from the page is checked against it.
+        pad: names of two of them that move together on a square. corners: its labels, row by row.
+    """
+
+    _source = "instrument"
+    frame = traitlets.Bytes(b"").tag(sync=True)
+    look = traitlets.Dict().tag(sync=True)
+    values = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, knobs: Mapping[str, Control], pad: Sequence[str] = (), corners: Sequence[str] = ()) -> None:
+        shown = [
+            {"name": name, "title": knob.title or label(name), "low": knob.domain.low, "high": knob.domain.high}
+            | {"step": knob.domain.step or 1}
+            for name, knob in knobs.items()
+        ]
+        look = {"knobs": shown, "pad": list(pad), "corners": list(corners)}
+        super().__init__(look=look, values={name: knob.default for name, knob in knobs.items()})
+        self._knobs = dict(knobs)
+
+    def play(self, draw: Callable[..., tuple[np.ndarray, str]], corners: Sequence[str] | None = None) -> None:
+        """Show what `draw(**values)` gives from now on: a picture (H, W[, 3]) uint8, and a line of text."""
+        self._acts = {"draw": draw}
+        if corners is not None and list(corners) != self.look["corners"]:
+            self.look = {**self.look, "corners": list(corners)}
+        self._draw(dict(self.values))
+
+    def _heard(self, name: str, value: Any) -> None:
+        known = isinstance(value, Mapping) and value.keys() == self._knobs.keys()
+        if name == "turn" and known and "draw" in self._acts:
+            self._draw({knob: self._knobs[knob].check(knob, given) for knob, given in value.items()})
+
+    def _draw(self, values: dict[str, float]) -> None:
+        draw = self._acts["draw"]
+
+        def show() -> None:
+            picture, note = draw(**values)
+            self.frame = pack({"note": note}, {"picture": encoded(picture)})
+
+        self._aside(show)
+
+
 class upload(mo.ui.file):
     """One file of the reader, of at most `max_size` bytes. marimo leaves both limits to the browser; here a larger
     upload, or several files, are refused in the kernel, too."""
@@ -263,4 +309,5 @@ class upload(mo.ui.file):
         self._value_frontend = []  # the text that was decoded, which nothing reads again
 
 
+instrument = element(Instrument)
 actions, diagram, gallery, mixer, shelf, viewer = map(element, (Actions, Diagram, Gallery, Mixer, Shelf, Viewer))
