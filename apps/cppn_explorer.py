@@ -1,7 +1,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="full", app_title="Random fields")
+app = marimo.App(width="full", css_file="notebook.css", app_title="Random fields")
 
 with app.setup:
     from functools import partial
@@ -84,7 +84,7 @@ def _(begin_ask, breeder, shown):
     return (note,)
 
 
-@app.cell
+@app.cell(hide_code=True)
 def _(breeder, buttons, get_turned, kept, keeping, loaded, node_chosen, siblings, strength_ask, tree, viewer):
     # Every click, turned knob and dropped file has changed the breeder. The page below shows its state.
     buttons, get_turned(), kept, keeping, loaded, node_chosen, siblings, tree
@@ -95,7 +95,7 @@ def _(breeder, buttons, get_turned, kept, keeping, loaded, node_chosen, siblings
     return (shown,)
 
 
-@app.cell
+@app.cell(hide_code=True)
 def _(breeder, knob_view, set_base, shown, siblings, viewer):
     new_picture, new_knobs, new_siblings = breeder.news()  # since the last time
     if new_picture:
@@ -139,7 +139,8 @@ def _(knob_ask, knob_groups, knob_view):
     _knobs = "".join(_fold.format("open" * (group != "Weights"), group, panel) for group, panel in _panels.items())
     mo.Html(
         "<div style='display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start'>"
-        "<div style='flex: 1 1 min(100%, 19rem); max-width: 26rem; position: sticky; top: .5rem; z-index: 2'>"
+        "<style>@media (min-width: 700px) { .beside-knobs { position: sticky; top: .5rem } }</style>"
+        "<div class='beside-knobs' style='flex: 1 1 min(100%, 19rem); max-width: 26rem'>"
         f"{knob_view}</div><div style='flex: 3 1 min(100%, 30rem); min-width: 0; columns: 12rem; column-gap: 1.5rem'>"
         f"{_knobs}</div></div>"
     )
@@ -165,7 +166,7 @@ def _(breeder, get_base, graph):
     return curve_ask, node
 
 
-@app.cell
+@app.cell(hide_code=True)
 def _(breeder, curve_ask, node):
     node_chosen = (node, curve_ask.value["curve"])
     if node_chosen != cppn.activation_of(breeder.spec, node):
@@ -175,8 +176,9 @@ def _(breeder, curve_ask, node):
 
 @app.cell
 def _(graph, node, shown):
-    graph.svg = cppn.graph_svg(shown.spec, selected=node)
-    sheet = cppn.neuron_sheet(shown, node)  # what the neurons of this node see, black to white
+    _node, _ = cppn.activation_of(shown.spec, node)  # another field may have no node of this name
+    graph.svg = cppn.graph_svg(shown.spec, selected=_node)
+    sheet = cppn.neuron_sheet(shown, _node)  # what the neurons of this node see, black to white
     strips = cppn.neuron_strips(shown)  # ten neurons of every node
     return sheet, strips
 
@@ -241,8 +243,8 @@ def _(motion_ask, shown):
 def _(loop_view, motion, shown, walk):
     loop = loop_view.play(
         cppn.rehearse,
-        cppn.to_token(shown),
-        **{name: motion[name] for name in ("walk", "reach", "path", "frames", "fps")},
+        walk,
+        **{name: motion[name] for name in ("frames", "fps")},
         show=cppn.rehearsal_panels,
         opening=cppn.frame_at(walk, 0, motion["frames"], (256, 256)),
         aside=True,
@@ -387,11 +389,11 @@ def _():
     ## Try this
     Open the notebook with `marimo edit apps/cppn_explorer.py` and change a line; the page follows.
 
-    1. In the cell that says `begin = …`, write `begin = cppn.FieldSpec(seed=3, topology="watts_strogatz")`: a random web in
-       place of layers. Add `symmetry="kaleidoscope"`.
-    2. Or write `begin = cppn.FieldSpec(inputs=("spiral", "theta"), cycles=4)`, and zoom in: the picture never ends.
-    3. In the cell that says `walk = …`, write `walk = cppn.window_walk(breeder.recipe, cppn.WHOLE.replace(x=0.5, zoom=4))`, and
-       make the animation: a walk of your own.
+    1. Replace `cppn.begin(**begin_ask.value)` by `cppn.FieldSpec(seed=3, topology="watts_strogatz")`: a random web in place of
+       layers. Add `symmetry="kaleidoscope"`.
+    2. Or write `cppn.FieldSpec(inputs=("spiral", "theta"), cycles=4)` there, and zoom in: the picture never ends.
+    3. Replace the call of `cppn.walk_for` by `cppn.window_walk(shown, cppn.WHOLE.replace(x=0.5, zoom=4))`, and play the loop:
+       a walk of your own.
     """)
     return
 

@@ -1,7 +1,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="full", app_title="Painting fitter")
+app = marimo.App(width="full", css_file="notebook.css", app_title="Painting fitter")
 
 with app.setup:
     import functools
@@ -56,7 +56,7 @@ def _(network_ask):
     # The options of the chosen network. The learning rate is a knob: it can change while the run goes on.
     _chosen = network_ask.value["network"]
     options_ask, rate_ask = page.controls(fields.options_of(_chosen), fields.rate_of(_chosen))
-    rate = rate_ask._knobs
+    rate = rate_ask.knobs
     return options_ask, rate, rate_ask
 
 
@@ -99,11 +99,18 @@ def _(load_file, network_ask, options_ask, picture, training_ask):
 
 
 @app.cell
-def _(canvas, network, picture, rate, training_ask):
+def _(training_ask):
+    # A name, or a function of your own: loss(colours, wanted) gives losses, all of shape (N, 3).
+    loss = training_ask.value["loss"]
+    return (loss,)
+
+
+@app.cell
+def _(canvas, loss, network, picture, rate, training_ask):
     # `fields.fit` is a generator: it yields after each step, and `fields.panels` draws what a step looks like.
     with page.check():
-        _opening = fields.finished(picture, network)
-        _training = training_ask.value | rate
+        _training = training_ask.value | rate | {"loss": loss}
+        _opening = fields.finished(picture, network, **_training)
         run = canvas.play(fields.fit, network, picture, **_training, show=fields.panels, opening=_opening)
     return (run,)
 
@@ -136,6 +143,7 @@ def _():
 
 @app.cell
 def _(picture, step, viewer):
+    mo.stop(step is None)
     _views = {"the network": fields.renderer(step.network), "its pixels, bicubic": fields.bicubic(picture)}
     viewer.show(_views, aspect=picture.aspect)
     return
@@ -145,7 +153,7 @@ def _(picture, step, viewer):
 def _():
     mo.md("""
     ## Replay and look inside
-    The slider goes back in time. Each small picture is one unit of the network: its value at each place, from black to
+    After a run, the slider goes back in time. Each small picture is one unit of the network: its value at each place, from black to
     white on its own scale. The next layer combines these pictures, and the last layer combines them to colours.
     """)
     return
@@ -173,8 +181,8 @@ def _():
 
 
 @app.cell
-def _(network, picture, race_canvas, race_seconds, runners, runners_ask, training_ask):
-    _shared = {name: training_ask.value[name] for name in ("loss", "sampling", "held_out", "seed")}
+def _(loss, network, picture, race_canvas, race_seconds, runners, runners_ask, training_ask):
+    _shared = {name: training_ask.value[name] for name in ("sampling", "held_out", "seed")} | {"loss": loss}
     _racers = {
         title: fields.build(name, picture=picture, seed=_shared["seed"]) if name else network
         for title, name in runners.items()
@@ -271,15 +279,17 @@ def _():
 def _():
     mo.md("""
     ## Try this
-    In `marimo edit`, change one line, and the cells that depend on it run again.
+    In `marimo edit`, first add a cell that says `import torch`. Then change one line, and the cells that depend on it run
+    again; what you have made begins to learn at once.
 
-    1. **Your own network.** Replace the call of `fields.build` by a module of your own:
-       `torch.nn.Sequential(nn.Linear(2, 128), nn.Tanh(), nn.Linear(128, 3))`, after `import torch` and `from torch import nn`.
-       The flow, the viewer, the race and the files work with it.
-    2. **Your own picture, computed.** Replace `data.load_picture(...)` by a tensor (height, width, 3) in [0, 1] of your own in
-       `data.Picture("Checks", pixels)`.
-    3. **Your own learning rate.** In the cell of `canvas.play` replace `rate` by
-       `{"learning_rate": lambda: 10 ** (-2 - time.time() % 4 / 2)}`, after `import time`. The loss follows it.
+    1. **Your own network.** Replace the call of `fields.build(…)` by
+       `torch.nn.Sequential(torch.nn.Linear(2, 128), torch.nn.Tanh(), torch.nn.Linear(128, 3))`. The flow, the viewer, the race
+       and the files work with it.
+    2. **Your own picture, computed.** Replace `data.load_picture(…)` by
+       `data.Picture("Waves", torch.sin(torch.arange(30000).view(100, 100, 3) / 400) / 2 + 0.5)`, a tensor (height, width, 3) in
+       [0, 1].
+    3. **Your own loss.** In place of `loss = …` write
+       `loss = lambda colours, wanted: ((colours - wanted) ** 2 + 1e-6).sqrt()`, which forgives single pixels that are far off.
     """)
     return
 

@@ -16,7 +16,7 @@ from atelier.cppn.genetics import (
     novelty,
     siblings,
 )
-from atelier.cppn.recipe import Recipe, to_token
+from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import WHOLE, as_field, picture
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.styles import Mutation, recolour, surprise
@@ -83,7 +83,7 @@ def test_any_frame_can_be_sought():
 
 
 def test_a_rehearsal_ends_with_the_whole_loop():
-    *_, last = rehearse(to_token(START), frames=5, fps=10, side=16)
+    *_, last = rehearse(walk_for("latent", START), frames=5, fps=10, side=16)
     assert last.progress == 1
     with Image.open(io.BytesIO(last.data)) as image:
         assert (image.n_frames, image.size) == (5, (16, 16))

@@ -11,7 +11,7 @@ import numpy as np
 
 from atelier import animation, drawing
 from atelier.cppn.catalogue import PATHS, WALKS
-from atelier.cppn.recipe import Recipe, from_token
+from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import picture
 from atelier.cppn.spec import LATENT, blend
 from atelier.cppn.styles import draw_latent, new_seed
@@ -137,21 +137,11 @@ def walk_for(kind: str, recipe: Recipe, reach: float = 16.0, path: str = "spline
     return weight_walk(recipe, Recipe(spec.replace(strands=(*strands, (new_seed(spec.seed, "breath"), 0.5))), window))
 
 
-def rehearse(
-    recipe: Recipe | str,
-    walk: str = "latent",
-    *,
-    reach: float = 16.0,
-    path: str = "spline",
-    frames: int = 120,
-    fps: int = 24,
-    side: int = 256,
-) -> Iterator[Frame]:
-    """`animate` a recipe (or its token) at a small size, with 240 frames at most; the last frame has the whole loop as
-    `data`, an animated WebP. walk, reach, path: as in `walk_for`."""
-    recipe = from_token(recipe) if isinstance(recipe, str) else recipe
+def rehearse(walk: Walk, *, frames: int = 120, fps: int = 24, side: int = 256) -> Iterator[Frame]:
+    """`animate` a walk at a small size, with 240 frames at most; the last frame has the whole loop as `data`, an
+    animated WebP."""
     count, shown = min(frames, 240), []
-    for frame in animate(walk_for(walk, recipe, reach, path), count, (side, side)):
+    for frame in animate(walk, count, (side, side)):
         shown.append(frame.pixels)
         if frame.step < count:
             yield frame

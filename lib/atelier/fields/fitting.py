@@ -106,7 +106,7 @@ def fit(
     seconds: float | None = None,
     learning_rate: float | Callable[[], float] | None = None,
     batch: int | None = None,
-    loss: str = "l2",
+    loss: str | Callable[[Tensor, Tensor], Tensor] = "l2",
     optimiser: str = "adam",
     decay: bool = True,
     sampling: str = "lattice",
@@ -124,7 +124,8 @@ def fit(
             clock, so only a run that is bounded by steps comes out the same each time.
         learning_rate: a number, or a function that is called at every step; by default the network's own.
         batch: pixels a step, by default the network's own.
-        loss, optimiser, sampling: names of LOSSES, OPTIMISERS, SAMPLINGS ("error": EVOS, arXiv 2412.10153, simplified).
+        loss: a name of LOSSES, or a function of colours and wanted colours, both (N, C), that gives losses (N, C).
+        optimiser, sampling: names of OPTIMISERS and SAMPLINGS ("error": EVOS, arXiv 2412.10153, simplified).
         decay: lower the rate along a cosine to a hundredth.
         held_out: learn from a random half of the pixels only.
         memory: bytes for weights along the way, see `History`; 0 keeps none. clock: gives seconds.
@@ -134,7 +135,8 @@ def fit(
         FitError: the loss is no longer a number.
     """
     title, pixels = getattr(picture, "title", "original"), pixels_of(picture)
-    Choice(tuple(LOSSES)).check("Loss", loss)
+    if not callable(loss):
+        Choice(tuple(LOSSES)).check("Loss", loss)
     Choice(tuple(OPTIMISERS)).check("Optimiser", optimiser)
     Choice(tuple(SAMPLINGS)).check("Sampling", sampling)
     Number(1, 10**9, whole=True, optional=seconds is not None).check("Steps", steps)
@@ -156,7 +158,8 @@ def fit(
     generator = Generator().manual_seed(seed)
     seen = held_in(picture, seed) if held_out else None
     draw = _ssim_crops if loss == "ssim" else _BATCHES[sampling]
-    losses = draw(own, picture, seen, batch, _POINTWISE.get(loss), generator)
+    pointwise = _own_loss(loss) if callable(loss) else _POINTWISE.get(loss)
+    losses = draw(own, picture, seen, batch, pointwise, generator)
     precision = "auto" if own.allows_bfloat16 and loss != "ssim" else "float32"
     optimisers = _optimisers(own, optimiser)
     history = History(memory)
@@ -217,6 +220,22 @@ def _optimisers(network: Field, name: str) -> list[torch.optim.Optimizer]:
     kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
     adam = kind([p for p in network.parameters() if id(p) not in taken], **_ADAM)
     return [adam, Muon(hidden, bfloat16=has_fast_bfloat16(network.device.type))] if hidden else [adam]
+
+
+def _own_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """A loss of the reader's, with a sentence where it gives something else."""
+
+    def pointwise(colours: Tensor, wanted: Tensor) -> Tensor:
+        found = loss(colours, wanted)
+        if not isinstance(found, Tensor) or found.shape != wanted.shape:
+            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise UserError(
+                f"The loss must map colours and wanted colours, both {tuple(wanted.shape)}, to losses of that shape; "
+                f"yours gave {got}."
+            )
+        return found
+
+    return pointwise
 
 
 # Each of these gives the losses of one batch after another. picture: (H, W, C); seen: (H, W) bool, or None for all;

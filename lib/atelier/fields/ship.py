@@ -16,19 +16,26 @@ from atelier.fields import networks
 from atelier.fields.fitting import FitStep, compared, fit, rendered
 from atelier.fields.history import History
 from atelier.fields.networks import CoordinateNetwork, build
+from atelier.settings import Knob
 
 STEPS = 10_000
 _SAME = 1.0  # dB
+_AS_SHIPPED = {"loss": "l2", "optimiser": "adam", "decay": True, "sampling": "lattice", "held_out": False}
 
 
-def finished(picture: Picture, network: nn.Module | None = None) -> FitStep | None:
-    """A finished step to open a page with.
+def finished(picture: Picture, network: nn.Module | None = None, **training: Any) -> FitStep | None:
+    """A finished step to open a page with, for a run of `fit` with these arguments.
 
     A network that comes from a checkpoint is shown as it is. In place of a fresh one (or None) that is built like the
-    network that ships with this painting, the shipped one is shown. For all else there is None.
+    network that ships with this painting, the shipped one is shown. For all else there is None, also where the training
+    differs from that of the shipped network in more than its length.
     """
     if isinstance(network, CoordinateNetwork) and network.past:
         return _step(picture, network, "Play goes on from here")
+    rate = training.get("learning_rate")
+    own_rate = rate is not None and not isinstance(rate, Knob)
+    if own_rate or any(training.get(word, value) != value for word, value in _AS_SHIPPED.items()):
+        return None
     name = next((name for name, painting in PAINTINGS.items() if painting.title == picture.title), None)
     if name is None or not weights_file(name).is_file():
         return None
