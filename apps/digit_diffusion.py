@@ -1,7 +1,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="full", app_title="Digit diffusion")
+app = marimo.App(width="full", css_file="notebook.css", app_title="Digit diffusion")
 
 with app.setup:
     import functools
@@ -17,7 +17,7 @@ def _():
         "Digit diffusion",
         "Pure noise becomes handwritten digits, step by step. Watch it, steer it, train your own network, and measure how "
         "good it is.",
-        *("Train your own", "Forward", "Steer", "How good", "Take home", "How it works", "Try this"),
+        *("Play", "Train your own", "Forward", "Steer", "How good", "Take home", "How it works", "Try this"),
     )
     return
 
@@ -28,7 +28,7 @@ def _(file_controls, train_controls):
     draw_controls = dict(
         digit=choice(diffusion.DIGITS, "all", title="Digits", about="digit to draw, or all of them in turn"),
         samples=number(1, 10_000, 60, log=True, title="How many", about="number of digits to draw"),
-        sampler=choice(diffusion.SAMPLERS, "dpmpp", about="sampler"),
+        sampler=choice(diffusion.FEW | diffusion.SAMPLERS, "few4", about="sampler"),
         sampling_steps=number(1, 1000, 30, log=True, title="Steps", about="steps from noise to digit"),
         eta=number(0.0, 1, 0.0, step=0.05, title="η of DDIM", about="fresh noise in DDIM's steps, 1 is DDPM"),
         seed=seed(),
@@ -75,26 +75,6 @@ def _(loaded, model_choice, train_canvas, training):
 
 
 @app.cell
-def _(model):
-    # Guidance begins at what suits this network; what you choose stays when the network changes.
-    guidance_ask = page.controls(diffusion.guidance_of(model), keep=True)
-    return (guidance_ask,)
-
-
-@app.cell(hide_code=True)
-def _(canvas, draw_ask, guidance_ask, model, model_choice):
-    _first = ["digit", "samples", "guidance", "sampler", "sampling_steps"]
-    _more = {"More": ["guidance_from", "guidance_to", "seed", "eta"]}
-    _notes = [model.note, diffusion.class_note(model)]
-    if guidance_ask.value:
-        _where = "noise fractions {guidance_from:g} to {guidance_to:g}; 0 acts everywhere".format(**guidance_ask.value)
-        _notes.append(f"Guidance: {diffusion.GUIDANCE_WORDS} It acts at {_where}.")
-    _panel = page.panel(draw_ask, guidance_ask, first=_first, more=_more, notes=" ".join(filter(None, _notes)))
-    page.beside(mo.vstack([model_choice, _panel], gap=0.6), canvas)
-    return
-
-
-@app.cell
 def _(draw_ask):
     # A name, or a function of your own: sampler(predict, x, t, s, noise) gives x at the lower time s, and x0_hat.
     sampler = draw_ask.value["sampler"]
@@ -102,11 +82,63 @@ def _(draw_ask):
 
 
 @app.cell
-def _(canvas, draw_ask, guidance_ask, model, sampler):
+def _(model, sampler):
+    # For 4, 2 or 1 steps a network draws that was distilled from the shipped one. Guidance begins at what suits it.
+    drawer = diffusion.with_steps(model, sampler)
+    guidance_ask = page.controls(diffusion.guidance_of(drawer), keep=True)
+    return drawer, guidance_ask
+
+
+@app.cell(hide_code=True)
+def _(canvas, draw_ask, drawer, guidance_ask, model, model_choice, sampler):
+    _first = ["digit", "samples", "guidance", "sampler"] + ([] if drawer.denoiser.knots else ["sampling_steps"])
+    _more = {"More": ["guidance_from", "guidance_to", "seed"] + (["eta"] if sampler == "ddim" else [])}
+    _notes = [model.note, diffusion.class_note(model), diffusion.steps_note(drawer, sampler)]
+    if guidance_ask.value:
+        _where = ""
+        if not drawer.denoiser.knots:
+            _where = " It acts at noise fractions {guidance_from:g} to {guidance_to:g}; 0 acts everywhere."
+        _notes.append(f"Guidance: {diffusion.GUIDANCE_WORDS}{_where.format(**guidance_ask.value)}")
+    _panel = page.panel(draw_ask, guidance_ask, first=_first, more=_more, notes=" ".join(filter(None, _notes)))
+    page.beside(mo.vstack([model_choice, _panel], gap=0.6), canvas)
+    return
+
+
+@app.cell
+def _(canvas, draw_ask, drawer, guidance_ask, sampler):
     # `diffusion.draw` is a generator: it yields after each step, and `diffusion.panels` draws what a step looks like.
     asked = {**draw_ask.value, **guidance_ask.value, "sampler": sampler}
-    run = canvas.play(diffusion.draw, model, **asked, show=diffusion.panels, moments=diffusion.moments)
+    run = canvas.play(diffusion.draw, drawer, **asked, show=diffusion.panels, moments=diffusion.moments)
     return asked, run
+
+
+@app.cell(hide_code=True)
+def _(corners_ask, player):
+    _text = """
+    ## Play
+    Move over the square: the label is blended between its corners, and ten digits follow at once. *Walk* leads from one
+    starting noise to the next, which changes the handwriting.
+    """
+    page.section(_text, page.row(*corners_ask.elements.values(), flex="0 1 9rem"), player)
+    return
+
+
+@app.cell
+def _():
+    _corners = {f"corner_{k}": (f"Corner {k}", digit) for k, digit in enumerate((3, 8, 0, 6), 1)}
+    corners_ask = page.Ask({name: number(0, 9, digit, title=title) for name, (title, digit) in _corners.items()}, {})
+    _knobs = dict(x=number(0.0, 1, 0.1), y=number(0.0, 1, 0.1), walk=number(0.0, 20, 0.0, step=0.02))
+    _knobs["guidance"] = number(1.0, 5, 2.5, step=0.05, title="Guidance g")
+    player = page.instrument(_knobs, pad=("x", "y"))
+    return corners_ask, player
+
+
+@app.cell
+def _(corners_ask, drawer, player):
+    _corners = list(corners_ask.value.values())
+    with page.check():
+        player.widget.play(diffusion.morphing(drawer, _corners), corners=[str(digit) for digit in _corners])
+    return
 
 
 @app.cell(hide_code=True)
@@ -178,7 +210,7 @@ def _(train_ask):
 
 @app.cell
 def _():
-    # What is trained, and how. In place of the backbone's name: your own module (x, noise_fraction, labels) -> prediction.
+    # What is trained, and how. In place of the backbone's name: your own module (x, noise_fraction, label_weights) -> y.
     def lesson(asked, schedule, seed):
         denoiser = diffusion.build_denoiser(asked["backbone"], schedule, asked["target"], seed=seed)
         return denoiser, asked["dataset"], diffusion.recipe_of(asked, seed)
@@ -262,7 +294,7 @@ def _(file_ask, judge_canvas):
     _text = """
     ## How good
     A second network, trained to read digits, looks at generated digits and at real ones. Each figure stands beside the score
-    of as many *real* digits (the floor, the best score possible) and of pure noise.
+    of as many *real* digits (the floor, the best score possible) and of pure noise. No setting here was chosen by it.
     """
     _most = file_ask.value["evaluate"] or 1000
     _steps = sorted({100, 200, 500, 1000, 2000, 5000, 10_000, _most})
@@ -272,18 +304,18 @@ def _(file_ask, judge_canvas):
 
 
 @app.cell
-def _(asked, file_ask, judge_canvas, judge_count, model):
+def _(asked, drawer, file_ask, judge_canvas, judge_count):
     _sampling = {name: asked[name] for name in ("sampler", "seed", *diffusion.GUIDANCE) if name in asked}
     _sampling |= {"n": judge_count.value, "steps": asked["sampling_steps"]}
     _when = {"start": False, "held": True, "alone": file_ask.value["evaluate"] is not None}
-    judging = judge_canvas.play(diffusion.judge_model, model, **_sampling, show=diffusion.judging_panels, **_when)
+    judging = judge_canvas.play(diffusion.judge_model, drawer, **_sampling, show=diffusion.judging_panels, **_when)
     return (judging,)
 
 
 @app.cell(hide_code=True)
-def _(judge_canvas, judging, model):
+def _(drawer, judge_canvas, judging):
     judge_canvas  # follows the judging
-    judgement = diffusion.Judgement(model, judging.step)
+    judgement = diffusion.Judgement(drawer, judging.step)
     _parts = [mo.md("This network was not judged yet: press *Judge*.")]
     if judgement.figures:
         _note = mo.md(f"<small>{judgement.note}</small>")
@@ -373,13 +405,16 @@ def _():
 
     1. **Your own sampler.** In place of `sampler = …` write a function that replaces all noise by fresh noise:
 
-           def sampler(predict, x, t, s, noise):
-               x0_hat = predict(x, t.t)
-               return s.alpha * x0_hat + s.sigma * noise(), x0_hat
+       ```python
+       def sampler(predict, x, t, s, noise):
+           x0_hat = predict(x, t.t)
+           return s.alpha * x0_hat + s.sigma * noise(), x0_hat
+       ```
     2. **Your own schedule.** Replace the call of `diffusion.build_schedule` by `diffusion.build_schedule("linear", T=50,
-       rescale=False)`, and look at *Forward*: half of the digit is left at the end. Train on it.
+       rescale=False)`, and look at *Forward*: half of the digit is left at the end. ⟲ trains on it.
     3. **Your own network.** In `lesson`, give `build_denoiser` in place of `asked["backbone"]` a module whose `forward`
-       takes `(x, noise_fraction, labels)`, of shapes (N, 1, 28, 28), (N,) and (N, 11), and gives (N, 1, 28, 28).
+       takes `(x, noise_fraction, label_weights)`, of shapes (N, 1, 28, 28), (N,) and (N, 11), and gives (N, 1, 28, 28). ⟲
+       trains it from the start.
     """)
     return
 

@@ -140,7 +140,7 @@ def test_a_schedule_of_ones_own_is_shown_and_trained_on(script, tmp_path):
         (["--samples", "1000000"], "Samples must be"),
         (["--digit", "12"], "Digit must be one of all, 0"),
         (["--guidance", "nan"], "Guidance must be a number from 0 to 100"),
-        (["--guidance-from", "0.9", "--guidance-to", "0.1"], "interval must rise"),
+        (["--sampler", "dpmpp", "--guidance-from", "0.9", "--guidance-to", "0.1"], "interval must rise"),
         (["--timesteps", "1"], "Timesteps must be a whole number from 2"),
         (["--sampler", "magic"], "Sampler must be one of"),
         (["--epochs", "1", "--train-minutes", "1"], "one of them"),

@@ -1,5 +1,7 @@
 """Digit diffusion in a real browser: draw, go back, train, go on from a checkpoint, mix, steer, judge, edit."""
 
+import re
+
 import numpy as np
 import pytest
 from atelier import checkpoints
@@ -37,7 +39,7 @@ def save(page, label, path):
     return path
 
 
-@pytest.mark.parametrize("page", ["?samples=10&sampling_steps=6"], indirect=True)
+@pytest.mark.parametrize("page", ["?sampler=dpmpp&samples=10&sampling_steps=6"], indirect=True)
 def test_digits_are_drawn_replayed_saved_and_the_address_follows(page, tmp_path):
     drawing = Run(page, DRAW)
     drawing.becomes("Finished")
@@ -56,12 +58,12 @@ def test_digits_are_drawn_replayed_saved_and_the_address_follows(page, tmp_path)
 
 @pytest.mark.parametrize("page", ["?guidance=nan&utm_source=x&samples=10"], indirect=True)
 def test_a_wrong_address_says_so_and_digits_are_drawn(page):
-    page.get_by_text("Guidance must be a number from 0 to 100").first.wait_for()
+    page.get_by_text("Guidance must be a number from 0 to 5").first.wait_for()
     Run(page, DRAW).becomes("Finished")
     assert page.get_by_text("utm_source").count() == 0
 
 
-@pytest.mark.parametrize("page", ["?samples=10&sampling_steps=2&batch=16&train_minutes=5"], indirect=True)
+@pytest.mark.parametrize("page", ["?sampler=dpmpp&samples=10&sampling_steps=2&batch=16&train_minutes=5"], indirect=True)
 def test_a_network_is_trained_stopped_taken_home_gone_on_from_steered_and_judged(page, tmp_path):
     Run(page, DRAW).becomes("Finished")
     measuring = Run(page, MEASURE)
@@ -137,3 +139,27 @@ def test_an_edited_sampler_changes_the_picture(editor, rewrite):
     drawing.becomes("Finished")
     assert canvas.evaluate("canvas => canvas.toDataURL()") != before
     assert not editor.get_by_text("Traceback").count()
+
+
+@pytest.mark.parametrize("page", ["?samples=10"], indirect=True)
+def test_four_steps_are_there_at_once_and_ten_digits_follow_the_hand(page):
+    drawing = Run(page, DRAW)
+    drawing.becomes("Finished")
+    assert drawing.step == 4
+    instrument = page.locator(".instrument")
+    pad = instrument.locator(".pad")
+    pad.scroll_into_view_if_needed()
+    told = instrument.locator(".told")
+    told.filter(has_text="4 network calls").wait_for()
+    box = pad.bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2)
+    told.filter(has_text=re.compile(r"9\d% 6")).wait_for()
+    frames = int(instrument.locator("canvas").get_attribute("data-frames"))
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 2)
+    told.filter(has_text=re.compile(r"(49|50)% 3, (49|50)% 8")).wait_for()
+    instrument.get_by_label("Walk").press("ArrowRight")
+    page.wait_for_timeout(1500)
+    assert int(instrument.locator("canvas").get_attribute("data-frames")) >= frames + 2
+
+    page.get_by_label("Sampler").first.select_option(label="DPM-Solver++ (2M)")
+    drawing.root.locator(".total", has_text="of 30 steps").wait_for()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from atelier.data.digits import Digits, font_digits, load_digits
@@ -12,7 +14,7 @@ from atelier.diffusion.evaluation import (
     nearest,
     neighbour_figures,
 )
-from atelier.diffusion.judges import JUDGES, judge_logits, load_judge, save_judge, train_judge, write_sums
+from atelier.diffusion.judges import JUDGES, halves, judge_logits, load_judge, save_judge, train_judge, write_sums
 from atelier.errors import UserError
 
 
@@ -131,7 +133,7 @@ def test_an_unconditional_report_has_no_label_accuracy(tiny, shipped):
 
 
 def test_a_judge_learns_and_survives_its_file(tmp_path):
-    data, test = font_digits(600, seed=1), font_digits(200, seed=2)
+    data, test = font_digits(1200, seed=1), font_digits(200, seed=2)
     *_, last = train_judge("labels", data, test, epochs=16)
     assert last.accuracy > 0.6
     path = save_judge(tmp_path / "judge-labels-x.safetensors", "labels", last.judge, last.accuracy)
@@ -152,8 +154,31 @@ def test_a_missing_judge_says_how_to_make_one():
 
 
 def test_the_judges_are_independent():
-    assert JUDGES["features"][0] is not JUDGES["labels"][0]
-    assert JUDGES["features"][1] != JUDGES["labels"][1]
+    for builds_or_seeds in zip(*JUDGES.values(), strict=True):
+        assert len(set(builds_or_seeds)) == 3
+
+
+def test_judges_learn_one_half_and_floors_come_from_the_other(tiny, shipped, monkeypatch):
+    known, unseen = halves(601)
+    assert sorted([*known.tolist(), *unseen.tolist()]) == list(range(601))
+    assert known.tolist() != sorted(known.tolist())
+    digits = font_digits(400, seed=1)
+    known, unseen = halves(400)
+    digits = replace(digits, images=digits.images.clone())
+    digits.images[known] = 255  # whatever looks at the known half sees white
+    *_, last = evaluate(tiny, digits, font_digits(200, seed=2), shipped, n=120, steps=1)
+    assert last.report.figures["classifier_fid_real"] < last.report.figures["classifier_fid_noise"]
+    assert last.report.figures["label_accuracy_real"] > 0.5
+    spoilt = replace(digits, images=digits.images.clone())
+    spoilt.images[unseen] = 255
+    *_, worse = evaluate(tiny, spoilt, font_digits(200, seed=2), shipped, n=120, steps=1)
+    assert worse.report.figures["label_accuracy_real"] < 0.3
+
+
+def test_the_report_judge_does_both():
+    report = load_judges("mnist", report=True)
+    assert report.features is report.labels
+    assert report.features.num_features != load_judges("mnist").features.num_features
 
 
 @pytest.mark.real_data
@@ -162,6 +187,6 @@ def test_shipped_judges_are_right_on_99_percent_of_real_digits(shipped):
     if test.stand_in:
         pytest.skip("no MNIST in ATELIER_DATA or data/")
     assert isinstance(shipped, Judges)
-    for judge in (shipped.features, shipped.labels):
+    for judge in (shipped.features, shipped.labels, load_judges(report=True).labels):
         accuracy = (judge_logits(judge, test.images).argmax(1) == test.labels).float().mean()
         assert float(accuracy) >= 0.99

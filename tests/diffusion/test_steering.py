@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from atelier.data.digits import Digits, font_digits
@@ -7,11 +8,13 @@ from atelier.diffusion.denoiser import Guidance, build_denoiser, to_uint8
 from atelier.diffusion.models import Model
 from atelier.diffusion.sampling import sample
 from atelier.diffusion.schedules import build_schedule
+from atelier.diffusion.sheets import sheet
 from atelier.diffusion.steering import (
     GUIDANCE_SCALES,
     between_labels,
     between_noises,
     experiment,
+    morphing,
     picture,
     race,
     real_digit,
@@ -109,3 +112,21 @@ def test_odd_steering_is_refused(wrong, tiny):
 def test_steering_needs_labels():
     with pytest.raises(UserError, match="knows labels"):
         next(experiment(build_denoiser("diffunet")))
+
+
+def test_a_morph_under_the_hand_blends_labels_and_walks_through_noises(tiny):
+    tiny.knots = (1.0, 0.5)
+    draw = morphing(tiny, (3, 8, 0, 6), seed=4)
+    *_, plain = sample(tiny, torch.full((10,), 8), seed=4, guidance=Guidance(2))
+    corner, note = draw(1, 0, 0, 2)
+    assert np.array_equal(corner, sheet(plain.images, 5, 4))
+    assert note.startswith("100% 8 · 2 network calls")
+    *_, after = sample(tiny, torch.full((10,), 8), seed=4, first=10, guidance=Guidance(2))
+    walked, _ = draw(1, 0, 1, 2)
+    assert np.array_equal(walked, sheet(after.images, 5, 4))
+    assert draw(0.5, 0.5, 0, 2)[1].startswith("25% 0, 25% 3, 25% 6, 25% 8 ·")
+    tiny.knots = ()
+    assert "8 network calls" in morphing(tiny, (3, 8, 0, 6))(0, 0, 0, 2)[1]
+    tiny.backbone.conditional = False
+    with pytest.raises(UserError, match="knows labels"):
+        morphing(tiny, (3, 8, 0, 6))

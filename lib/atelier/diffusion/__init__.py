@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "catalogue": [
+            "FEW",
             "SAMPLERS",
             "SCHEDULES",
             "TARGETS",
@@ -25,10 +26,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "schedules": ["build_schedule", "Schedule"],
         "denoiser": ["build_denoiser", "Denoiser", "Guidance"],
-        "models": ["Model", "choose_model", "read_model", "guide"],
+        "models": ["Model", "choose_model", "read_model", "with_steps", "guide"],
         "sampling": ["sample", "SampleStep"],
         "drawing": ["draw", "Drawing", "panels", "moments", "digits_png", "digits_npz", "digits_gif", "summary"],
-        "training": ["train", "Recipe", "TrainStep"],
+        "training": ["train", "Recipe", "TrainStep", "Denoising"],
+        "distilling": ["distill", "KNOTS"],
         "learning": [
             "learn",
             "trains",
@@ -39,8 +41,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "measure",
             "measured",
         ],
-        "steering": ["experiment", "steering_panels", "picture"],
+        "steering": ["experiment", "morphing", "steering_panels", "picture"],
         "evaluation": ["evaluate", "judge_model", "load_judges"],
-        "showing": ["forward", "leak_words", "class_note", "judging_panels", "Judgement"],
+        "showing": ["forward", "leak_words", "class_note", "steps_note", "judging_panels", "Judgement"],
     },
 )

@@ -5,7 +5,7 @@ A new sampler, schedule or backbone is one class (or function) and one line here
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from atelier.settings import Control, Number
@@ -46,6 +46,12 @@ SAMPLERS = {
     "flow_euler": Entry("Flow, Euler", "straight lines, the same as deterministic DDIM", "sampling:flow_euler"),
     "flow_heun": Entry("Flow, Heun", "second order on the flow, two network calls a step", "sampling:flow_heun"),
 }
+FEW = {
+    "few4": Entry("Distilled, 4 steps", "one network call a step; the shipped network only"),
+    "few2": Entry("Distilled, 2 steps", "rougher, twice as fast; the shipped network only"),
+    "few1": Entry("Distilled, 1 step", "roughest, noise to digit at once; the shipped network only"),
+}
+"""Ways to draw with a distilled network; the number in the name counts its steps."""
 SCHEDULES = {
     "linear": Entry("Linear β", "β rises in a line (Ho et al. 2020)", "schedules:Linear"),
     "cosine": Entry("Cosine", "ᾱ falls as a squared cosine (Nichol & Dhariwal 2021)", "schedules:Cosine"),
@@ -152,4 +158,9 @@ def guidance_of(model: Any) -> dict[str, Control]:
     """The controls of guidance with the defaults that suit a `Model`; none where it knows no labels."""
     if not model.denoiser.conditional:
         return {}
-    return _guidance(model.guidance.scale, *model.guidance.interval)
+    found = _guidance(model.guidance.scale, *model.guidance.interval)
+    if not model.denoiser.knots:
+        return found
+    stops = tuple(stop for stop in _STOPS if stop == 0 or 1 <= stop <= 5)
+    scale = replace(found["guidance"], domain=replace(found["guidance"].domain, high=5, stops=stops))
+    return {"guidance": scale}  # its interval is built in

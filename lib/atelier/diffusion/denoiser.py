@@ -5,6 +5,7 @@ scaled so that alpha² + sigma² = 1, the noise fraction sigma / (alpha + sigma)
 embeddings. So one backbone serves every schedule.
 """
 
+import copy
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
+from atelier.devices import PRECISIONS, Format, fastest, uses_bfloat16
 from atelier.diffusion.catalogue import BACKBONES, TARGETS
 from atelier.diffusion.schedules import Schedule, build_schedule
 from atelier.errors import UserError
@@ -25,11 +27,19 @@ from atelier.paths import WEIGHTS, given_path
 KIND = "denoiser"
 SHIPPED = WEIGHTS / "digits-unet.safetensors"
 """The conditional U-Net that ships, made by `python -m atelier.diffusion.ship denoiser`."""
+
+
+def few_path(steps: int) -> Path:
+    """Where the shipped U-Net lies that was distilled to so many steps, by `python -m atelier.diffusion.ship few`."""
+    return WEIGHTS / f"digits-few{steps}.safetensors"
+
+
 SIZE = 28
 DATA_RANGE = (-1.0, 1.0)
 _DATA = {"range": list(DATA_RANGE), "size": SIZE}
 MOST_PARAMETERS = 150_000_000
 """Of a denoiser that is read from a file: DiffUNet has 94 million."""
+_MOST_TRIED = 10_000_000
 MOST_BYTES = 200 << 20
 """Of an uploaded checkpoint."""
 
@@ -77,6 +87,8 @@ DEFAULT_GUIDANCE = Guidance(2.5, (0.2, 0.55))
 """Measured on the shipped weights: close to the best classifier-FID, with 99 % of the labels right (see
 docs/figures.md). Guidance below noise fraction 0.6 improves digits; above, where the kind of digit is chosen, it costs
 variety. Two thirds of the steps need no second network call."""
+DISTILLED_SCALES = 1.0, 5.0
+"""The scales of guidance that a distilled network learns."""
 YOUNG_GUIDANCE = Guidance(1.5, (0.3, 0.8))
 """For a network of some minutes of training, which draws a wrong digit more often: weaker, but up to where the kind of
 digit is chosen (measured after ten minutes; see docs/figures.md)."""
@@ -99,6 +111,10 @@ class Denoiser(nn.Module):
         target: a name in `TARGETS`.
         name: the backbone's name in `BACKBONES`.
 
+    Attributes:
+        knots: of a distilled network (see `distilling`) the falling noise fractions that it draws at, the first of them
+            1; else empty. The scale of guidance is then an input of the network, and its interval is built in.
+
     Raises:
         UserError: an unknown target, or eps with a schedule that leaves no signal at T.
     """
@@ -116,6 +132,7 @@ class Denoiser(nn.Module):
             )
         self.backbone, self.schedule, self.target = backbone, schedule, target
         self.name, self.classes = name, classes
+        self.knots: tuple[float, ...] = ()
 
     @property
     def conditional(self) -> bool:
@@ -136,6 +153,7 @@ class Denoiser(nn.Module):
             "target": self.target,
             "classes": self.classes,
             "data": _DATA,
+            **({"knots": list(self.knots)} if self.knots else {}),
         }
 
     def predict(self, x_t: Tensor, t: Tensor | float, label: Tensor | None = None) -> Tensor:
@@ -166,17 +184,43 @@ class Denoiser(nn.Module):
     def guided(self, x_t: Tensor, t: float, label: Tensor | None, guidance: Guidance, *, clip: bool = True) -> Tensor:
         """x0_hat under classifier-free guidance, clipped to [-1, 1] unless `clip` is off.
 
-        Guiding x0_hat is guiding eps: at fixed x_t one is an affine function of the other.
+        Guiding x0_hat is guiding eps: at fixed x_t one is an affine function of the other. A distilled network takes
+        the scale as an input.
+
+        Raises:
+            UserError: a scale that a distilled network did not learn.
         """
+        if self.knots:
+            x0_hat = self(x_t, t, self.guided_weights(label, len(x_t), guidance.scale))
+            return x0_hat.clamp(*DATA_RANGE) if clip else x0_hat
         scale = guidance.at(float(self.schedule.noise_fraction(torch.tensor(float(t)))))
         if label is None or scale in (0, 1):
             x0_hat = self(x_t, t, label if scale else None)
         else:
-            n = len(x_t)
-            weights = torch.cat([self.label_weights(label, n), self.label_weights(None, n).to(label.device)])
-            conditional, unconditional = self(torch.cat([x_t, x_t]), t, weights).chunk(2)
-            x0_hat = unconditional + scale * (conditional - unconditional)
+            x0_hat = self.extrapolated(x_t, t, label, scale)
         return x0_hat.clamp(*DATA_RANGE) if clip else x0_hat
+
+    def extrapolated(self, x_t: Tensor, t: float, label: Tensor, scale: float | Tensor) -> Tensor:
+        """x0_hat without the label, and from there `scale` times the way to x0_hat with it; scale: a number, or
+        (N, 1, 1, 1)."""
+        weights = torch.cat([self.label_weights(label, len(x_t)), self.label_weights(None, len(x_t)).to(label.device)])
+        conditional, unconditional = self(torch.cat([x_t, x_t]), t, weights).chunk(2)
+        return unconditional + scale * (conditional - unconditional)
+
+    def guided_weights(self, label: Tensor | None, n: int, scale: float | Tensor) -> Tensor:
+        """(n, classes + 1) label weights that tell a distilled network the scale of guidance, a number or (n, 1):
+        null + scale · (label - null), as guidance extrapolates eps."""
+        null = self.label_weights(None, n)
+        if label is None:
+            return null
+        low, high = DISTILLED_SCALES
+        if not isinstance(scale, Tensor) and scale != 0 and not low <= scale <= high:
+            raise UserError(
+                f"A distilled network takes guidance 0, or from {low:g} to {high:g}, and {scale:g} is not; choose "
+                "another sampler for it."
+            )
+        null = null.to(label.device)
+        return null + scale * (self.label_weights(label, n) - null)
 
     def label_weights(self, label: Tensor | None, n: int) -> Tensor:
         """(n, classes + 1) float32 weights of the label embeddings; the last column stands for no label."""
@@ -267,6 +311,32 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
             parameter.copy_(torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator))
 
 
+def format_of(denoiser: Denoiser, precision: str = "auto", layout: str = "auto", *, training: bool = False) -> Format:
+    """How the denoiser computes fastest, see `devices.fastest`: a call, or a step of training, on a few images. A
+    network of more than 10 million parameters takes the number format by the processor's flags, without a trial.
+
+    Raises:
+        UserError: an unknown precision or layout; float16 for training, where its gradients vanish.
+    """
+    numbers = ("float32", "bfloat16") if training else PRECISIONS[1:]
+    if precision == layout == "auto" and parameter_count(denoiser) > _MOST_TRIED:
+        return Format("bfloat16" if uses_bfloat16(denoiser.device, "auto") else "float32")
+    trial, device = None, denoiser.device
+    x, t = torch.zeros(8, 1, SIZE, SIZE, device=device), torch.full((8,), denoiser.schedule.T / 2)
+
+    def run(form: Format) -> None:
+        nonlocal trial
+        trial = trial or copy.deepcopy(denoiser).requires_grad_(training)
+        form.lay_out(trial)
+        with form.autocast(device), torch.set_grad_enabled(training):
+            losses = trial.loss(x, x, t)
+        if training:
+            losses.sum().backward()
+
+    key = f"{denoiser.name} {denoiser.backbone.options} {'training' if training else 'forward'}"
+    return fastest(key, run, device, precision, layout, numbers)
+
+
 def parameter_count(denoiser: Denoiser) -> int:
     """Number of trained weights."""
     return sum(p.numel() for p in denoiser.parameters())
@@ -310,14 +380,19 @@ def build_from_spec(spec: dict[str, Any]) -> Denoiser:
             f"This checkpoint was trained on images of another range or size ({str(spec.get('data'))[:80]}), "
             f"and {_DATA} is needed; choose another."
         )
-    options = spec["options"]
+    options, knots = spec["options"], spec.get("knots", [])
+    numbers = isinstance(knots, list) and len(knots) <= 64 and all(type(u) in (int, float) for u in knots)
+    if not numbers or (knots and (knots[0] != 1 or [*knots, 0] != sorted({*knots, 0}, reverse=True))):
+        raise unknown
     counts = (options.get("blocks", 1), 16), (options.get("width", 1), 1024), (spec["classes"], 1000)
     if any(type(n) is not int or not 0 < n <= most for n, most in counts) or len(str(options.get("widths"))) > 80:
         raise unknown
     try:
-        return build_denoiser(**{key: spec[key] for key in kinds})
+        denoiser = build_denoiser(**{key: spec[key] for key in kinds})
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise unknown from error
+    denoiser.knots = tuple(knots)
+    return denoiser
 
 
 def denoiser_in(checkpoint: Checkpoint, name: str = "The checkpoint") -> Denoiser:

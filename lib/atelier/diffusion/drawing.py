@@ -13,8 +13,8 @@ from torch import Tensor
 from atelier import animation
 from atelier.diffusion.catalogue import DEFAULT_STEPS
 from atelier.diffusion.denoiser import Denoiser, Guidance, to_uint8
-from atelier.diffusion.models import Model, guide
-from atelier.diffusion.sampling import Sampler, SampleStep, sample
+from atelier.diffusion.models import Model, guide, sampler_for, with_steps
+from atelier.diffusion.sampling import Sampler, SampleStep, sample, sampler_name
 from atelier.diffusion.sheets import sheet
 from atelier.drawing import Chart, Frame, Line, encoded
 from atelier.errors import UserError
@@ -91,24 +91,27 @@ def draw(
 
     Args:
         digit: "all" (in turn), or one of "0" to "9".
-        sampler: a name or a function, see `sampling.sample`.
+        sampler: a name or a function, see `sampling.sample`. A name in `FEW` draws with a distilled network,
+            where `models.with_steps` has one, else with DPM-Solver++.
         guidance: as `models.guide` takes it; by default that which suits the model.
 
     Raises:
         UserError: the model knows no labels and is asked for one, or a number is out of bounds.
     """
-    model = Model.of(model)
+    model = with_steps(Model.of(model), sampler)
+    few, sampler = len(model.denoiser.knots), sampler_for(model, sampler)
     chosen = guide(model, **guidance)
     labels, guided = model.labels(digit, samples), model.denoiser.conditional
     asked = {
         "samples": samples,
-        "sampler": sampler if isinstance(sampler, str) else getattr(sampler, "__name__", type(sampler).__name__),
-        "sampling_steps": sampling_steps,
+        "sampler": sampler_name(sampler),
+        "sampling_steps": few or sampling_steps,
         "guidance": chosen.scale if guided else None,
         "guidance_interval": list(chosen.interval) if guided else None,
         "seed": seed,
     }
-    options = {"sampler": sampler, "steps": sampling_steps, "guidance": chosen, "eta": eta, "seed": seed}
+    options = {"sampler": sampler, "guidance": chosen, "eta": eta, "seed": seed}
+    options["steps"] = None if few else sampling_steps
     start, before, past = None, None, Past()
     for at in sample(model.denoiser, labels, n=samples, **options):
         at = replace(at, x=at.x.cpu(), x_t=at.x_t.cpu(), x0_hat=at.x0_hat.cpu())

@@ -2,7 +2,8 @@
 
 Features come from our own judge classifier, so the distances are named *classifier*-FID and *classifier*-KID; they
 cannot be compared with figures computed on Inception features. The reference is the held-out split; the *floor* is the
-score of as many real training images against it, the *ceiling* that of pure noise.
+score of as many real images against it, drawn from the half of the training split that the judges do not know, the
+*ceiling* that of pure noise.
 """
 
 import time
@@ -16,9 +17,9 @@ from torch import Tensor
 from atelier.data.digits import Digits, load_digits
 from atelier.diffusion.catalogue import DEFAULT_STEPS
 from atelier.diffusion.denoiser import Denoiser, Guidance, to_uint8
-from atelier.diffusion.judges import Judge, judge_features, judge_logits, judge_path, load_judge
-from atelier.diffusion.models import Model, guide
-from atelier.diffusion.sampling import Sampler, initial_noise, sample
+from atelier.diffusion.judges import Judge, halves, judge_features, judge_logits, judge_path, load_judge
+from atelier.diffusion.models import Model, guide, sampler_for, with_steps
+from atelier.diffusion.sampling import Sampler, initial_noise, sample, sampler_name
 from atelier.errors import UserError
 from atelier.paths import WEIGHTS, cache_dir
 
@@ -103,22 +104,25 @@ class EvaluationStep:
 
 @dataclass(frozen=True)
 class Judges:
-    """The two judges of a data set: one for features, one for labels."""
+    """The judge of a data set for features, and the one for labels."""
 
     features: Judge
     labels: Judge
 
 
-def load_judges(dataset: str = "mnist") -> Judges:
+def load_judges(dataset: str = "mnist", *, report: bool = False) -> Judges:
     """The judges of a data set: shipped ones, or those that `python -m atelier.diffusion.ship judges` left in
     the data folder. Font digits are judged by MNIST's.
+
+    Args:
+        report: the third judge, for both: for figures that are shown. Choose settings by the two others.
 
     Raises:
         UserError: there are none yet for this data set.
     """
     name = "mnist" if dataset == "fonts" else dataset
     found = {}
-    for role in ("features", "labels"):
+    for role in ("report",) if report else ("features", "labels"):
         paths = [judge_path(role, name, folder) for folder in (WEIGHTS, cache_dir() / "judges")]
         path = next((path for path in paths if path.is_file()), None)
         if path is None:
@@ -127,7 +131,7 @@ def load_judges(dataset: str = "mnist") -> Judges:
                 f"uv run python -m atelier.diffusion.ship judges --dataset {name}."
             )
         found[role] = load_judge(path)[0]
-    return Judges(**found)
+    return Judges(found["report"], found["report"]) if report else Judges(**found)
 
 
 def evaluate(
@@ -147,21 +151,23 @@ def evaluate(
     Args:
         training: the split the denoiser was trained on; the floor and the memorisation check use it.
         test: the held-out split, the reference of every distance.
-        n: at least 100; with 64 features FID needs 2,000 to mean much.
+        n: at least 100, and at most half of the training split; with 64 features FID needs 2,000 to mean much.
 
     Raises:
         UserError: n out of bounds, or as `sample`.
     """
-    if isinstance(n, bool) or int(n) != n or not 100 <= n <= len(training.images):
-        raise UserError(f"Evaluation needs from 100 to {len(training.images):,} images, and {n} is not.")
-    guidance, began = guidance or Guidance(), time.monotonic()
-    pick = torch.randperm(len(training.images), generator=torch.Generator().manual_seed(seed))[:n]
+    _, unseen = halves(len(training.images))
+    if isinstance(n, bool) or int(n) != n or not 100 <= n <= len(unseen):
+        raise UserError(f"Evaluation needs from 100 to {len(unseen):,} images, and {n} is not.")
+    guidance, began, few = guidance or Guidance(), time.monotonic(), len(denoiser.knots)
+    how = {"sampler": f"few{few}", "steps": None} if few else {"sampler": sampler, "steps": steps}
+    pick = unseen[torch.randperm(len(unseen), generator=torch.Generator().manual_seed(seed))[:n]]
     labels = training.labels[pick] if denoiser.conditional else None
     images = []
     for first in range(0, n, CHUNK):
         count = min(CHUNK, n - first)
         asked = None if labels is None else labels[first : first + count]
-        run = sample(denoiser, asked, n=count, sampler=sampler, steps=steps, guidance=guidance, seed=seed, first=first)
+        run = sample(denoiser, asked, n=count, **how, guidance=guidance, seed=seed, first=first)
         for step in run:
             done = 0.95 * (first + count * step.progress) / n
             yield EvaluationStep("sampling", done, (time.monotonic() - began) * (1 - done) / done)
@@ -169,8 +175,8 @@ def evaluate(
     yield EvaluationStep("judging", 0.95, (time.monotonic() - began) * 0.05 / 0.95)
     report = judge(torch.cat(images), labels, training, test, judges, real=pick, seed=seed)
     made = {
-        "sampler": sampler if isinstance(sampler, str) else getattr(sampler, "__name__", type(sampler).__name__),
-        "steps": steps,
+        "sampler": sampler_name(how["sampler"]),
+        "steps": few or steps,
         "guidance": guidance.scale,
         "guidance_interval": list(guidance.interval),
         "seconds": time.monotonic() - began,
@@ -187,17 +193,22 @@ def judge_model(
     seed: int = 0,
     **guidance: Guidance | float | None,
 ) -> Iterator[EvaluationStep]:
-    """`evaluate` a model on the data set that it was trained on, which is downloaded where it is missing, with the
-    guidance of `models.guide`.
+    """`evaluate` a model by the report judge of the data set that it was trained on, which is downloaded where it is
+    missing, with the guidance of `models.guide`.
 
     Raises:
         UserError: there is no judge for this data set, or as `evaluate`.
     """
-    model = Model.of(model)
-    judges = load_judges(model.dataset)
+    model = with_steps(Model.of(model), sampler)
+    judges = load_judges(model.dataset, report=True)
     yield EvaluationStep("loading the digits", 0.0)
     training, test = load_digits(model.dataset), load_digits(model.dataset, "test")
-    options = {"sampler": sampler, "steps": steps, "guidance": guide(model, **guidance), "seed": seed}
+    options = {
+        "sampler": sampler_for(model, sampler),
+        "steps": steps,
+        "guidance": guide(model, **guidance),
+        "seed": seed,
+    }
     for step in evaluate(model.denoiser, training, test, judges, n=n, **options):
         yield replace(step, model=model)
 
@@ -228,7 +239,7 @@ def judge(
     classes = logits.shape[1]
     asked = torch.empty(0, dtype=torch.long) if labels is None else labels * classes + judged[""]
     confusion = torch.bincount(asked, minlength=classes**2).view(classes, classes)
-    close = memorisation(images, training.images, test.images)
+    close = memorisation(images, training.images, test.images, seed=seed)
     figures |= {
         "classifier_fid_ratio": figures["classifier_fid"] / figures["classifier_fid_real"],
         "label_accuracy": float("nan") if labels is None else float(confusion.diag().sum() / len(images)),
@@ -276,10 +287,10 @@ def _cubic_kernel(x: Tensor, y: Tensor) -> Tensor:
 
 
 def neighbour_figures(generated: Tensor, real: Tensor, k: int = NEIGHBOURS) -> Neighbours:
-    """Precision, recall, density, coverage over features (N, D) and (M, D); the same number of each is used, at most
-    5,000."""
-    size = min(len(generated), len(real), MOST_FOR_NEIGHBOURS)
-    generated, real = generated[:size], real[:size]
+    """Precision, recall, density, coverage over features (N, D) and (M, D); the same number of each is drawn at random,
+    at most 5,000."""
+    size, generator = min(len(generated), len(real), MOST_FOR_NEIGHBOURS), torch.Generator().manual_seed(0)
+    generated, real = (found[torch.randperm(len(found), generator=generator)[:size]] for found in (generated, real))
     k = min(k, size - 1)
     radius_real, radius_generated = _radii(real, k), _radii(generated, k)  # (size,) each
     between = torch.cdist(generated, real)  # (generated, real)
@@ -305,16 +316,17 @@ def inception_style_score(logits: Tensor) -> float:
     return float((log_p.exp() * (log_p - marginal.log())).sum(1).mean().exp())
 
 
-def memorisation(images: Tensor, training: Tensor, test: Tensor, pairs: int = 12) -> Memorisation:
-    """Nearest training image of up to 1,000 generated and test images, all (·, 28, 28) uint8."""
-    m = min(len(images), len(test), MOST_FOR_MEMORISATION)
-    distances, index = nearest(images[:m], training)
-    test_distances, _ = nearest(test[:m], training)
+def memorisation(images: Tensor, training: Tensor, test: Tensor, *, pairs: int = 12, seed: int = 0) -> Memorisation:
+    """Nearest training image of up to 1,000 generated and test images, drawn at random; all (·, 28, 28) uint8."""
+    m, generator = min(len(images), len(test), MOST_FOR_MEMORISATION), torch.Generator().manual_seed(seed)
+    images, test = (found[torch.randperm(len(found), generator=generator)[:m]] for found in (images, test))
+    distances, index = nearest(images, training)
+    test_distances, _ = nearest(test, training)
     order = distances.argsort()[:pairs]
     return Memorisation(
         generated=distances,
         test=test_distances,
-        closest_generated=images[:m][order],
+        closest_generated=images[order],
         closest_training=training[index[order]],
         closest_distances=distances[order],
     )

@@ -1,8 +1,10 @@
 """Judge classifiers: small networks that stand in for Inception where digits are to be judged.
 
-Two are trained here and shipped. The *feature* judge gives the 64 features for classifier-FID, KID and the neighbour
-figures; the *label* judge, of another architecture and seed, says which digit an image shows.
-`python -m atelier.diffusion.ship judges` trains both and writes their hashes.
+Three ship, each of its own architecture and seed. Two serve development: the *feature* judge gives the features for
+classifier-FID, KID and the neighbour figures, and the *label* judge says which digit an image shows. The third, the
+*report* judge, does both for the figures that are shown; no choice was ever made by it. All learn from one random half
+of the training images, so the other half is real data that they do not know.
+`python -m atelier.diffusion.ship judges` trains them and writes their hashes.
 """
 
 import hashlib
@@ -81,8 +83,48 @@ def _pooled(classes: int) -> Judge:
     return Judge(body, 96, classes)
 
 
-JUDGES = {"features": (_strided, 11), "labels": (_pooled, 23)}
+class _Residual(nn.Module):
+    """Two convolutions beside a shortcut (He et al. 2016)."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+        super().__init__()
+        self.straight = nn.Sequential(
+            _convolution(channels_in, channels_out, 3, stride),
+            nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels_out),
+        )
+        self.shortcut = nn.Sequential(
+            nn.Conv2d(channels_in, channels_out, 1, stride, bias=False), nn.BatchNorm2d(channels_out)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.straight(x) + self.shortcut(x))
+
+
+def _residual(classes: int) -> Judge:
+    body = nn.Sequential(
+        _convolution(1, 16, 3),
+        _Residual(16, 32, 2),  # (N, 32, 14, 14)
+        _Residual(32, 64, 2),  # (N, 64, 7, 7)
+        _Residual(64, 64, 1),
+        nn.AvgPool2d(3, stride=2),  # (N, 64, 3, 3)
+        nn.Flatten(),
+        nn.Linear(64 * 9, 80),
+        nn.ReLU(),
+    )
+    return Judge(body, 80, classes)
+
+
+JUDGES = {"features": (_strided, 11), "labels": (_pooled, 23), "report": (_residual, 37)}
 """Architecture and seed of each judge."""
+_HALVES_SEED = 0
+
+
+def halves(n: int) -> tuple[Tensor, Tensor]:
+    """The numbers of n training images in two random halves: those that judges learn from, and those that they never
+    see."""
+    known, unseen = torch.randperm(n, generator=torch.Generator().manual_seed(_HALVES_SEED)).tensor_split(2)
+    return known, unseen
 
 
 @dataclass(frozen=True)
@@ -98,22 +140,23 @@ class JudgeStep:
 
 
 def train_judge(
-    role: str, training: Digits, test: Digits, *, epochs: int = 3, classes: int = 10
+    role: str, training: Digits, test: Digits, *, epochs: int = 6, classes: int = 10
 ) -> Iterator[JudgeStep]:
-    """Train the judge for `role` ("features" or "labels").
+    """Train the judge for `role`, a name in `JUDGES`, on one half of the training images, see `halves`.
 
-    AdamW with a one-cycle rate, label smoothing 0.05, and random affine maps; about two minutes of two cores.
+    AdamW with a one-cycle rate, label smoothing 0.05, and random affine maps; some minutes of two cores.
     """
     build, seed = JUDGES[role]
     judge = build(classes)
     initialise(judge, torch.Generator().manual_seed(seed))
-    size, steps = 128, epochs * (len(training.images) // 128)
+    known, _ = halves(len(training.images))
+    size, steps = 128, epochs * (len(known) // 128)
     optimiser = torch.optim.AdamW(judge.parameters(), 3e-3, weight_decay=0.05, fused=True)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.15)
     judge.train()
     for step in range(steps):
         generator = torch.Generator().manual_seed(mixed_seed(seed, step))
-        index = torch.randint(len(training.images), (size,), generator=generator)
+        index = known[torch.randint(len(known), (size,), generator=generator)]
         x = _jitter(to_model(training.images[index]), generator)
         with autocast(torch.device("cpu")):
             logits = judge(x)

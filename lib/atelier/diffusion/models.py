@@ -11,11 +11,14 @@ from torch import Tensor
 
 from atelier.data.catalogue import DATASETS, FONTS
 from atelier.devices import best_device
+from atelier.diffusion.catalogue import FEW
 from atelier.diffusion.denoiser import (
+    DEFAULT_GUIDANCE,
     SHIPPED,
     Denoiser,
     Guidance,
     denoiser_in,
+    few_path,
     parameter_count,
     read_checkpoint,
     suited_guidance,
@@ -59,7 +62,9 @@ class Model:
     @property
     def guidance(self) -> Guidance:
         """The guidance that suits it, by how long it was trained; none where it knows no labels."""
-        return suited_guidance(self.images_seen) if self.denoiser.conditional else Guidance()
+        if not self.denoiser.conditional:
+            return Guidance()
+        return DEFAULT_GUIDANCE if self.denoiser.knots else suited_guidance(self.images_seen)
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -144,6 +149,24 @@ def choose_model(wanted: str, trained: Any = None, loaded: Model | None = None) 
     if wanted == "file" and loaded is not None:
         return loaded
     return shipped_model(wanted) if wanted in _NOTES else shipped_model()
+
+
+def with_steps(model: Model, sampler: Any) -> Model:
+    """The model that draws with a sampler: for "few4", "few2" and "few1" the one that was distilled from the shipped
+    one; else the model itself."""
+    few = isinstance(sampler, str) and sampler in FEW and model.title == shipped_model().title
+    return _distilled(int(sampler.removeprefix("few"))) if few else model
+
+
+@functools.cache
+def _distilled(steps: int) -> Model:
+    return read_model(few_path(steps), f"Shipped U-Net, distilled to {steps} step" + "s" * (steps > 1))
+
+
+def sampler_for(model: Model, sampler: Any) -> Any:
+    """The sampler that was asked for, or DPM-Solver++ where it needs a distilled network and this is none."""
+    few = isinstance(sampler, str) and sampler in FEW
+    return "dpmpp" if few and not model.denoiser.knots else sampler
 
 
 def guide(

@@ -15,9 +15,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from atelier.devices import autocast
-from atelier.diffusion.catalogue import DEFAULT_STEPS, SAMPLERS
-from atelier.diffusion.denoiser import SIZE, Denoiser, Guidance, to_model, to_uint8
+from atelier.diffusion.catalogue import DEFAULT_STEPS, FEW, SAMPLERS
+from atelier.diffusion.denoiser import SIZE, Denoiser, Guidance, format_of, to_model, to_uint8
 from atelier.errors import UserError
 from atelier.seeds import mixed_seed
 
@@ -216,8 +215,8 @@ def sample(
     labels: Tensor | None,
     *,
     n: int | None = None,
-    sampler: str | Sampler = "dpmpp",
-    steps: int = DEFAULT_STEPS,
+    sampler: str | Sampler | None = None,
+    steps: int | None = None,
     guidance: Guidance | None = None,
     eta: float = 0.0,
     seed: int = 0,
@@ -225,32 +224,40 @@ def sample(
     noise: Tensor | None = None,
     times: Sequence[float] | None = None,
     clip: bool = True,
-    batch: int = 500,
+    batch: int = 100,
     precision: str = "auto",
+    layout: str = "auto",
 ) -> Iterator[SampleStep]:
     """Turn noise into images, one SampleStep per step.
 
     Args:
         denoiser: in eval mode, on the device to compute on.
         labels: None (unconditional; then give `n`), (N,) digits, or (N, classes) weights of a blend.
-        sampler: a name in `SAMPLERS` (`eta` goes to DDIM), or a function (see the top of this module).
-        steps: number of steps, respaced evenly over the schedule.
+        sampler: a name in `SAMPLERS` (`eta` goes to DDIM), or a function (see the top of this module); DPM-Solver++ by
+            default. A distilled network has a sampler and times of its own.
+        steps: number of steps, spaced evenly over the schedule; 30 by default.
         guidance: scale and interval, see `Guidance`; plain conditional by default.
         seed, first: image k draws all its noise from (seed, first + k) alone.
         noise: (N, 1, 28, 28) to start from instead of the seeds' (for morphs and races).
         times: falling times to use instead of the even ones, the last of them 0.
         clip: whether x0_hat is clipped to [-1, 1] at every step.
         batch: images per network call, which bounds the memory.
-        precision: see `devices.autocast`.
+        precision, layout: of the computation, see `devices.fastest`; what is "auto" is measured once.
 
     Raises:
-        UserError: an unknown sampler, a number out of bounds, or labels that do not fit.
+        UserError: an unknown sampler, a number out of bounds, labels that do not fit, or a sampler or steps for a
+            distilled network.
     """
+    if denoiser.knots:
+        if sampler not in (None, f"few{len(denoiser.knots)}") or steps is not None or times is not None:
+            count = len(denoiser.knots)
+            raise UserError(f"This network was distilled to {count} steps of its own; leave out sampler and steps.")
+        sampler, times = ddim, [rates.t for rates in knot_rates(denoiser, denoiser.knots)]
     n = _count(labels, n, noise)
     start = initial_noise(seed, n, first=first) if noise is None else _checked(noise, n)
-    step = _sampler(sampler, eta)
-    grid = _grid(denoiser, steps, times)
-    predict = _Prediction(denoiser, labels, n, guidance or Guidance(), clip, batch, precision)
+    step = _sampler("dpmpp" if sampler is None else sampler, eta)
+    grid = _grid(denoiser, DEFAULT_STEPS if steps is None else steps, times)
+    predict = _Prediction(denoiser, labels, n, guidance or Guidance(), clip, batch, precision, layout)
     generators = functools.cache(lambda: _generators(mixed_seed(seed, 1), n, first))
     yield from _steps(step, predict, start, grid, lambda: _noise(generators()).to(denoiser.device))
 
@@ -273,7 +280,7 @@ def encode(
     Yields:
         SampleSteps whose x_t climbs to noise; the last one's x_t is the code.
     """
-    predict = _Prediction(denoiser, labels, len(images), Guidance(), False, 500, precision)
+    predict = _Prediction(denoiser, labels, len(images), Guidance(), False, 100, precision)
     yield from _steps(functools.partial(_invert, corrections), predict, to_model(images), _grid(denoiser, steps)[::-1])
 
 
@@ -299,9 +306,12 @@ class _Prediction:
     clip: bool
     batch: int
     precision: str
+    layout: str = "auto"
     calls: int = 0
 
     def __post_init__(self) -> None:
+        self.format = format_of(self.denoiser, self.precision, self.layout)
+        self.format.lay_out(self.denoiser)
         if self.labels is not None:
             self.labels = self.denoiser.label_weights(self.labels, self.n).to(self.denoiser.device)
 
@@ -309,7 +319,7 @@ class _Prediction:
     def __call__(self, x: Tensor, t: float) -> Tensor:
         self.calls += 1
         parts = []
-        with autocast(self.denoiser.device, self.precision):
+        with self.format.autocast(self.denoiser.device):
             for first in range(0, self.n, self.batch):
                 part = slice(first, first + self.batch)
                 label = None if self.labels is None else self.labels[part]
@@ -357,9 +367,16 @@ def _checked(noise: Tensor, n: int) -> Tensor:
     return noise.float()
 
 
+def sampler_name(given: str | Sampler) -> str:
+    """How figures call a sampler."""
+    return given if isinstance(given, str) else getattr(given, "__name__", type(given).__name__)
+
+
 def _sampler(given: str | Sampler, eta: float) -> Sampler:
     if callable(given):
-        return given
+        return given if getattr(given, "__module__", "") == __name__ else _own(given)
+    if given in FEW:
+        raise UserError("Only the shipped network was distilled to few steps; choose another sampler for this one.")
     if given not in SAMPLERS:
         raise UserError(f"There is no sampler {given!r}; choose one of {', '.join(SAMPLERS)}.")
     found = SAMPLERS[given].load()
@@ -381,6 +398,33 @@ def _grid(denoiser: Denoiser, steps: int, times: Sequence[float] | None = None) 
             raise UserError(f"Sampling times must fall from at most {schedule.T} to 0.")
     alphas, sigmas = schedule.alpha(grid), schedule.sigma(grid)
     return [Rates(*map(float, row)) for row in zip(grid, alphas, sigmas, strict=True)]
+
+
+def _own(given: Sampler) -> Sampler:
+    """A sampler of the reader's, with a sentence where it fails or gives something else."""
+
+    def step(predict, x, t, s, noise):
+        try:
+            found = given(predict, x, t, s, noise)
+        except Exception as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"The sampler ended in an error ({type(error).__name__}: {error}).") from error
+        pair = found if isinstance(found, tuple | list) else (found,)
+        if len(pair) != 2 or any(not isinstance(part, Tensor) or part.shape != x.shape for part in pair):
+            shapes = ", ".join(str(tuple(p.shape)) if isinstance(p, Tensor) else type(p).__name__ for p in pair)
+            raise UserError(f"A sampler must give (x, x0_hat), both of shape {tuple(x.shape)}; yours gave {shapes}.")
+        return found
+
+    return step
+
+
+def knot_rates(denoiser: Denoiser, knots: Sequence[float]) -> list[Rates]:
+    """The rates at falling noise fractions, and at 0."""
+    schedule = denoiser.schedule
+    times = [*schedule.time_of(torch.tensor(list(knots), dtype=torch.float64)).tolist(), 0.0]
+    grid = torch.tensor(times, dtype=torch.float64)
+    return [Rates(*map(float, row)) for row in zip(grid, schedule.alpha(grid), schedule.sigma(grid), strict=True)]
 
 
 def _generators(seed: int, n: int, first: int) -> list[torch.Generator]:

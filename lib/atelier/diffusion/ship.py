@@ -1,8 +1,9 @@
 """Make the weights that ship with Atelier, and print their figures.
 
-    python -m atelier.diffusion.ship judges     train both judges and write their hashes
+    python -m atelier.diffusion.ship judges     train the three judges and write their hashes
     python -m atelier.diffusion.ship denoiser   train the conditional U-Net (goes on where it was stopped)
-    python -m atelier.diffusion.ship figures    evaluate the shipped U-Net, store the figures in it, print
+    python -m atelier.diffusion.ship few        distil it to 4, 2 and 1 steps (goes on where it was stopped)
+    python -m atelier.diffusion.ship figures    judge all of them, store the figures in their files, print
     python -m atelier.diffusion.ship show       print the figures stored in the shipped files
 
 What ships is trained on the real MNIST with fixed seeds. Judges of the other data sets (`judges --dataset fashion`) are
@@ -11,7 +12,10 @@ trained likewise and kept in the data folder.
 
 import argparse
 import json
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -28,10 +32,12 @@ from atelier.diffusion.denoiser import (
     Guidance,
     build_denoiser,
     cost_per_image,
+    few_path,
     load_denoiser,
     parameter_count,
     save_denoiser,
 )
+from atelier.diffusion.distilling import KNOTS, distill
 from atelier.diffusion.evaluation import evaluate, load_judges
 from atelier.diffusion.training import Recipe, train
 from atelier.errors import UserError
@@ -40,6 +46,12 @@ from atelier.paths import WEIGHTS, cache_dir
 
 RECIPE = {"optimiser": "adamw", "learning_rate": 2e-3, "batch_size": 128, "ema_decay": 0.999, "seed": 0}
 STEPS = 24_000
+FEW_RECIPE = {"optimiser": "adamw", "learning_rate": 1e-3, "batch_size": 96, "ema_decay": 0.995, "warmup": 50}
+FEW_STEPS = 1_000
+"""Of training, for each student."""
+NETWORKS = {"unet": SHIPPED} | {f"few{count}": few_path(count) for count in KNOTS}
+SEEDS, STUDENT_T = 3, 4.303
+"""Of the figures that ship; the 97.5 % point of Student's t with two degrees of freedom."""
 
 
 def real_digits(name: str, split: str) -> Digits:
@@ -51,7 +63,7 @@ def real_digits(name: str, split: str) -> Digits:
 
 
 def make_judges(dataset: str) -> None:
-    """Train both judges; MNIST's go to the shipped weights, others to the data folder."""
+    """Train the judges; MNIST's go to the shipped weights, others to the data folder."""
     digits, test = real_digits(dataset, "train"), real_digits(dataset, "test")
     folder = WEIGHTS if dataset == "mnist" else cache_dir() / "judges"
     for role in judges.JUDGES:
@@ -81,47 +93,82 @@ def make_denoiser(steps: int, working: Path, out: Path) -> None:
         write(out, *load_denoiser(working))
 
 
-def make_figures(n: int, steps: int, guidance: Guidance, out: Path) -> None:
-    """Evaluate the U-Net at `out` and store the figures in its file."""
-    denoiser, extra = load_denoiser(out)
+def make_few(steps: int, working: Path) -> None:
+    """Distil the shipped U-Net to 4 steps, the result to 2, and that to 1."""
+    digits, teacher = real_digits("mnist", "train"), load_denoiser(SHIPPED)[0]
+    for count, knots in KNOTS.items():
+        out, at = few_path(count), working.with_name(f"digits-few{count}.safetensors")
+        options = {"checkpoint": at, "resume": at if at.is_file() else None, "notes": {"dataset": digits.title}}
+        recipe = Recipe(steps=steps, seed=count, **FEW_RECIPE)
+        for step in distill(teacher.to(best_device()), digits.images, digits.labels, recipe, knots=knots, **options):
+            if step.step % 50 == 0 or step.last:
+                left = f"{step.seconds_left / 60:.1f} min left"
+                print(f"{count} steps: step {step.step} loss {step.loss:.5f}, {left}", flush=True)
+        teacher, extra = load_denoiser(at)
+        write(out, teacher, extra)
+
+
+def make_figures(n: int, steps: int, guidance: Guidance, paths: Sequence[Path]) -> None:
+    """Judge the networks at `paths` by the report judge, and store the means over seeds in their files."""
     training, test = real_digits("mnist", "train"), real_digits("mnist", "test")
-    run = evaluate(denoiser, training, test, load_judges("mnist"), n=n, steps=steps, guidance=guidance)
-    for step in run:
-        if not step.last and round(1000 * step.progress) % 50 == 0:
-            print(f"{step.stage} {step.progress:.0%}, {step.seconds_left / 60:.1f} min left", flush=True)
-    size = {"parameters": parameter_count(denoiser), "macs_per_image": cost_per_image(denoiser)}
-    extra["figures"] = step.report.figures | size
-    write(out, denoiser, extra)
-    show(out)
+    for path in paths:
+        denoiser, extra = load_denoiser(path)
+        found = []
+        for seed in range(SEEDS):
+            run = evaluate(
+                denoiser, training, test, load_judges(report=True), n=n, steps=steps, guidance=guidance, seed=seed
+            )
+            for step in run:
+                if not step.last and round(1000 * step.progress) % 100 == 0:
+                    left = f"{step.seconds_left / 60:.1f} min left"
+                    print(f"{path.name}, seed {seed}: {step.stage} {step.progress:.0%}, {left}", flush=True)
+            found.append(step.report.figures)
+        size = {"parameters": parameter_count(denoiser), "macs_per_image": cost_per_image(denoiser)}
+        write(path, denoiser, extra | {"figures": means(found) | size})
+    show()
+
+
+def means(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of several seeds as one: means, and for two of them half the 95 % confidence interval by Student's t."""
+    told = {"seeds": len(found)}
+    for name, value in found[0].items():
+        values = [figures[name] for figures in found]
+        told[name] = statistics.fmean(values) if isinstance(value, float) else value
+        if name in ("classifier_fid_ratio", "label_accuracy"):
+            told[f"{name}_interval"] = STUDENT_T * statistics.stdev(values) / len(values) ** 0.5
+    return told
 
 
 def write(out: Path, denoiser: Denoiser, extra: dict) -> None:
     """Write a sampling-only file, and the hashes anew where it ships."""
     save_denoiser(out, denoiser, extra)
-    if out == SHIPPED:
+    if out.parent == WEIGHTS:
         judges.write_sums(WEIGHTS)
 
 
-def show(out: Path) -> None:
-    """Print what the files say about themselves."""
+def show() -> None:
+    """Print what the shipped files say about themselves."""
     for role in judges.JUDGES:
         path = judges.judge_path(role)
         accuracy = checkpoints.load(path, judges.KIND).extra["test_accuracy"]
         print(f"{path.name}: test accuracy {100 * accuracy:.2f} %")
-    extra = checkpoints.load(out, KIND).extra
-    run = extra["run"]
-    print(f"{out.name}: {run['step']} steps in {run['elapsed'] / 60:.0f} min of training")
-    print(json.dumps(extra.get("figures", {}), indent=2))
+    for path in NETWORKS.values():
+        extra = checkpoints.load(path, KIND).extra
+        run, found = extra["run"], extra.get("figures", {})
+        print(f"{path.name}: {run['step']} steps in {run['elapsed'] / 60:.0f} min of training")
+        print(json.dumps(found, indent=2))
 
 
 def main() -> None:
     """Read the command line and do what it says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("judges", "denoiser", "figures", "show"))
+    parser.add_argument("what", choices=("judges", "denoiser", "few", "figures", "show"))
     parser.add_argument("--dataset", choices=tuple(DATASETS), default="mnist", help="of the judges")
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps of the denoiser")
+    parser.add_argument("--few-steps", type=int, default=FEW_STEPS, help="training steps of each student")
     parser.add_argument("--working", type=Path, default=cache_dir() / "ship" / "digits-unet.safetensors")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="where the sampling-only U-Net lies")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="that are judged")
     parser.add_argument("--n", type=int, default=10_000, help="images in the figures")
     parser.add_argument("--sampling-steps", type=int, default=DEFAULT_STEPS)
     parser.add_argument("--guidance", type=float, default=DEFAULT_GUIDANCE.scale)
@@ -132,11 +179,14 @@ def main() -> None:
         make_judges(given.dataset)
     elif given.what == "denoiser":
         make_denoiser(given.steps, given.working, given.out)
+    elif given.what == "few":
+        make_few(given.few_steps, given.working)
     elif given.what == "figures":
         guidance = Guidance(given.guidance, DEFAULT_GUIDANCE.interval)
-        make_figures(given.n, given.sampling_steps, guidance, given.out)
+        paths = [NETWORKS[name] for name in given.networks]
+        make_figures(given.n, given.sampling_steps, guidance, paths)
     else:
-        show(given.out)
+        show()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from atelier import figures
 from atelier.data.digits import load_digits
-from atelier.diffusion.catalogue import SAMPLERS
+from atelier.diffusion.catalogue import FEW, SAMPLERS
 from atelier.diffusion.evaluation import EvaluationReport, EvaluationStep
 from atelier.diffusion.learning import in_words
 from atelier.diffusion.models import Model
@@ -23,6 +23,7 @@ from atelier.diffusion.sheets import headed_sheet
 from atelier.drawing import Chart, Frame, Line
 
 _POINTS = 200
+_WAYS = FEW | SAMPLERS
 
 
 # The schedule.
@@ -88,6 +89,17 @@ def class_note(model: Model) -> str:
     return "Labels: " + ", ".join(f"{k} {name}" for k, name in enumerate(model.classes))
 
 
+def steps_note(model: Model, wanted: Any) -> str:
+    """What there is to say about the steps of the model that draws, where a sampler was asked for."""
+    if not isinstance(wanted, str) or wanted not in FEW:
+        return ""
+    if not model.denoiser.knots:
+        return "Only the shipped network was distilled to few steps, so this one draws with DPM-Solver++."
+    found = model.figures
+    scored = "its label accuracy is {label_accuracy:.1%}, its classifier-FID {classifier_fid_ratio:.2f} times the floor"
+    return f"Judged at n = {found['n']:,}, {scored.format(**found)}." if found else ""
+
+
 # An evaluation.
 
 
@@ -122,9 +134,12 @@ class Judgement:
         """One sentence, as Markdown."""
         found = self.figures
         accuracy, copied = found.get("label_accuracy", math.nan), found["nearer_than_99_percent_of_test"]
-        obeys = f"; **{accuracy:.1%}** of the digits are judged to be the digit that was asked for"
+        ratio = f"{found['classifier_fid_ratio']:.2f}" + _within(found, "classifier_fid_ratio", 1, ".2f")
+        obeys = (
+            f"; **{accuracy:.1%}**{_within(found, 'label_accuracy', 100, '.1f')} of the digits are read as asked for"
+        )
         return (
-            f"At n = {found['n']:,} the classifier-FID is **{found['classifier_fid_ratio']:.2f} times the floor**, the "
+            f"At n = {found['n']:,} the classifier-FID is **{ratio} times the floor**, the "
             f"score of as many real digits{obeys if math.isfinite(accuracy) else ''}. The nearest training image is "
             f"{found['nearest_distance_ratio']:.2f} times as far as from a test digit, and {copied:.1%} are nearer "
             "than 99 % of the test digits (1 % would be chance): "
@@ -136,12 +151,13 @@ class Judgement:
         """How the figures were made, as plain text."""
         found = self.figures
         origin = "Stored with the model" if self.report is None else "Measured now"
-        sampler = SAMPLERS[found["sampler"]].title if found["sampler"] in SAMPLERS else found["sampler"]
+        sampler = _WAYS[found["sampler"]].title if found["sampler"] in _WAYS else found["sampler"]
         low, high = found["guidance_interval"]
+        seeds = f"means over {found['seeds']} seeds with 95 % intervals, " if "seeds" in found else ""
         return (
-            f"{origin}: n = {found['n']:,}, {sampler}, {found['steps']} steps, guidance {found['guidance']:g} at noise "
-            f"fractions {low:g} to {high:g}; reference: {found['reference']}. The features are those of our own "
-            "classifier, so the distances cannot be compared with FIDs of other papers. Below n = 2,000 they are rough."
+            f"{origin}: {seeds}n = {found['n']:,}, {sampler}, {found['steps']} steps, guidance {found['guidance']:g} "
+            f"at noise fractions {low:g} to {high:g}; reference: {found['reference']}. The features are those of our "
+            "own classifier, so the distances cannot be compared with FIDs elsewhere. Below n = 2,000 they are rough."
         )
 
     @property
@@ -172,6 +188,12 @@ class Judgement:
             "How often each digit comes": figures.svg(_histogram(report, self.model.classes)),
             "The nearest pairs: generated above, the nearest of all training images below, with distances": pairs,
         }
+
+
+def _within(figures: Mapping[str, Any], name: str, unit: float, form: str) -> str:
+    """± half the 95 % interval of a figure, where several seeds were judged."""
+    half = figures.get(f"{name}_interval")
+    return "" if half is None else f" ± {format(unit * half, form)}"
 
 
 _LINES = (

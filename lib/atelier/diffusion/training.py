@@ -19,9 +19,18 @@ from torch import Tensor
 
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
-from atelier.devices import autocast, uses_bfloat16
+from atelier.devices import Format, uses_bfloat16
 from atelier.diffusion.catalogue import OPTIMISERS
-from atelier.diffusion.denoiser import KIND, SIZE, Denoiser, part, read_checkpoint, refuse_other, to_model
+from atelier.diffusion.denoiser import (
+    KIND,
+    SIZE,
+    Denoiser,
+    format_of,
+    part,
+    read_checkpoint,
+    refuse_other,
+    to_model,
+)
 from atelier.errors import UserError
 from atelier.optimisers import Muon, matrices_of
 from atelier.parallel import team
@@ -67,7 +76,8 @@ class Recipe:
     label_dropout: float = 0.1  # share of labels hidden, which trains the unconditional half of guidance
     ema_decay: float = 0.999  # of the average of the weights, ramped from the start: min(decay, (1+k) / (10+k))
     seed: int = 0
-    precision: str = "auto"  # bfloat16 where the hardware is faster with it; or "float32", "bfloat16"
+    precision: str = "auto"  # "float32" or "bfloat16"; auto and the layout's auto are measured, see `format_of`
+    layout: str = "auto"  # or "contiguous", "channels_last"
     checkpoint_seconds: float = 45.0  # at most so long between two checkpoints
 
     def __post_init__(self) -> None:
@@ -118,8 +128,15 @@ class _Position:
 class _Run:
     """A run under way: the denoiser, its average and optimisers, the recipe and the position."""
 
-    def __init__(self, denoiser: Denoiser, recipe: Recipe, n_images: int, notes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, denoiser: Denoiser, recipe: Recipe, n_images: int, notes: Mapping[str, Any], objective: "Denoising"
+    ) -> None:
         self.denoiser, self.recipe, self.notes, self.team, self.at = denoiser, recipe, notes, team(), _Position()
+        self.objective = objective
+        self.format = format_of(denoiser, recipe.precision, recipe.layout, training=True)
+        if self.team.size > 1:  # which must agree on one
+            self.format = Format("bfloat16" if uses_bfloat16(denoiser.device, recipe.precision) else "float32")
+        self.format.lay_out(denoiser)
         self.batches = max(1, n_images // recipe.batch_size)  # per epoch
         self.average = copy.deepcopy(denoiser).eval().requires_grad_(False)
         self.optimisers = _optimisers(denoiser, recipe)
@@ -142,6 +159,19 @@ class _Run:
         return share * seconds_in_all(self.recipe, self.batches, seconds_per_step)
 
 
+class Denoising:
+    """What a network learns by default: to predict its target, at the times of its schedule. An objective of your own
+    has these two methods."""
+
+    def training_times(self, denoiser: Denoiser, n: int, generator: torch.Generator) -> Tensor:
+        """(n,) float64 times in [0, T] to train at."""
+        return denoiser.schedule.training_times(n, generator)
+
+    def loss(self, denoiser: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """(N,) losses of clean images x0 and noises eps (N, 1, 28, 28) at times (N,), with label weights."""
+        return denoiser.loss(x0, eps, t, label)
+
+
 def total_steps(recipe: Recipe, batches: int) -> int:
     """Steps in a budget of steps, or of epochs of so many batches."""
     return recipe.steps or math.ceil(recipe.epochs * batches)
@@ -161,6 +191,7 @@ def train(
     checkpoint: Path | None = None,
     resume: Path | Checkpoint | None = None,
     notes: Mapping[str, Any] | None = None,
+    objective: Denoising | None = None,
 ) -> Iterator[TrainStep]:
     """Train `denoiser` in place on `images`, one TrainStep per optimiser step.
 
@@ -173,13 +204,14 @@ def train(
             iterator is closed early.
         resume: a checkpoint of an earlier run, or its file; training continues from its position.
         notes: JSON-able extras stored with every checkpoint, such as the name of the data set.
+        objective: what is learned, see `Denoising`.
 
     Raises:
         UserError: no images, a checkpoint that does not match, a loss that is not finite, or a batch that
             does not fit in memory.
     """
     _check_data(denoiser, images, labels)
-    run = _Run(denoiser, recipe, len(images), notes or {})
+    run = _Run(denoiser, recipe, len(images), notes or {}, objective or Denoising())
     if recipe.batch_size < run.team.size:
         raise UserError(
             f"A batch of {recipe.batch_size} cannot be shared by {run.team.size} processes; make it larger."
@@ -273,7 +305,7 @@ def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> float:
     denoiser, recipe, step = run.denoiser, run.recipe, run.at.step
     x0, label = _batch(images, labels, recipe, step)
     generator = torch.Generator().manual_seed(mixed_seed(recipe.seed, 3, step))
-    t = denoiser.schedule.training_times(len(x0), generator)
+    t = run.objective.training_times(denoiser, len(x0), generator)
     eps = torch.randn(x0.shape, generator=generator)
     hidden = torch.rand(len(x0), generator=generator) < recipe.label_dropout
     batch = [x0, eps, t]
@@ -282,8 +314,8 @@ def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> float:
         batch.append(torch.where(hidden[:, None], no_label, given))
     mine = [tensor[run.team.share].to(denoiser.device) for tensor in batch]
     with _enough_memory(recipe.batch_size):
-        with autocast(denoiser.device, recipe.precision):
-            losses = denoiser.loss(*mine)
+        with run.format.autocast(denoiser.device):
+            losses = run.objective.loss(denoiser, *mine)
         denoiser.zero_grad(set_to_none=True)
         (losses.sum() / len(x0)).backward()
         run.team.add_up([p.grad for p in denoiser.parameters() if p.grad is not None])
@@ -373,6 +405,8 @@ def recipe_from(stored: Any, budget: Recipe) -> Recipe:
 
 def _restore(checkpoint: Checkpoint, run: _Run) -> None:
     """Put everything back where the checkpoint left it; refuse another network, schedule, target, range or recipe."""
+    if checkpoint.spec.get("knots") and not run.denoiser.knots:
+        raise UserError("This network was distilled and is not trained further; resume a checkpoint of a training run.")
     refuse_other(checkpoint.spec, run.denoiser.spec)
     model, average = part(checkpoint.tensors, "model."), part(checkpoint.tensors, "ema.")
     if not isinstance(checkpoint.extra.get("run"), dict) or not model:
@@ -392,10 +426,17 @@ def _restore(checkpoint: Checkpoint, run: _Run) -> None:
             held = {key: f"optimiser.{key}.{names[parameter]}" for key in OPTIMISER_STATE[type(optimiser)]}
             if set(held.values()) <= checkpoint.tensors.keys():  # a weight that never had a gradient has no state
                 optimiser.state[parameter] = {
-                    key: checkpoint.tensors[full].to("cpu" if key == "step" and not on_device else parameter.device)
+                    key: _laid_out(checkpoint.tensors[full], parameter, key != "step" or on_device)
                     for key, full in held.items()
                 }
     run.at = at
+
+
+def _laid_out(state: Tensor, parameter: Tensor, on_device: bool) -> Tensor:
+    """State on the device and in the memory layout of its parameter: the fused AdamW takes both for the same."""
+    if state.shape == parameter.shape:
+        return torch.empty_like(parameter, dtype=state.dtype).copy_(state)
+    return state.to(parameter.device if on_device else "cpu")
 
 
 def _position(stored: Mapping[str, Any]) -> _Position:
