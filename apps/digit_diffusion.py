@@ -32,6 +32,8 @@ def _(file_controls, train_controls):
         sampling_steps=number(1, 1000, 30, log=True, title="Steps", about="steps from noise to digit"),
         eta=number(0.0, 1, 0.0, step=0.05, title="η of DDIM", about="fresh noise in DDIM's steps, 1 is DDPM"),
         seed=seed(),
+        precision=text("auto", door="command", about="float32, bfloat16 or float16; auto: what is fastest here"),
+        layout=text("auto", door="command", about="memory layout, contiguous or channels_last"),
     )
     draw_ask, train_ask, file_ask = page.controls(
         draw_controls, train_controls, file_controls, later=diffusion.GUIDANCE
@@ -92,7 +94,8 @@ def _(model, sampler):
 @app.cell(hide_code=True)
 def _(canvas, draw_ask, drawer, guidance_ask, model, model_choice, sampler):
     _first = ["digit", "samples", "guidance", "sampler"] + ([] if drawer.denoiser.knots else ["sampling_steps"])
-    _more = {"More": ["guidance_from", "guidance_to", "seed"] + (["eta"] if sampler == "ddim" else [])}
+    _more = [name for name in guidance_ask.controls if name != "guidance"]
+    _more = {"More": [*_more, "seed"] + (["eta"] if sampler == "ddim" else [])}
     _notes = [model.note, diffusion.class_note(model), diffusion.steps_note(drawer, sampler)]
     if guidance_ask.value:
         _where = ""
@@ -221,7 +224,7 @@ def _():
 @app.cell
 def _(draw_ask, keep_choice, lesson, measure_canvas, resume, schedule, train_ask, train_canvas, trains):
     # Train runs `diffusion.learn` on this lesson. What you change meanwhile is for the next run.
-    _lesson = functools.partial(lesson, train_ask.value, schedule, draw_ask.value["seed"])
+    _lesson = functools.partial(lesson, {**draw_ask.value, **train_ask.value}, schedule, draw_ask.value["seed"])
     _files = {"resume": resume, "checkpoint": page.written("checkpoint.safetensors")}
     _when = {"start": False, "held": True, "alone": trains, "together": True}
     _look = {"show": diffusion.learning_panels, "opening": diffusion.before_learning(keep_choice.value)}
@@ -313,7 +316,7 @@ def _(asked, drawer, file_ask, judge_canvas, judge_count):
 
 
 @app.cell(hide_code=True)
-def _(drawer, judge_canvas, judging):
+def _(drawer, judge_canvas, judging, model):
     judge_canvas  # follows the judging
     judgement = diffusion.Judgement(drawer, judging.step)
     _parts = [mo.md("This network was not judged yet: press *Judge*.")]
@@ -326,7 +329,9 @@ def _(drawer, judge_canvas, judging):
         )
         for _name, _is in judgement.pictures().items()
     ]
-    mo.vstack([*_parts, mo.hstack(_pictures, wrap=True, gap=2, align="start")])
+    _ways = diffusion.ways_table(model)
+    _few = [mo.md("**Few steps or many**: what each way to draw costs, and how good it is."), page.table(_ways)]
+    mo.vstack([*_parts, mo.hstack(_pictures, wrap=True, gap=2, align="start"), *(_few if _ways else [])])
     return (judgement,)
 
 

@@ -1,6 +1,7 @@
 """Which device to compute on, and in which number format and memory layout, measured where it is not known."""
 
 import functools
+import itertools
 import json
 import platform
 import time
@@ -18,8 +19,9 @@ from atelier.paths import cache_dir, write_whole
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 LAYOUTS = ("auto", "contiguous", "channels_last")
 MEASURING_SECONDS = 0.3
-_WORTH = 0.9  # a format must take at most this share of the time of the best one before it
-_HOPELESS = 3.0  # a number format in which a convolution takes so many times as long is not tried on a network
+_WORTH = 0.9  # a format must take at most this share of the time of the safest one
+_TURNS = 4  # of all formats, the first of which warms up; fewer where the time is over
+_HOPELESS = 3.0  # a number format in which a convolution takes so many times as long as in another is not tried
 
 
 @dataclass(frozen=True)
@@ -110,33 +112,30 @@ def _store() -> Path:
 def _fastest_of(
     run: Callable[[Format], object], device: torch.device, precisions: Sequence[str], layouts: Sequence[str]
 ) -> Format:
-    end, best, least = time.perf_counter() + MEASURING_SECONDS, None, float("inf")
-    trials = {precision: _seconds(_convolution(device), Format(precision), device) for precision in precisions}
-    hopeful = [precision for precision in precisions if trials[precision] < _HOPELESS * trials[precisions[0]]]
-    for form in [Format(precision, layout) for precision in hopeful for layout in layouts]:
-        if best is not None and time.perf_counter() > end:
+    end, convolution = time.perf_counter() + MEASURING_SECONDS, _convolution(device)
+    trials = {p: min(_seconds(convolution, Format(p), device) for _ in range(5)) for p in precisions}
+    least = min(trials.values())
+    hopeful = sorted((p for p in precisions if trials[p] < _HOPELESS * least), key=trials.get)
+    costs = {Format(precision, layout): float("inf") for precision in hopeful for layout in layouts}
+    for _, form in itertools.product(range(_TURNS), costs):  # in turns, so that a busy moment is fair to all
+        if min(costs.values()) < float("inf") and time.perf_counter() > end:
             break
-        seconds = _seconds(run, form, device, end)
-        if seconds < _WORTH * least:
-            best, least = form, seconds
-    return best
+        safest = form == Format(precisions[0], layouts[0])
+        costs[form] = min(costs[form], _seconds(run, form, device) * (_WORTH if safest else 1))
+    return min(costs, key=costs.get)
 
 
-def _seconds(run: Callable[[Format], object], form: Format, device: torch.device, end: float = float("inf")) -> float:
-    """The least time of two runs, after one to warm up; where the time is over, of those that there were."""
-    seconds = []
-    while len(seconds) < 3 and (not seconds or time.perf_counter() < end):
-        begin = time.perf_counter()
-        run(form)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - begin)
-    return min(seconds[1:] or seconds)
+def _seconds(run: Callable[[Format], object], form: Format, device: torch.device) -> float:
+    begin = time.perf_counter()
+    run(form)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - begin
 
 
 def _convolution(device: torch.device) -> Callable[[Format], object]:
-    """A small convolution, by which hopeless number formats are known in a millisecond."""
-    x, weight = torch.zeros(1, 32, 14, 14, device=device), torch.zeros(32, 32, 3, 3, device=device)
+    """A small convolution, by which hopeless number formats are known in some milliseconds."""
+    x, weight = torch.zeros(4, 64, 14, 14, device=device), torch.zeros(64, 64, 3, 3, device=device)
 
     def run(form: Format) -> object:
         with form.autocast(device), torch.no_grad():

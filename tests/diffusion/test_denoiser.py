@@ -1,3 +1,4 @@
+import copy
 import json
 
 import pytest
@@ -81,6 +82,25 @@ def test_guidance_one_is_conditional_and_zero_unconditional(tiny):
     assert torch.equal(guided[0], unconditional)
     wanted = unconditional + 3 * (conditional - unconditional)
     torch.testing.assert_close(guided[2], wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_autoguidance_extrapolates_from_the_snapshot(tiny):
+    weak, x, label = moved(tiny), torch.randn(2, 1, 28, 28), torch.tensor([3, 8])
+    found = tiny.guided(x, 600.0, label, Guidance(3.0, weak=weak), clip=False)
+    torch.testing.assert_close(found, 3 * tiny(x, 600.0, label) - 2 * weak(x, 600.0, label), rtol=1e-4, atol=1e-4)
+    same = tiny.guided(x, 600.0, label, Guidance(3.0, weak=tiny), clip=False)
+    torch.testing.assert_close(same, tiny(x, 600.0, label), rtol=1e-4, atol=1e-4)
+    outside = Guidance(3.0, (0.0, 0.5), weak=weak)
+    assert torch.equal(tiny.guided(x, 600.0, label, outside, clip=False), tiny(x, 600.0, label))
+
+
+def moved(denoiser):
+    """The same network with other weights."""
+    other = copy.deepcopy(denoiser)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.1)
+    return other
 
 
 def test_guidance_acts_only_in_its_interval(tiny):

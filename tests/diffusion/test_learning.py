@@ -86,6 +86,19 @@ def test_the_trained_network_draws_and_its_copy_stays_as_it_is(small):
     assert model.dataset == "fonts"
 
 
+def test_an_early_snapshot_of_the_run_is_kept(small):
+    averages = {}
+    for step in learn(small({"epochs": 7.0})):
+        if step.at and step.at.step in (2, 4):
+            averages[step.at.step] = [parameter.clone() for parameter in step.at.average.parameters()]
+        if step.at and step.at.step == 8:
+            assert step.past.early.keys() == {1, 2, 4, 8}
+    assert step.at.step == 42
+    assert step.past.early.keys() == {4, 8, 16, 32}  # at most an eighth of the way: 4
+    early = list(step.model.early.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(averages[4], early, strict=True))
+
+
 def test_a_run_writes_its_checkpoint_and_a_path_must_match(small, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     last(learn(small({"epochs": 0.5}), checkpoint=path))

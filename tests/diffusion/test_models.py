@@ -1,5 +1,6 @@
 """Models: what is read from files, which one draws, and the guidance that suits it."""
 
+import copy
 import json
 import struct
 
@@ -122,10 +123,30 @@ def test_an_interval_that_does_not_rise_is_refused(model):
         guide(model, guidance_from=0.9, guidance_to=0.1)
 
 
+def test_guidance_leads_away_from_an_early_snapshot_where_there_is_one(model):
+    early = copy.deepcopy(model.denoiser)
+    found = guide(Model("x", model.denoiser, early=early), guidance=2, guidance_by="early")
+    assert (found.scale, found.weak) == (2, early)
+    assert guide(Model("x", model.denoiser, early=early), guidance_by="label").weak is None
+    with pytest.raises(UserError, match="no early snapshot"):
+        guide(Model("x", model.denoiser), guidance_by="early")
+    assert "guidance_by" not in guidance_of(Model("x", model.denoiser))
+
+
+def test_a_distilled_network_takes_the_scale_only(model):
+    few = copy.deepcopy(model.denoiser)
+    few.knots = (1.0, 0.5)
+    assert guidance_of(Model("x", few)).keys() == {"guidance"}
+    assert guide(Model("x", few), guidance=3).scale == 3
+    with pytest.raises(UserError, match="takes the scale of guidance only"):
+        guide(Model("x", few), guidance_from=0.1)
+
+
 def test_the_controls_of_guidance_stand_at_what_suits_the_model(model):
-    controls = guidance_of(Model("x", model.denoiser, images_seen=1))
+    controls = guidance_of(Model("x", model.denoiser, images_seen=1, early=model.denoiser))
     assert controls.keys() == GUIDANCE.keys()
-    assert [control.default for control in controls.values()] == [YOUNG_GUIDANCE.scale, *YOUNG_GUIDANCE.interval]
+    young = [YOUNG_GUIDANCE.scale, *YOUNG_GUIDANCE.interval, "label"]
+    assert [control.default for control in controls.values()] == young
     assert all(control.default is None for control in GUIDANCE.values())
 
 

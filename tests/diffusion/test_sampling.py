@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from atelier.diffusion.catalogue import SAMPLERS
@@ -107,6 +109,23 @@ def test_steps_tell_where_they_are(tiny):
     assert steps[-1].network_calls == 9  # two a step, one at the last
     assert steps[-1].images.dtype == torch.uint8
     assert all(s.x0_hat.abs().max() <= 1 for s in steps)
+
+
+def test_network_calls_count_both_halves_of_guidance(tiny):
+    labels, half = torch.tensor([1]), Guidance(2.0, (0.0, 0.5))
+    assert run(tiny, labels, steps=4)[-1].network_calls == 4
+    assert run(tiny, labels, steps=4, guidance=half)[-1].network_calls == 6  # at noise fractions 1, 0.75, 0.5, 0.25
+    weak = Guidance(2.0, (0.0, 0.5), weak=copy.deepcopy(tiny))
+    assert run(tiny, None, n=1, steps=4, guidance=weak)[-1].network_calls == 6
+
+
+def test_autoguidance_refuses_another_network(tiny, tiny_on):
+    with pytest.raises(UserError, match=r"an early snapshot of the same training run.*another schedule"):
+        run(tiny, torch.tensor([1]), steps=2, guidance=Guidance(2.0, weak=tiny_on("cosine", 1000)))
+    few = copy.deepcopy(tiny)
+    few.knots = (1.0, 0.5)
+    with pytest.raises(UserError, match="A distilled network has its guidance built in"):
+        run(few, torch.tensor([1]), guidance=Guidance(2.0, weak=tiny))
 
 
 def test_given_times_and_noise_are_used(tiny):

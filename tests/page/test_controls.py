@@ -55,7 +55,18 @@ def test_a_wrong_command_line_is_one_sentence(line, sentence):
 def words(monkeypatch, line="", address=None):
     monkeypatch.setattr(controls, "_arguments", line.split)
     monkeypatch.setattr(controls, "address", lambda: address or {})
-    return Words(Session(live=address is not None, mode="run" if address is not None else "script"), KNOWN)
+    session = Session(live=address is not None, mode="run" if address is not None else "script")
+    return Words(session, KNOWN, later=("brightness", "gray"))
+
+
+def test_a_word_for_a_control_that_is_not_made_is_told(monkeypatch):
+    made = [{"brightness": KNOWN["brightness"]}]
+    sentence = "Gray does not apply to what is chosen above; leave it out."
+    assert words(monkeypatch, address={"gray": "on", "size": "9"}).left_over(made) == [sentence]
+    assert words(monkeypatch, address={"brightness": "1"}).left_over(made) == []
+    assert words(monkeypatch, "--size 9").left_over(made) == []
+    with pytest.raises(SystemExit, match="Gray does not apply"):
+        words(monkeypatch, "--gray").left_over(made)
 
 
 def test_the_command_line_fills_the_controls(monkeypatch):

@@ -43,6 +43,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "steering": ["experiment", "morphing", "steering_panels", "picture"],
         "evaluation": ["evaluate", "judge_model", "load_judges"],
-        "showing": ["forward", "leak_words", "class_note", "steps_note", "judging_panels", "Judgement"],
+        "showing": ["forward", "leak_words", "class_note", "steps_note", "ways_table", "judging_panels", "Judgement"],
     },
 )

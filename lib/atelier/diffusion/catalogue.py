@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from atelier.settings import Control, Number
+from atelier.settings import Choice, Control, Number
 
 
 @dataclass(frozen=True)
@@ -137,16 +137,27 @@ GUIDANCE_WORDS = "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1
 _STOPS = (0, 0.5, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100)
 
 
-def _guidance(scale: float | None = None, low: float | None = None, high: float | None = None) -> dict[str, Control]:
+GUIDES = {
+    "label": Entry("the same network without the label", "classifier-free guidance (Ho & Salimans 2022)"),
+    "early": Entry("an early snapshot of its training", "autoguidance (Karras et al. 2024)"),
+}
+"""What guidance leads away from."""
+
+
+def _guidance(
+    scale: float | None = None, low: float | None = None, high: float | None = None, by: str | None = None
+) -> dict[str, Control]:
     def control(default: float | None, most: float, title: str, about: str, **look: Any) -> Control:
         return Control(Number(0, most, optional=scale is None, **look), default, title, about)
 
+    titles = {name: entry.title for name, entry in GUIDES.items()}
     return {
         "guidance": control(
             scale, 100, "Guidance g", "guidance, 0 ignores the label, 1 is plain, auto suits the network", stops=_STOPS
         ),
         "guidance_from": control(low, 1, "acts from noise fraction", "noise fraction above which it acts", step=0.05),
         "guidance_to": control(high, 1, "to noise fraction", "noise fraction below which it acts", step=0.05),
+        "guidance_by": Control(Choice(tuple(GUIDES)), by, "leads away from", "what guidance leads away from", titles),
     }
 
 
@@ -155,12 +166,15 @@ GUIDANCE: dict[str, Control] = _guidance()
 
 
 def guidance_of(model: Any) -> dict[str, Control]:
-    """The controls of guidance with the defaults that suit a `Model`; none where it knows no labels."""
+    """The controls of guidance with the defaults that suit a `Model`: for a distilled one only the scale, none where it
+    knows no labels."""
     if not model.denoiser.conditional:
         return {}
-    found = _guidance(model.guidance.scale, *model.guidance.interval)
-    if not model.denoiser.knots:
-        return found
-    stops = tuple(stop for stop in _STOPS if stop == 0 or 1 <= stop <= 5)
-    scale = replace(found["guidance"], domain=replace(found["guidance"].domain, high=5, stops=stops))
-    return {"guidance": scale}  # its interval is built in
+    found = _guidance(model.guidance.scale, *model.guidance.interval, "label")
+    if model.denoiser.knots:
+        stops = tuple(stop for stop in _STOPS if stop == 0 or 1 <= stop <= 5)
+        scale = replace(found["guidance"], domain=replace(found["guidance"].domain, high=5, stops=stops))
+        return {"guidance": scale}
+    if model.early is None:
+        del found["guidance_by"]
+    return found

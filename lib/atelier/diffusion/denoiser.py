@@ -8,7 +8,7 @@ embeddings. So one backbone serves every schedule.
 import copy
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from atelier.paths import WEIGHTS, given_path
 KIND = "denoiser"
 SHIPPED = WEIGHTS / "digits-unet.safetensors"
 """The conditional U-Net that ships, made by `python -m atelier.diffusion.ship denoiser`."""
+EARLY = WEIGHTS / "digits-early.safetensors"
+"""Its average after the first steps of the same training, made by `python -m atelier.diffusion.ship early`."""
 
 
 def few_path(steps: int) -> Path:
@@ -63,12 +65,16 @@ class Guidance:
     so 0 ignores the label, 1 is plain conditional. It acts only where the noise fraction lies in `interval`
     (Kynkäänniemi et al. 2024, arXiv:2404.07724); elsewhere the scale is 1, at half the cost. Scale 0 acts everywhere.
 
+    With `weak`, an early snapshot of the same training run, it is autoguidance (Karras et al. 2024, arXiv:2406.02507):
+    eps_weak stands in place of eps_uncond, and both know the label.
+
     Raises:
         UserError: scale outside 0 to 100 or not a number, interval not rising within [0, 1].
     """
 
     scale: float = 1.0
     interval: tuple[float, float] = (0.0, 1.0)
+    weak: "Denoiser | None" = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not isfinite(self.scale) or not 0 <= self.scale <= 100:
@@ -192,13 +198,19 @@ class Denoiser(nn.Module):
         """
         if self.knots:
             x0_hat = self(x_t, t, self.guided_weights(label, len(x_t), guidance.scale))
-            return x0_hat.clamp(*DATA_RANGE) if clip else x0_hat
-        scale = guidance.at(float(self.schedule.noise_fraction(torch.tensor(float(t)))))
-        if label is None or scale in (0, 1):
-            x0_hat = self(x_t, t, label if scale else None)
+        elif not self.calls_twice(t, label, guidance):
+            x0_hat = self(x_t, t, label if guidance.scale else None)
+        elif guidance.weak is not None:
+            x0_hat = torch.lerp(guidance.weak(x_t, t, label), self(x_t, t, label), guidance.scale)
         else:
-            x0_hat = self.extrapolated(x_t, t, label, scale)
+            x0_hat = self.extrapolated(x_t, t, label, guidance.scale)
         return x0_hat.clamp(*DATA_RANGE) if clip else x0_hat
+
+    def calls_twice(self, t: float, label: Tensor | None, guidance: Guidance) -> bool:
+        """Whether `guided` costs a second network call at this time."""
+        if self.knots or (label is None and guidance.weak is None):
+            return False
+        return guidance.at(float(self.schedule.noise_fraction(torch.tensor(float(t))))) not in (0, 1)
 
     def extrapolated(self, x_t: Tensor, t: float, label: Tensor, scale: float | Tensor) -> Tensor:
         """x0_hat without the label, and from there `scale` times the way to x0_hat with it; scale: a number, or
@@ -322,7 +334,9 @@ def format_of(denoiser: Denoiser, precision: str = "auto", layout: str = "auto",
     if precision == layout == "auto" and parameter_count(denoiser) > _MOST_TRIED:
         return Format("bfloat16" if uses_bfloat16(denoiser.device, "auto") else "float32")
     trial, device = None, denoiser.device
-    x, t = torch.zeros(8, 1, SIZE, SIZE, device=device), torch.full((8,), denoiser.schedule.T / 2)
+    n = 16 if training else 32
+    x = torch.randn(n, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)).to(device)
+    t = torch.full((n,), denoiser.schedule.T / 2)
 
     def run(form: Format) -> None:
         nonlocal trial

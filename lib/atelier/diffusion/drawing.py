@@ -85,6 +85,8 @@ def draw(
     sampling_steps: int = DEFAULT_STEPS,
     eta: float = 0.0,
     seed: int = 0,
+    precision: str = "auto",
+    layout: str = "auto",
     **guidance: Guidance | float | None,
 ) -> Iterator[Drawing]:
     """Draw digits out of noise, one `Drawing` a step.
@@ -93,6 +95,7 @@ def draw(
         digit: "all" (in turn), or one of "0" to "9".
         sampler: a name or a function, see `sampling.sample`. A name in `FEW` draws with a distilled network,
             where `models.with_steps` has one, else with DPM-Solver++.
+        precision, layout: of the computation, as `sample` takes them.
         guidance: as `models.guide` takes it; by default that which suits the model.
 
     Raises:
@@ -108,9 +111,11 @@ def draw(
         "sampling_steps": few or sampling_steps,
         "guidance": chosen.scale if guided else None,
         "guidance_interval": list(chosen.interval) if guided else None,
+        "guidance_by": ("early" if chosen.weak else "label") if guided else None,
         "seed": seed,
     }
     options = {"sampler": sampler, "guidance": chosen, "eta": eta, "seed": seed}
+    options |= {"precision": precision, "layout": layout}
     options["steps"] = None if few else sampling_steps
     start, before, past = None, None, Past()
     for at in sample(model.denoiser, labels, n=samples, **options):

@@ -7,7 +7,7 @@ score of as many real images against it, drawn from the half of the training spl
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -143,6 +143,7 @@ def evaluate(
     n: int = 2_000,
     sampler: str | Sampler = "dpmpp",
     steps: int = DEFAULT_STEPS,
+    times: Sequence[float] | None = None,
     guidance: Guidance | None = None,
     seed: int = 0,
 ) -> Iterator[EvaluationStep]:
@@ -151,6 +152,7 @@ def evaluate(
     Args:
         training: the split the denoiser was trained on; the floor and the memorisation check use it.
         test: the held-out split, the reference of every distance.
+        times: falling times instead of even steps, as `sample` takes them.
         n: at least 100, and at most half of the training split; with 64 features FID needs 2,000 to mean much.
 
     Raises:
@@ -160,7 +162,7 @@ def evaluate(
     if isinstance(n, bool) or int(n) != n or not 100 <= n <= len(unseen):
         raise UserError(f"Evaluation needs from 100 to {len(unseen):,} images, and {n} is not.")
     guidance, began, few = guidance or Guidance(), time.monotonic(), len(denoiser.knots)
-    how = {"sampler": f"few{few}", "steps": None} if few else {"sampler": sampler, "steps": steps}
+    how = {"sampler": f"few{few}", "steps": None} if few else {"sampler": sampler, "steps": steps, "times": times}
     pick = unseen[torch.randperm(len(unseen), generator=torch.Generator().manual_seed(seed))[:n]]
     labels = training.labels[pick] if denoiser.conditional else None
     images = []
@@ -176,7 +178,8 @@ def evaluate(
     report = judge(torch.cat(images), labels, training, test, judges, real=pick, seed=seed)
     made = {
         "sampler": sampler_name(how["sampler"]),
-        "steps": few or steps,
+        "steps": few or (steps if times is None else len(times) - 1),
+        "network_calls": step.network_calls,
         "guidance": guidance.scale,
         "guidance_interval": list(guidance.interval),
         "seconds": time.monotonic() - began,

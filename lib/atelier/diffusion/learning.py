@@ -19,7 +19,7 @@ from atelier.data.catalogue import FONTS
 from atelier.data.digits import load_digits
 from atelier.devices import best_device
 from atelier.diffusion.catalogue import DEFAULT_MINUTES
-from atelier.diffusion.denoiser import YOUNG_GUIDANCE, Denoiser, build_from_spec, read_checkpoint
+from atelier.diffusion.denoiser import YOUNG_GUIDANCE, Denoiser, build_from_spec, parameter_count, read_checkpoint
 from atelier.diffusion.models import Model
 from atelier.diffusion.sampling import sample
 from atelier.diffusion.sheets import sheet
@@ -35,6 +35,7 @@ _SAMPLES, _SAMPLE_COLUMNS, _SAMPLE_STEPS, _SAMPLE_SEED = 60, 20, 8, 1
 _SHORTEST_WAIT, _SHARE = 4.0, 12
 _KEPT_COLUMNS = 5
 _DARK = 24
+_EARLY_SHARE, _MOST_KEPT = 8, 10_000_000  # of the steps so far; parameters of a network of which snapshots are kept
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Learned:
     steps: list[int] = field(default_factory=list)
     smooth: list[float] = field(default_factory=list)  # the loss of these steps, smoothed
     kept: dict[float, Tensor] = field(default_factory=dict, repr=False)  # epoch -> samples (10, 28, 28) uint8 after it
+    early: dict[int, Denoiser] = field(default_factory=dict, repr=False)  # step -> the average after it
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # held while the weights change
 
     def add(self, step: TrainStep) -> None:
@@ -52,6 +54,10 @@ class Learned:
         before = self.smooth[-1] if self.smooth else step.loss
         self.steps.append(step.step)
         self.smooth.append(before + share * (step.loss - before))
+        if step.step & (step.step - 1) == 0 and parameter_count(step.average) <= _MOST_KEPT:  # powers of two
+            self.early[step.step] = copy.deepcopy(step.average)
+            for earlier in [k for k in self.early if 2 * k * _EARLY_SHARE <= step.step]:
+                del self.early[earlier]
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,9 @@ class Learning:
         """A copy of the averaged network as it is now, ready to draw with."""
         with self.past.lock:
             average = copy.deepcopy(self.at.average)
-        return Model("Trained here", average, {"dataset": self.data}, self.at.images_seen)
+            early = [self.past.early[k] for k in sorted(self.past.early) if k * _EARLY_SHARE <= self.at.step]
+        about = {"dataset": self.data}, self.at.images_seen
+        return Model("Trained here", average, *about, early=early[-1] if early else None)
 
     def checkpoint(self) -> bytes:
         """The run as it is now, to resume from; UserError before the first step."""
@@ -105,7 +113,7 @@ _NAMES = {"batch": "batch_size", "ema": "ema_decay"}
 
 def recipe_of(words: Mapping[str, Any], seed: int = 0) -> Recipe:
     """A `Recipe` from the words of the page: epochs or train_minutes (ten minutes where neither is given), batch,
-    optimiser, learning_rate, label_dropout, ema. Other words are left alone.
+    optimiser, learning_rate, label_dropout, ema, precision, layout. Other words are left alone.
 
     Raises:
         UserError: both budgets, or a value out of bounds.
@@ -115,7 +123,7 @@ def recipe_of(words: Mapping[str, Any], seed: int = 0) -> Recipe:
         raise UserError("Give epochs or minutes of training, one of them.")
     if epochs is None and minutes is None:
         minutes = DEFAULT_MINUTES
-    known = ("batch", "ema", "optimiser", "learning_rate", "label_dropout")
+    known = ("batch", "ema", "optimiser", "learning_rate", "label_dropout", "precision", "layout")
     options = {_NAMES.get(word, word): words[word] for word in known if word in words}
     return Recipe(epochs=epochs, minutes=minutes, seed=seed, checkpoint_seconds=30.0, **options)
 

@@ -14,6 +14,7 @@ from atelier.devices import best_device
 from atelier.diffusion.catalogue import FEW
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
+    EARLY,
     SHIPPED,
     Denoiser,
     Guidance,
@@ -35,6 +36,7 @@ class Model:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of its checkpoint
     images_seen: int | None = None  # in training, repeats counted; None where that is not known
     note: str = ""  # a sentence for the reader
+    early: Denoiser | None = field(default=None, repr=False)  # a snapshot of early in its training, for autoguidance
     goes_on: bytes = field(default=b"", repr=False)  # the checkpoint's bytes, if training can go on from there
 
     @classmethod
@@ -122,7 +124,7 @@ def shipped_model(instead_of: str = "shipped") -> Model:
     """The conditional U-Net that ships; all visitors share it. A note says what it stands in for."""
     if instead_of in _NOTES:
         return replace(shipped_model(), note=_NOTES[instead_of])
-    return read_model(SHIPPED, "Shipped U-Net")
+    return replace(read_model(SHIPPED, "Shipped U-Net"), early=read_model(EARLY).denoiser)
 
 
 def read_model(source: bytes | str | Path, title: str = "") -> Model:
@@ -174,16 +176,22 @@ def guide(
     guidance: float | Guidance | None = None,
     guidance_from: float | None = None,
     guidance_to: float | None = None,
+    guidance_by: str | None = None,
 ) -> Guidance:
-    """Guidance as asked for, a `Guidance` or its parts; what is None suits the model.
+    """Guidance as asked for, a `Guidance` or its parts; what is None suits the model. guidance_by: in `GUIDES`.
 
     If one end is given and lies beyond the suited other end, the interval is open there: from 0.9 is from 0.9 to 1.
 
     Raises:
-        UserError: a number out of bounds, an interval that does not rise.
+        UserError: a number out of bounds, an interval that does not rise, an early snapshot that there is not, or more
+            than a scale for a distilled network.
     """
     if isinstance(guidance, Guidance):
         return guidance
+    if model.denoiser.knots and not guidance_from is guidance_to is guidance_by is None:
+        raise UserError("A distilled network takes the scale of guidance only; choose another sampler for the rest.")
+    if guidance_by == "early" and model.early is None:
+        raise UserError("There is no early snapshot of this network; let guidance lead away from the label instead.")
     suited = model.guidance
     low = suited.interval[0] if guidance_from is None else guidance_from
     high = suited.interval[1] if guidance_to is None else guidance_to
@@ -191,4 +199,5 @@ def guide(
         high = 1.0
     elif low > high and low == suited.interval[0]:
         low = 0.0
-    return Guidance(suited.scale if guidance is None else guidance, (low, high))
+    weak = model.early if guidance_by == "early" else None
+    return Guidance(suited.scale if guidance is None else guidance, (low, high), weak)

@@ -161,7 +161,7 @@ class SampleStep:
     before: Rates
     after: Rates  # at time 0 after the last step
     seconds: float  # from the start
-    network_calls: int  # per image, without guidance's second half
+    network_calls: int  # for each image; guidance takes two where it acts
     x: Tensor = field(repr=False)
     x0_hat: Tensor = field(repr=False)  # the clean image below x, in [-1, 1] if clipped
     x_t: Tensor = field(repr=False)  # after the last step the result
@@ -246,7 +246,7 @@ def sample(
 
     Raises:
         UserError: an unknown sampler, a number out of bounds, labels that do not fit, or a sampler or steps for a
-            distilled network.
+            distilled network; an early snapshot of another network.
     """
     if denoiser.knots:
         if sampler not in (None, f"few{len(denoiser.knots)}") or steps is not None or times is not None:
@@ -312,12 +312,15 @@ class _Prediction:
     def __post_init__(self) -> None:
         self.format = format_of(self.denoiser, self.precision, self.layout)
         self.format.lay_out(self.denoiser)
+        if self.guidance.weak is not None:
+            _check_weak(self.guidance.weak, self.denoiser)
+            self.format.lay_out(self.guidance.weak)
         if self.labels is not None:
             self.labels = self.denoiser.label_weights(self.labels, self.n).to(self.denoiser.device)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t: float) -> Tensor:
-        self.calls += 1
+        self.calls += 1 + self.denoiser.calls_twice(t, self.labels, self.guidance)
         parts = []
         with self.format.autocast(self.denoiser.device):
             for first in range(0, self.n, self.batch):
@@ -359,6 +362,17 @@ def _count(labels: Tensor | None, n: int | None, noise: Tensor | None) -> int:
     if len(counts) != 1:
         raise UserError("Say how many images to sample: labels, noise or n, and the same number in each.")
     return counts.pop()
+
+
+def _check_weak(weak: Denoiser, denoiser: Denoiser) -> None:
+    if denoiser.knots:
+        raise UserError("A distilled network has its guidance built in; leave the early snapshot out.")
+    for name, value in denoiser.spec.items():
+        if weak.spec.get(name) != value:
+            raise UserError(
+                "Autoguidance needs an early snapshot of the same training run; this one has another "
+                f"{name.replace('_', ' ')}: {weak.spec.get(name)} in place of {value}."
+            )
 
 
 def _checked(noise: Tensor, n: int) -> Tensor:

@@ -2,6 +2,7 @@
 
     python -m atelier.diffusion.ship judges     train the three judges and write their hashes
     python -m atelier.diffusion.ship denoiser   train the conditional U-Net (goes on where it was stopped)
+    python -m atelier.diffusion.ship early      train its first steps again, for autoguidance
     python -m atelier.diffusion.ship few        distil it to 4, 2 and 1 steps (goes on where it was stopped)
     python -m atelier.diffusion.ship figures    judge all of them, store the figures in their files, print
     python -m atelier.diffusion.ship show       print the figures stored in the shipped files
@@ -26,6 +27,7 @@ from atelier.diffusion import judges
 from atelier.diffusion.catalogue import DEFAULT_STEPS
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
+    EARLY,
     KIND,
     SHIPPED,
     Denoiser,
@@ -46,6 +48,7 @@ from atelier.paths import WEIGHTS, cache_dir
 
 RECIPE = {"optimiser": "adamw", "learning_rate": 2e-3, "batch_size": 128, "ema_decay": 0.999, "seed": 0}
 STEPS = 24_000
+EARLY_STEPS = 2_000
 FEW_RECIPE = {"optimiser": "adamw", "learning_rate": 1e-3, "batch_size": 96, "ema_decay": 0.995, "warmup": 50}
 FEW_STEPS = 1_000
 """Of training, for each student."""
@@ -93,19 +96,34 @@ def make_denoiser(steps: int, working: Path, out: Path) -> None:
         write(out, *load_denoiser(working))
 
 
-def make_few(steps: int, working: Path) -> None:
-    """Distil the shipped U-Net to 4 steps, the result to 2, and that to 1."""
-    digits, teacher = real_digits("mnist", "train"), load_denoiser(SHIPPED)[0]
+def make_early(steps: int, early_steps: int) -> None:
+    """Train the first steps of `make_denoiser` again and keep the average."""
+    digits = real_digits("mnist", "train")
+    denoiser = build_denoiser("unet", "flow", "flow", seed=RECIPE["seed"]).to(best_device())
+    for step in train(denoiser, digits.images, digits.labels, Recipe(steps=steps, **RECIPE)):
+        if step.step % 100 == 0:
+            print(f"step {step.step} of {early_steps}, loss {step.loss:.4f}", flush=True)
+        if step.step == early_steps:
+            write(EARLY, step.average, {"dataset": digits.title, "step": step.step})
+            return
+
+
+def make_few(steps: int, working: Path, names: Sequence[str]) -> None:
+    """Distil the shipped U-Net to 4 steps, the result to 2, and that to 1; only the networks with these names."""
+    digits, source = real_digits("mnist", "train"), SHIPPED
     for count, knots in KNOTS.items():
-        out, at = few_path(count), working.with_name(f"digits-few{count}.safetensors")
+        teacher, out = load_denoiser(source)[0], few_path(count)
+        source = out
+        if f"few{count}" not in names:
+            continue
+        at = working.with_name(out.name)
         options = {"checkpoint": at, "resume": at if at.is_file() else None, "notes": {"dataset": digits.title}}
         recipe = Recipe(steps=steps, seed=count, **FEW_RECIPE)
         for step in distill(teacher.to(best_device()), digits.images, digits.labels, recipe, knots=knots, **options):
             if step.step % 50 == 0 or step.last:
                 left = f"{step.seconds_left / 60:.1f} min left"
                 print(f"{count} steps: step {step.step} loss {step.loss:.5f}, {left}", flush=True)
-        teacher, extra = load_denoiser(at)
-        write(out, teacher, extra)
+        write(out, *load_denoiser(at))
 
 
 def make_figures(n: int, steps: int, guidance: Guidance, paths: Sequence[Path]) -> None:
@@ -123,6 +141,8 @@ def make_figures(n: int, steps: int, guidance: Guidance, paths: Sequence[Path]) 
                     left = f"{step.seconds_left / 60:.1f} min left"
                     print(f"{path.name}, seed {seed}: {step.stage} {step.progress:.0%}, {left}", flush=True)
             found.append(step.report.figures)
+            ratio, right = (step.report.figures[name] for name in ("classifier_fid_ratio", "label_accuracy"))
+            print(f"{path.name}, seed {seed}: {ratio:.3f} times the floor, labels {right:.2%}", flush=True)
         size = {"parameters": parameter_count(denoiser), "macs_per_image": cost_per_image(denoiser)}
         write(path, denoiser, extra | {"figures": means(found) | size})
     show()
@@ -162,13 +182,14 @@ def show() -> None:
 def main() -> None:
     """Read the command line and do what it says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("judges", "denoiser", "few", "figures", "show"))
+    parser.add_argument("what", choices=("judges", "denoiser", "early", "few", "figures", "show"))
     parser.add_argument("--dataset", choices=tuple(DATASETS), default="mnist", help="of the judges")
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps of the denoiser")
     parser.add_argument("--few-steps", type=int, default=FEW_STEPS, help="training steps of each student")
+    parser.add_argument("--early-steps", type=int, default=EARLY_STEPS, help="training steps of the early snapshot")
     parser.add_argument("--working", type=Path, default=cache_dir() / "ship" / "digits-unet.safetensors")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="where the sampling-only U-Net lies")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="that are judged")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="that are distilled or judged")
     parser.add_argument("--n", type=int, default=10_000, help="images in the figures")
     parser.add_argument("--sampling-steps", type=int, default=DEFAULT_STEPS)
     parser.add_argument("--guidance", type=float, default=DEFAULT_GUIDANCE.scale)
@@ -179,8 +200,10 @@ def main() -> None:
         make_judges(given.dataset)
     elif given.what == "denoiser":
         make_denoiser(given.steps, given.working, given.out)
+    elif given.what == "early":
+        make_early(given.steps, given.early_steps)
     elif given.what == "few":
-        make_few(given.few_steps, given.working)
+        make_few(given.few_steps, given.working, given.networks)
     elif given.what == "figures":
         guidance = Guidance(given.guidance, DEFAULT_GUIDANCE.interval)
         paths = [NETWORKS[name] for name in given.networks]

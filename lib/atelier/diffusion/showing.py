@@ -16,7 +16,7 @@ from atelier.data.digits import load_digits
 from atelier.diffusion.catalogue import FEW, SAMPLERS
 from atelier.diffusion.evaluation import EvaluationReport, EvaluationStep
 from atelier.diffusion.learning import in_words
-from atelier.diffusion.models import Model
+from atelier.diffusion.models import Model, with_steps
 from atelier.diffusion.sampling import initial_noise
 from atelier.diffusion.schedules import Schedule
 from atelier.diffusion.sheets import headed_sheet
@@ -98,6 +98,26 @@ def steps_note(model: Model, wanted: Any) -> str:
     found = model.figures
     scored = "its label accuracy is {label_accuracy:.1%}, its classifier-FID {classifier_fid_ratio:.2f} times the floor"
     return f"Judged at n = {found['n']:,}, {scored.format(**found)}." if found else ""
+
+
+def ways_table(model: Model) -> list[dict[str, str]]:
+    """How the shipped network draws in many steps and in few: network calls a digit, and the judged quality; empty for
+    another network."""
+    found = [(SAMPLERS["dpmpp"].title, model)] + [(FEW[name].title, with_steps(model, name)) for name in FEW]
+    if not all(drawer.figures for _, drawer in found) or not found[-1][1].denoiser.knots:
+        return []
+    return [
+        {
+            "way to draw": title,
+            "steps": str(drawer.figures["steps"]),
+            "network calls a digit": str(drawer.figures.get("network_calls", "–")),
+            "classifier-FID ÷ floor": f"{drawer.figures['classifier_fid_ratio']:.2f}"
+            + _within(drawer.figures, "classifier_fid_ratio", 1, ".2f"),
+            "read as asked for": f"{drawer.figures['label_accuracy']:.2%}"
+            + _within(drawer.figures, "label_accuracy", 100, ".2f"),
+        }
+        for title, drawer in found
+    ]
 
 
 # An evaluation.

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from atelier.data.digits import load_digits
-from atelier.diffusion.catalogue import EXPERIMENTS, MOST_REAL, SAMPLERS
+from atelier.diffusion.catalogue import EXPERIMENTS, FEW, MOST_REAL, SAMPLERS
 from atelier.diffusion.denoiser import Denoiser, Guidance, to_uint8
-from atelier.diffusion.models import Model
+from atelier.diffusion.models import Model, with_steps
 from atelier.diffusion.sampling import blend_labels, encode, initial_noise, sample, slerp
 from atelier.diffusion.sheets import headed_sheet, sheet
 from atelier.drawing import Frame, encoded
@@ -147,16 +147,19 @@ def real_digit(model: Model, *, real: int, second: int) -> Iterator[SteerStep]:
 
 
 def race(model: Model, *, first: int, steer_seed: int) -> Iterator[SteerStep]:
-    """One noise, one sampler and number of steps a row: x0_hat on the way, the digit at the end, calls and seconds."""
-    words = [f"{SAMPLERS[name].title.split(',')[0]}, {steps} steps" for name, steps in RACERS]
-    rows: list[Tensor] = []
-    options = {"guidance": model.guidance, "seed": steer_seed}
-    for sampler, steps in RACERS:
-        run = list(sample(model.denoiser, torch.tensor([first]), sampler=sampler, steps=steps, **options))
+    """One noise, one sampler and number of steps a row: x0_hat on the way, the digit at the end, calls and seconds. The
+    shipped network also races distilled."""
+    racers = [(model, name, steps, f"{SAMPLERS[name].title.split(',')[0]}, {steps} steps") for name, steps in RACERS]
+    distilled = [(with_steps(model, name), name) for name in FEW]
+    racers += [(few, None, None, FEW[name].title) for few, name in distilled if few.denoiser.knots]
+    words, rows = [title for *_, title in racers], []
+    for k, (racer, sampler, steps, _) in enumerate(racers):
+        how = {"sampler": sampler, "steps": steps, "guidance": racer.guidance, "seed": steer_seed}
+        run = list(sample(racer.denoiser, torch.tensor([first]), **how))
         picks = torch.linspace(0, len(run) - 1, _RACE_COLUMNS - 1).round().long()
-        words[len(rows)] += f"  {run[-1].network_calls} calls  {run[-1].seconds:.2f} s"
-        rows.append(torch.cat([*(to_uint8(run[k].x0_hat) for k in picks), run[-1].images]))
-        yield SteerStep(len(rows), len(RACERS), list(rows), list(words))
+        words[k] += f"  {run[-1].network_calls} calls  {run[-1].seconds:.2f} s"
+        rows.append(torch.cat([*(to_uint8(run[at].x0_hat) for at in picks), run[-1].images]))
+        yield SteerStep(k + 1, len(racers), list(rows), list(words))
 
 
 def morphing(model: Model | Denoiser, corners: Sequence[int], seed: int = 0) -> Callable[..., tuple[np.ndarray, str]]:

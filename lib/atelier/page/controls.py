@@ -7,7 +7,7 @@ it, the address follows it, and every value that a browser sends is checked agai
 import difflib
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import marimo as mo
@@ -144,10 +144,12 @@ def controls(
     if words is None or words.cell == cell():
         known = {name: control for group in groups for name, control in group.items()}
         known |= {name: Control.of(entry) for name, entry in (later or {}).items()}
-        words = now.state["words"] = Words(now, known)
+        words = now.state["words"] = Words(now, known, later or {})
         command.begin(now, words.given)
     again = words.taken_again()
     asks = [Ask(group, *words.take(group, again, keep)) for group in groups]
+    if not again:
+        asks[0].sentences += words.left_over(groups)
     return asks[0] if len(asks) == 1 else asks
 
 
@@ -157,9 +159,9 @@ class Words:
     given: checked values of the command line. asked: whether an address asks for anything but the defaults.
     """
 
-    def __init__(self, now: Session, known: Mapping[str, Control]) -> None:
+    def __init__(self, now: Session, known: Mapping[str, Control], later: Iterable[str] = ()) -> None:
         self.cell = cell()
-        self._known = {**known, **_OWN}
+        self._known, self._later = {**known, **_OWN}, set(later)
         self._live = now.live
         self._seen: set[str | None] = set()  # cells that have taken their controls
         self._words = {name: text for name, text in address().items() if name in known} if now.live else {}
@@ -195,6 +197,23 @@ class Words:
             except UserError as error:
                 problems.append(f"{error} The default is used instead.")
         return found, problems
+
+    def left_over(self, groups: Sequence[Mapping[str, Control]]) -> list[str]:
+        """A sentence about each word for a control that the cell below could make, and does not with the values above.
+
+        A word of the command line ends the program.
+        """
+        made = {name for group in groups for name in group}
+        asked = self._words if self._live else self.given
+        sentences = [
+            f"{label(name)} does not apply to what is chosen above; leave it out."
+            for name in asked
+            if name in self._later - made and self._later & made and self.given.get(name, "") is not None
+        ]
+        if sentences and not self._live:
+            with check():
+                raise SettingError(sentences[0])
+        return sentences
 
     def _of_command_line(self) -> dict[str, Any]:
         found = {}
