@@ -29,16 +29,17 @@ def _(file_controls, train_controls):
         digit=choice(diffusion.DIGITS, "all", title="Digits", about="digit to draw, or all of them in turn"),
         samples=number(1, 10_000, 60, log=True, title="How many", about="number of digits to draw"),
         sampler=choice(diffusion.FEW | diffusion.SAMPLERS, "few4", about="sampler"),
-        sampling_steps=number(1, 1000, 30, log=True, title="Steps", about="steps from noise to digit"),
-        eta=number(0.0, 1, 0.0, step=0.05, title="η of DDIM", about="fresh noise in DDIM's steps, 1 is DDPM"),
         seed=seed(),
         precision=text("auto", door="command", about="float32, bfloat16 or float16; auto: what is fastest here"),
         layout=text("auto", door="command", about="memory layout, contiguous or channels_last"),
     )
-    draw_ask, train_ask, file_ask = page.controls(
-        draw_controls, train_controls, file_controls, later=diffusion.GUIDANCE
+    way_controls = dict(
+        sampling_steps=number(1, 1000, 30, log=True, title="Steps", about="steps from noise to digit"),
+        eta=number(0.0, 1, 0.0, step=0.05, title="η of DDIM", about="fresh noise in DDIM's steps, 1 is DDPM"),
     )
-    return draw_ask, file_ask, train_ask
+    _later = way_controls | diffusion.GUIDANCE
+    draw_ask, train_ask, file_ask = page.controls(draw_controls, train_controls, file_controls, later=_later)
+    return draw_ask, file_ask, train_ask, way_controls
 
 
 @app.cell(hide_code=True)
@@ -84,33 +85,32 @@ def _(draw_ask):
 
 
 @app.cell
-def _(model, sampler):
+def _(model, sampler, way_controls):
     # For 4, 2 or 1 steps a network draws that was distilled from the shipped one. Guidance begins at what suits it.
     drawer = diffusion.with_steps(model, sampler)
-    guidance_ask = page.controls(diffusion.guidance_of(drawer), keep=True)
-    return drawer, guidance_ask
+    _used = [] if drawer.denoiser.knots else ["sampling_steps", "eta"] if sampler == "ddim" else ["sampling_steps"]
+    way_ask = page.controls({name: way_controls[name] for name in _used} | diffusion.guidance_of(drawer), keep=True)
+    return drawer, way_ask
 
 
 @app.cell(hide_code=True)
-def _(canvas, draw_ask, drawer, guidance_ask, model, model_choice, sampler):
-    _first = ["digit", "samples", "guidance", "sampler"] + ([] if drawer.denoiser.knots else ["sampling_steps"])
-    _more = [name for name in guidance_ask.controls if name != "guidance"]
-    _more = {"More": [*_more, "seed"] + (["eta"] if sampler == "ddim" else [])}
+def _(canvas, draw_ask, drawer, model, model_choice, sampler, way_ask):
+    _first = ["digit", "samples", "guidance", "sampler", "sampling_steps"]
+    _more = {"More": [*(name for name in way_ask.controls if name not in _first), "seed"]}
     _notes = [model.note, diffusion.class_note(model), diffusion.steps_note(drawer, sampler)]
-    if guidance_ask.value:
-        _where = ""
-        if not drawer.denoiser.knots:
-            _where = " It acts at noise fractions {guidance_from:g} to {guidance_to:g}; 0 acts everywhere."
-        _notes.append(f"Guidance: {diffusion.GUIDANCE_WORDS}{_where.format(**guidance_ask.value)}")
-    _panel = page.panel(draw_ask, guidance_ask, first=_first, more=_more, notes=" ".join(filter(None, _notes)))
+    if "guidance" in way_ask.value:
+        _where = " It acts at noise fractions {guidance_from:g} to {guidance_to:g}; 0 acts everywhere."
+        _notes.append(f"Guidance: {diffusion.GUIDES[way_ask.value.get('guidance_by', 'label')].about}")
+        _notes.append(_where.format(**way_ask.value) if "guidance_from" in way_ask.value else "")
+    _panel = page.panel(draw_ask, way_ask, first=_first, more=_more, notes=" ".join(filter(None, _notes)))
     page.beside(mo.vstack([model_choice, _panel], gap=0.6), canvas)
     return
 
 
 @app.cell
-def _(canvas, draw_ask, drawer, guidance_ask, sampler):
+def _(canvas, draw_ask, drawer, sampler, way_ask):
     # `diffusion.draw` is a generator: it yields after each step, and `diffusion.panels` draws what a step looks like.
-    asked = {**draw_ask.value, **guidance_ask.value, "sampler": sampler}
+    asked = {**draw_ask.value, **way_ask.value, "sampler": sampler}
     run = canvas.play(diffusion.draw, drawer, **asked, show=diffusion.panels, moments=diffusion.moments)
     return asked, run
 
@@ -129,7 +129,8 @@ def _(corners_ask, player):
 @app.cell
 def _():
     _corners = {f"corner_{k}": (f"Corner {k}", digit) for k, digit in enumerate((3, 8, 0, 6), 1)}
-    corners_ask = page.Ask({name: number(0, 9, digit, title=title) for name, (title, digit) in _corners.items()}, {})
+    _corners = {name: number(0, 9, digit, title=title, door="page") for name, (title, digit) in _corners.items()}
+    corners_ask = page.Ask(_corners, {})
     _knobs = dict(x=number(0.0, 1, 0.1), y=number(0.0, 1, 0.1), walk=number(0.0, 20, 0.0, step=0.02))
     _knobs["guidance"] = number(1.0, 5, 2.5, step=0.05, title="Guidance g")
     player = page.instrument(_knobs, pad=("x", "y"))
@@ -195,7 +196,7 @@ def _():
     file_controls = dict(
         checkpoint=text(door="command", about="checkpoint to draw from, instead of the shipped one"),
         resume=text(door="command", about="checkpoint of a training run to go on with"),
-        evaluate=number(100, 60_000, whole=True, door="command", about="also judge so many digits"),
+        evaluate=number(100, 30_000, whole=True, door="command", about="also judge so many digits"),
     )
     _epochs = {f"{epoch:g}": epoch for epoch in (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50)}
     _look = {"label": "Keep samples after epochs", "full_width": True}
@@ -224,7 +225,8 @@ def _():
 @app.cell
 def _(draw_ask, keep_choice, lesson, measure_canvas, resume, schedule, train_ask, train_canvas, trains):
     # Train runs `diffusion.learn` on this lesson. What you change meanwhile is for the next run.
-    _lesson = functools.partial(lesson, {**draw_ask.value, **train_ask.value}, schedule, draw_ask.value["seed"])
+    _form = {name: draw_ask.value[name] for name in ("precision", "layout")}
+    _lesson = functools.partial(lesson, train_ask.value | _form, schedule, draw_ask.value["seed"])
     _files = {"resume": resume, "checkpoint": page.written("checkpoint.safetensors")}
     _when = {"start": False, "held": True, "alone": trains, "together": True}
     _look = {"show": diffusion.learning_panels, "opening": diffusion.before_learning(keep_choice.value)}
@@ -308,8 +310,9 @@ def _(file_ask, judge_canvas):
 
 @app.cell
 def _(asked, drawer, file_ask, judge_canvas, judge_count):
-    _sampling = {name: asked[name] for name in ("sampler", "seed", *diffusion.GUIDANCE) if name in asked}
-    _sampling |= {"n": judge_count.value, "steps": asked["sampling_steps"]}
+    _names = ("sampler", "seed", "precision", "layout", *diffusion.GUIDANCE)
+    _sampling = {name: asked[name] for name in _names if name in asked} | {"n": judge_count.value}
+    _sampling |= {"steps": asked["sampling_steps"]} if "sampling_steps" in asked else {}
     _when = {"start": False, "held": True, "alone": file_ask.value["evaluate"] is not None}
     judging = judge_canvas.play(diffusion.judge_model, drawer, **_sampling, show=diffusion.judging_panels, **_when)
     return (judging,)
@@ -395,7 +398,10 @@ def _():
 
     $g = 0$ ignores the label, $g = 1$ is the plain model, more makes digits clearer and more alike. Guidance helps only at
     middling noise: at much noise it reduces variety, at little noise it only costs time. So it acts between two noise
-    fractions, which you can move; $g = 0$ acts everywhere.
+    fractions; $g = 0$ acts everywhere.
+
+    **Few steps.** A *distilled* network, the student, learned to cover in one step what its teacher, the network of many
+    steps, covers in five or more. The scale of guidance is one of its inputs, so that a step costs one network call.
 
     **How good.** The *classifier-FID* compares the mean and the covariance of a classifier's features, generated against
     real,

@@ -4,6 +4,7 @@ import functools
 import itertools
 import json
 import platform
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -21,7 +22,7 @@ LAYOUTS = ("auto", "contiguous", "channels_last")
 MEASURING_SECONDS = 0.3
 _WORTH = 0.9  # a format must take at most this share of the time of the safest one
 _TURNS = 4  # of all formats, the first of which warms up; fewer where the time is over
-_HOPELESS = 3.0  # a number format in which a convolution takes so many times as long as in another is not tried
+_HOPELESS = 2.0  # a number format in which a convolution takes so many times as long as in another is not tried
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,19 @@ class Format:
         dtype = torch.float16 if self.precision == "float16" else torch.bfloat16
         return torch.autocast(device.type, dtype, self.precision != "float32")
 
+    def fits(self, network: nn.Module) -> bool:
+        """Whether the weights of convolutions have the memory layout, which their results then have, too."""
+        return all(p.ndim != 4 or p.is_contiguous(memory_format=self._memory) for p in network.parameters())
+
     def lay_out(self, network: nn.Module) -> None:
-        """Give the weights of convolutions the memory layout, which their results then have, too."""
-        wanted = torch.channels_last if self.layout == "channels_last" else torch.contiguous_format
+        """Give a network that nobody else uses now the memory layout."""
         for parameter in network.parameters():
-            if parameter.ndim == 4 and not parameter.is_contiguous(memory_format=wanted):
-                parameter.data = parameter.data.contiguous(memory_format=wanted)
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=self._memory)
+
+    @property
+    def _memory(self) -> torch.memory_format:
+        return torch.channels_last if self.layout == "channels_last" else torch.contiguous_format
 
 
 @functools.cache
@@ -79,13 +87,15 @@ def fastest(
     if len(precisions) == len(layouts) == 1:
         return Format(precision, layout)
     full = f"{_machine(device.type)}, {torch.get_num_threads()} threads: {key}, {precision}, {layout}"
-    if full not in _known:
-        _known[full] = _remembered(full) or _fastest_of(run, device, precisions, layouts)
-        _remember()
-    return _known[full]
+    with _measuring:
+        if full not in _known:
+            _known[full] = _remembered(full) or _fastest_of(run, device, precisions, layouts)
+            _remember()
+        return _known[full]
 
 
 _known: dict[str, Format] = {}
+_measuring = threading.Lock()
 
 
 def _remembered(key: str) -> Format | None:
@@ -112,10 +122,10 @@ def _store() -> Path:
 def _fastest_of(
     run: Callable[[Format], object], device: torch.device, precisions: Sequence[str], layouts: Sequence[str]
 ) -> Format:
-    end, convolution = time.perf_counter() + MEASURING_SECONDS, _convolution(device)
-    trials = {p: min(_seconds(convolution, Format(p), device) for _ in range(5)) for p in precisions}
-    least = min(trials.values())
-    hopeful = sorted((p for p in precisions if trials[p] < _HOPELESS * least), key=trials.get)
+    end, hopeful = time.perf_counter() + MEASURING_SECONDS, list(precisions)
+    for images in (1, 32):  # one image finds what is emulated before it costs much
+        trials = {p: min(_seconds(_convolution(device, images), Format(p), device) for _ in range(4)) for p in hopeful}
+        hopeful = sorted((p for p in hopeful if trials[p] < _HOPELESS * min(trials.values())), key=trials.get)
     costs = {Format(precision, layout): float("inf") for precision in hopeful for layout in layouts}
     for _, form in itertools.product(range(_TURNS), costs):  # in turns, so that a busy moment is fair to all
         if min(costs.values()) < float("inf") and time.perf_counter() > end:
@@ -133,9 +143,9 @@ def _seconds(run: Callable[[Format], object], form: Format, device: torch.device
     return time.perf_counter() - begin
 
 
-def _convolution(device: torch.device) -> Callable[[Format], object]:
-    """A small convolution, by which hopeless number formats are known in some milliseconds."""
-    x, weight = torch.zeros(4, 64, 14, 14, device=device), torch.zeros(64, 64, 3, 3, device=device)
+def _convolution(device: torch.device, images: int) -> Callable[[Format], object]:
+    """A convolution of a U-Net, by which hopeless number formats are known in some milliseconds."""
+    x, weight = torch.ones(images, 64, 14, 14, device=device), torch.ones(64, 64, 3, 3, device=device)
 
     def run(form: Format) -> object:
         with form.autocast(device), torch.no_grad():

@@ -44,21 +44,21 @@ def lesson(asked, schedule, seed):
 
 
 def test_samples_are_written_and_summed_up(script, tmp_path):
-    told, _ = script("--samples", 12, "--sampling-steps", 3, "--seed", 4, "--out", tmp_path)
+    told, _ = script("--samples", 12, "--sampler", "dpmpp", "--sampling-steps", 3, "--seed", 4, "--out", tmp_path)
     packed = np.load(tmp_path / "samples.npz")
     assert packed["images"].shape == (12, 28, 28)
     assert packed["images"].dtype == np.uint8
     assert packed["labels"].tolist() == [k % 10 for k in range(12)]
     assert told["samples"] == 12
     assert (told["guidance"], tuple(told["guidance_interval"])) == (DEFAULT_GUIDANCE.scale, DEFAULT_GUIDANCE.interval)
-    assert told["seed"] == 4
+    assert (told["seed"], told["sampling_steps"]) == (4, 3)
     assert sorted(Path(path).name for path in told["files"]) == ["samples.npz", "samples.png"]
     assert all(Path(path).is_file() for path in told["files"])
 
 
 def test_image_k_does_not_depend_on_the_number(script, tmp_path):
     for n in (3, 5):
-        script("--samples", n, "--sampling-steps", 2, "--digit", 7, "--out", tmp_path / str(n))
+        script("--samples", n, "--digit", 7, "--out", tmp_path / str(n))
     few, more = (np.load(tmp_path / str(n) / "samples.npz")["images"].astype(int) for n in (3, 5))
     assert np.abs(few - more[:3]).max() <= 4
 
@@ -118,6 +118,20 @@ def test_a_network_of_ones_own_goes_down_the_page(script, tmp_path):
     assert (told["model"], told["training"]["steps"]) == ("Trained here", 2)
 
 
+def test_a_network_without_labels_goes_down_the_page(script, tmp_path):
+    class Grey(torch.nn.Module):
+        conditional = False
+
+        def forward(self, x, noise_fraction, labels):
+            return 0 * x
+
+    words = ["--samples", 4, "--sampler", "dpmpp", "--sampling-steps", 2, "--out", tmp_path]
+    told, found = script(*words, model=Model("Grey", build_denoiser(Grey()).eval()))
+    assert told["guidance"] is None
+    assert found["player"].widget.frame
+    assert (tmp_path / "samples.png").is_file()
+
+
 def test_a_schedule_of_ones_own_is_shown_and_trained_on(script, tmp_path):
     from atelier.diffusion.schedules import RectifiedFlow
 
@@ -138,6 +152,9 @@ def test_a_schedule_of_ones_own_is_shown_and_trained_on(script, tmp_path):
     [
         (["--samples", "0"], "Samples must be a whole number from 1 to 10,000"),
         (["--samples", "1000000"], "Samples must be"),
+        (["--sampling-steps", "8"], "Sampling steps has no use with what is chosen above"),
+        (["--guidance-from", "0.1"], "Guidance from has no use with what is chosen above"),
+        (["--precision", "float8"], "Precision must be one of auto, float32"),
         (["--digit", "12"], "Digit must be one of all, 0"),
         (["--guidance", "nan"], "Guidance must be a number from 0 to 100"),
         (["--sampler", "dpmpp", "--guidance-from", "0.9", "--guidance-to", "0.1"], "interval must rise"),

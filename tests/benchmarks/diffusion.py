@@ -62,7 +62,7 @@ READABLE, READABLE_DIGITS, READABLE_EVERY = 0.9, 200, 5.0
 
 
 def seconds_of(repeats: int, denoiser: Denoiser, **options) -> str:
-    """The median time of 100 digits in a warm process, and the network calls an image."""
+    """The median time of 100 digits in a warm process, in words."""
     seconds = []
     for seed in range(repeats + 1):
         *_, last = sample(denoiser, LABELS, seed=seed, **options)

@@ -120,7 +120,7 @@ def test_network_calls_count_both_halves_of_guidance(tiny):
 
 
 def test_autoguidance_refuses_another_network(tiny, tiny_on):
-    with pytest.raises(UserError, match=r"an early snapshot of the same training run.*another schedule"):
+    with pytest.raises(UserError, match=r"an early snapshot of the same network.*another schedule"):
         run(tiny, torch.tensor([1]), steps=2, guidance=Guidance(2.0, weak=tiny_on("cosine", 1000)))
     few = copy.deepcopy(tiny)
     few.knots = (1.0, 0.5)

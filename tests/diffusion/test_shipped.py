@@ -3,9 +3,11 @@
 import subprocess
 import sys
 
+import pytest
 import torch
 from atelier import checkpoints
-from atelier.diffusion.denoiser import DEFAULT_GUIDANCE, KIND, SHIPPED, load_denoiser
+from atelier.diffusion.denoiser import DEFAULT_GUIDANCE, EARLY, KIND, SHIPPED, few_path, load_denoiser
+from atelier.diffusion.distilling import KNOTS
 from atelier.diffusion.evaluation import load_judges
 from atelier.diffusion.judges import judge_logits, read_sums, sha256
 from atelier.diffusion.sampling import sample
@@ -14,10 +16,10 @@ from atelier.paths import WEIGHTS
 
 def test_files_match_their_hashes_and_stay_small():
     sums = read_sums(WEIGHTS)
-    files = [SHIPPED, *WEIGHTS.glob("judge-*-mnist.safetensors")]
-    assert len(files) == 3
+    files = [SHIPPED, EARLY, *map(few_path, KNOTS), *WEIGHTS.glob("judge-*-mnist.safetensors")]
+    assert len(files) == 8
     assert all(sums[path.name] == sha256(path) for path in files)
-    assert sum(path.stat().st_size for path in files) < 10e6
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 24e6
 
 
 def test_the_shipped_denoiser_draws_the_digits_it_is_asked_for():
@@ -27,6 +29,20 @@ def test_the_shipped_denoiser_draws_the_digits_it_is_asked_for():
     *_, last = sample(denoiser, labels, steps=10, guidance=DEFAULT_GUIDANCE, seed=5)
     judged = judge_logits(load_judges().labels, last.images).argmax(1)
     assert float((judged == labels).float().mean()) >= 0.95
+
+
+@pytest.mark.parametrize(("steps", "right"), [(4, 0.95), (2, 0.9), (1, 0.85)])
+def test_the_distilled_networks_draw_the_digits_they_are_asked_for(steps, right):
+    denoiser, _ = load_denoiser(few_path(steps))
+    labels = torch.arange(60) % 10
+    *_, last = sample(denoiser, labels, guidance=DEFAULT_GUIDANCE, seed=5)
+    assert last.network_calls == steps
+    judged = judge_logits(load_judges().labels, last.images).argmax(1)
+    assert float((judged == labels).float().mean()) >= right
+
+
+def test_the_early_snapshot_is_of_the_same_network():
+    assert load_denoiser(EARLY)[0].spec == load_denoiser(SHIPPED)[0].spec
 
 
 def figures() -> dict:

@@ -61,11 +61,11 @@ def words(monkeypatch, line="", address=None):
 
 def test_a_word_for_a_control_that_is_not_made_is_told(monkeypatch):
     made = [{"brightness": KNOWN["brightness"]}]
-    sentence = "Gray does not apply to what is chosen above; leave it out."
+    sentence = "Gray has no use with what is chosen above; leave it out."
     assert words(monkeypatch, address={"gray": "on", "size": "9"}).left_over(made) == [sentence]
     assert words(monkeypatch, address={"brightness": "1"}).left_over(made) == []
     assert words(monkeypatch, "--size 9").left_over(made) == []
-    with pytest.raises(SystemExit, match="Gray does not apply"):
+    with pytest.raises(SystemExit, match="Gray has no use"):
         words(monkeypatch, "--gray").left_over(made)
 
 

@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "EXPERIMENTS",
             "DIGITS",
             "GUIDANCE",
-            "GUIDANCE_WORDS",
+            "GUIDES",
             "LARGEST_T",
             "MOST_REAL",
             "guidance_of",
@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "drawing": ["draw", "Drawing", "panels", "moments", "digits_png", "digits_npz", "digits_gif", "summary"],
         "training": ["train", "Recipe", "TrainStep", "Denoising"],
         "distilling": ["distill", "KNOTS"],
+        "averages": ["PowerAverages"],
         "learning": [
             "learn",
             "trains",

@@ -133,13 +133,18 @@ DEFAULT_MINUTES = 10.0
 LARGEST_T = 100_000
 MOST_REAL = 3_999
 """The highest number of a test digit: there are 4,000 font digits, the smallest data set."""
-GUIDANCE_WORDS = "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1 is plain, more follows it more strictly."
 _STOPS = (0, 0.5, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100)
 
 
 GUIDES = {
-    "label": Entry("the same network without the label", "classifier-free guidance (Ho & Salimans 2022)"),
-    "early": Entry("an early snapshot of its training", "autoguidance (Karras et al. 2024)"),
+    "label": Entry(
+        "the same network without the label",
+        "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1 is plain, more follows it more strictly.",
+    ),
+    "early": Entry(
+        "an early snapshot of its training",
+        "ε = ε_early + g · (ε − ε_early), autoguidance: 0 draws as the network once did, 1 is plain, more goes on.",
+    ),
 }
 """What guidance leads away from."""
 

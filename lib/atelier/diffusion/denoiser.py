@@ -28,7 +28,7 @@ KIND = "denoiser"
 SHIPPED = WEIGHTS / "digits-unet.safetensors"
 """The conditional U-Net that ships, made by `python -m atelier.diffusion.ship denoiser`."""
 EARLY = WEIGHTS / "digits-early.safetensors"
-"""Its average after the first steps of the same training, made by `python -m atelier.diffusion.ship early`."""
+"""Its average after the first steps of its training, made by `python -m atelier.diffusion.ship early`."""
 
 
 def few_path(steps: int) -> Path:
@@ -65,8 +65,8 @@ class Guidance:
     so 0 ignores the label, 1 is plain conditional. It acts only where the noise fraction lies in `interval`
     (Kynkäänniemi et al. 2024, arXiv:2404.07724); elsewhere the scale is 1, at half the cost. Scale 0 acts everywhere.
 
-    With `weak`, an early snapshot of the same training run, it is autoguidance (Karras et al. 2024, arXiv:2406.02507):
-    eps_weak stands in place of eps_uncond, and both know the label.
+    With `weak`, an early snapshot of the same network, it is autoguidance (Karras et al. 2024, arXiv:2406.02507):
+    eps_weak stands in place of eps_uncond, both know the label, and 0 draws with the snapshot alone.
 
     Raises:
         UserError: scale outside 0 to 100 or not a number, interval not rising within [0, 1].
@@ -198,6 +198,8 @@ class Denoiser(nn.Module):
         """
         if self.knots:
             x0_hat = self(x_t, t, self.guided_weights(label, len(x_t), guidance.scale))
+        elif guidance.weak is not None and guidance.scale == 0:
+            x0_hat = guidance.weak(x_t, t, label)
         elif not self.calls_twice(t, label, guidance):
             x0_hat = self(x_t, t, label if guidance.scale else None)
         elif guidance.weak is not None:
@@ -325,12 +327,15 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
 
 def format_of(denoiser: Denoiser, precision: str = "auto", layout: str = "auto", *, training: bool = False) -> Format:
     """How the denoiser computes fastest, see `devices.fastest`: a call, or a step of training, on a few images. A
-    network of more than 10 million parameters takes the number format by the processor's flags, without a trial.
+    network of more than 10 million parameters takes the number format by the processor's flags, without a trial, and a
+    module of your own computes in float32.
 
     Raises:
         UserError: an unknown precision or layout; float16 for training, where its gradients vanish.
     """
     numbers = ("float32", "bfloat16") if training else PRECISIONS[1:]
+    if precision == layout == "auto" and denoiser.name == "own":
+        return Format()
     if precision == layout == "auto" and parameter_count(denoiser) > _MOST_TRIED:
         return Format("bfloat16" if uses_bfloat16(denoiser.device, "auto") else "float32")
     trial, device = None, denoiser.device
@@ -341,6 +346,7 @@ def format_of(denoiser: Denoiser, precision: str = "auto", layout: str = "auto",
     def run(form: Format) -> None:
         nonlocal trial
         trial = trial or copy.deepcopy(denoiser).requires_grad_(training)
+        trial.zero_grad(set_to_none=True)
         form.lay_out(trial)
         with form.autocast(device), torch.set_grad_enabled(training):
             losses = trial.loss(x, x, t)

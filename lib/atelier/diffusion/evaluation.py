@@ -146,13 +146,15 @@ def evaluate(
     times: Sequence[float] | None = None,
     guidance: Guidance | None = None,
     seed: int = 0,
+    precision: str = "auto",
+    layout: str = "auto",
 ) -> Iterator[EvaluationStep]:
     """Sample n images, with labels drawn as the training set has them, and judge them.
 
     Args:
         training: the split the denoiser was trained on; the floor and the memorisation check use it.
         test: the held-out split, the reference of every distance.
-        times: falling times instead of even steps, as `sample` takes them.
+        times, precision, layout: as `sample` takes them.
         n: at least 100, and at most half of the training split; with 64 features FID needs 2,000 to mean much.
 
     Raises:
@@ -163,13 +165,14 @@ def evaluate(
         raise UserError(f"Evaluation needs from 100 to {len(unseen):,} images, and {n} is not.")
     guidance, began, few = guidance or Guidance(), time.monotonic(), len(denoiser.knots)
     how = {"sampler": f"few{few}", "steps": None} if few else {"sampler": sampler, "steps": steps, "times": times}
+    form = {"precision": precision, "layout": layout}
     pick = unseen[torch.randperm(len(unseen), generator=torch.Generator().manual_seed(seed))[:n]]
     labels = training.labels[pick] if denoiser.conditional else None
     images = []
     for first in range(0, n, CHUNK):
         count = min(CHUNK, n - first)
         asked = None if labels is None else labels[first : first + count]
-        run = sample(denoiser, asked, n=count, **how, guidance=guidance, seed=seed, first=first)
+        run = sample(denoiser, asked, n=count, **how, **form, guidance=guidance, seed=seed, first=first)
         for step in run:
             done = 0.95 * (first + count * step.progress) / n
             yield EvaluationStep("sampling", done, (time.monotonic() - began) * (1 - done) / done)
@@ -181,6 +184,7 @@ def evaluate(
         "steps": few or (steps if times is None else len(times) - 1),
         "network_calls": step.network_calls,
         "guidance": guidance.scale,
+        "guidance_by": "early" if guidance.weak else "label",
         "guidance_interval": list(guidance.interval),
         "seconds": time.monotonic() - began,
     }
@@ -194,7 +198,9 @@ def judge_model(
     sampler: str | Sampler = "dpmpp",
     steps: int = DEFAULT_STEPS,
     seed: int = 0,
-    **guidance: Guidance | float | None,
+    precision: str = "auto",
+    layout: str = "auto",
+    **guidance: Guidance | float | str | None,
 ) -> Iterator[EvaluationStep]:
     """`evaluate` a model by the report judge of the data set that it was trained on, which is downloaded where it is
     missing, with the guidance of `models.guide`.
@@ -211,6 +217,8 @@ def judge_model(
         "steps": steps,
         "guidance": guide(model, **guidance),
         "seed": seed,
+        "precision": precision,
+        "layout": layout,
     }
     for step in evaluate(model.denoiser, training, test, judges, n=n, **options):
         yield replace(step, model=model)

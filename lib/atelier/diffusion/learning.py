@@ -169,9 +169,9 @@ def learn(
         while True:
             with past.lock:
                 at = next(run, None)
-            if at is None:
-                break
-            past.add(at)
+                if at is None:
+                    break
+                past.add(at)
             begin = time.monotonic()
             passed = [epoch for epoch in keep_after if epoch not in past.kept and at.epoch >= epoch]
             if team().leads and (passed or at.last or begin >= due):

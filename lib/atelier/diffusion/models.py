@@ -20,6 +20,7 @@ from atelier.diffusion.denoiser import (
     Guidance,
     denoiser_in,
     few_path,
+    format_of,
     parameter_count,
     read_checkpoint,
     suited_guidance,
@@ -88,9 +89,9 @@ class Model:
         return torch.arange(n) % self.denoiser.classes if digit == "all" else torch.full((n,), int(digit))
 
 
-_TEXTS = ("dataset", "reference", "sampler")
+_TEXTS = ("dataset", "reference", "sampler", "guidance_by")
 _NUMBERS = ("n", "steps", "guidance", "classifier_fid", "classifier_fid_real", "classifier_fid_ratio")
-_NUMBERS += ("nearest_distance_ratio", "nearer_than_99_percent_of_test")
+_NUMBERS += ("label_accuracy", "nearest_distance_ratio", "nearer_than_99_percent_of_test")
 
 
 def _well_formed(figures: dict[str, Any]) -> bool:
@@ -135,7 +136,9 @@ def read_model(source: bytes | str | Path, title: str = "") -> Model:
     """
     uploaded, checkpoint = isinstance(source, bytes), read_checkpoint(source)
     name, extra = "The file" if uploaded else Path(source).name, checkpoint.extra
-    model = Model(title or name, denoiser_in(checkpoint, name).to(best_device()), extra, images_seen_in(extra))
+    denoiser = denoiser_in(checkpoint, name).to(best_device())
+    format_of(denoiser).lay_out(denoiser)
+    model = Model(title or name, denoiser, extra, images_seen_in(extra))
     if uploaded and "recipe" in extra and "run" in extra:
         return replace(model, goes_on=source)
     return replace(model, note="The file holds weights for drawing only, so Train begins anew.") if uploaded else model
@@ -156,7 +159,7 @@ def choose_model(wanted: str, trained: Any = None, loaded: Model | None = None) 
 def with_steps(model: Model, sampler: Any) -> Model:
     """The model that draws with a sampler: for "few4", "few2" and "few1" the one that was distilled from the shipped
     one; else the model itself."""
-    few = isinstance(sampler, str) and sampler in FEW and model.title == shipped_model().title
+    few = isinstance(sampler, str) and sampler in FEW and model.denoiser is shipped_model().denoiser
     return _distilled(int(sampler.removeprefix("few"))) if few else model
 
 
@@ -166,9 +169,11 @@ def _distilled(steps: int) -> Model:
 
 
 def sampler_for(model: Model, sampler: Any) -> Any:
-    """The sampler that was asked for, or DPM-Solver++ where it needs a distilled network and this is none."""
-    few = isinstance(sampler, str) and sampler in FEW
-    return "dpmpp" if few and not model.denoiser.knots else sampler
+    """The sampler that was asked for. Where that is for a distilled network: the one for this network, or DPM-Solver++
+    if it was not distilled."""
+    if not isinstance(sampler, str) or sampler not in FEW:
+        return sampler
+    return f"few{len(model.denoiser.knots)}" if model.denoiser.knots else "dpmpp"
 
 
 def guide(

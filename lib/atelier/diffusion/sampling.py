@@ -6,10 +6,11 @@ remembers earlier steps is a class, made anew for each run. A new sampler needs 
 work on every schedule: they use only alpha, sigma and x0_hat, and are finite where alpha is 0 (pure noise).
 """
 
+import copy
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import torch
@@ -251,7 +252,7 @@ def sample(
     if denoiser.knots:
         if sampler not in (None, f"few{len(denoiser.knots)}") or steps is not None or times is not None:
             count = len(denoiser.knots)
-            raise UserError(f"This network was distilled to {count} steps of its own; leave out sampler and steps.")
+            raise UserError(f"This network was distilled to {count} steps; draw with the sampler few{count}.")
         sampler, times = ddim, [rates.t for rates in knot_rates(denoiser, denoiser.knots)]
     n = _count(labels, n, noise)
     start = initial_noise(seed, n, first=first) if noise is None else _checked(noise, n)
@@ -311,12 +312,19 @@ class _Prediction:
 
     def __post_init__(self) -> None:
         self.format = format_of(self.denoiser, self.precision, self.layout)
-        self.format.lay_out(self.denoiser)
+        self.denoiser = self._laid_out(self.denoiser)
         if self.guidance.weak is not None:
             _check_weak(self.guidance.weak, self.denoiser)
-            self.format.lay_out(self.guidance.weak)
+            self.guidance = replace(self.guidance, weak=self._laid_out(self.guidance.weak))
         if self.labels is not None:
             self.labels = self.denoiser.label_weights(self.labels, self.n).to(self.denoiser.device)
+
+    def _laid_out(self, network: Denoiser) -> Denoiser:
+        """The network, or a copy where its memory layout does not fit: others may be drawing with it."""
+        if not self.format.fits(network):
+            network = copy.deepcopy(network)
+            self.format.lay_out(network)
+        return network
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t: float) -> Tensor:
@@ -370,7 +378,7 @@ def _check_weak(weak: Denoiser, denoiser: Denoiser) -> None:
     for name, value in denoiser.spec.items():
         if weak.spec.get(name) != value:
             raise UserError(
-                "Autoguidance needs an early snapshot of the same training run; this one has another "
+                "Autoguidance needs an early snapshot of the same network; this one has another "
                 f"{name.replace('_', ' ')}: {weak.spec.get(name)} in place of {value}."
             )
 

@@ -112,18 +112,21 @@ def make_few(steps: int, working: Path, names: Sequence[str]) -> None:
     """Distil the shipped U-Net to 4 steps, the result to 2, and that to 1; only the networks with these names."""
     digits, source = real_digits("mnist", "train"), SHIPPED
     for count, knots in KNOTS.items():
-        teacher, out = load_denoiser(source)[0], few_path(count)
-        source = out
+        out = few_path(count)
         if f"few{count}" not in names:
+            source = out
             continue
-        at = working.with_name(out.name)
-        options = {"checkpoint": at, "resume": at if at.is_file() else None, "notes": {"dataset": digits.title}}
+        teacher, at = load_denoiser(source)[0], working.with_name(out.name)
+        notes = {"dataset": digits.title, "teacher": judges.sha256(source)}
+        goes_on = at.is_file() and checkpoints.load(at, KIND).extra.get("teacher") == notes["teacher"]
+        options = {"checkpoint": at, "resume": at if goes_on else None, "notes": notes}
         recipe = Recipe(steps=steps, seed=count, **FEW_RECIPE)
         for step in distill(teacher.to(best_device()), digits.images, digits.labels, recipe, knots=knots, **options):
             if step.step % 50 == 0 or step.last:
                 left = f"{step.seconds_left / 60:.1f} min left"
                 print(f"{count} steps: step {step.step} loss {step.loss:.5f}, {left}", flush=True)
         write(out, *load_denoiser(at))
+        source = out
 
 
 def make_figures(n: int, steps: int, guidance: Guidance, paths: Sequence[Path]) -> None:
@@ -188,8 +191,10 @@ def main() -> None:
     parser.add_argument("--few-steps", type=int, default=FEW_STEPS, help="training steps of each student")
     parser.add_argument("--early-steps", type=int, default=EARLY_STEPS, help="training steps of the early snapshot")
     parser.add_argument("--working", type=Path, default=cache_dir() / "ship" / "digits-unet.safetensors")
-    parser.add_argument("--out", type=Path, default=SHIPPED, help="where the sampling-only U-Net lies")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="that are distilled or judged")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="where `denoiser` writes the sampling-only U-Net")
+    parser.add_argument(
+        "--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="that are distilled or judged"
+    )
     parser.add_argument("--n", type=int, default=10_000, help="images in the figures")
     parser.add_argument("--sampling-steps", type=int, default=DEFAULT_STEPS)
     parser.add_argument("--guidance", type=float, default=DEFAULT_GUIDANCE.scale)

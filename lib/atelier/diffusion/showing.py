@@ -93,6 +93,9 @@ def steps_note(model: Model, wanted: Any) -> str:
     """What there is to say about the steps of the model that draws, where a sampler was asked for."""
     if not isinstance(wanted, str) or wanted not in FEW:
         return ""
+    own = f"few{len(model.denoiser.knots)}"
+    if model.denoiser.knots and own != wanted:
+        return f"This network was distilled to {len(model.denoiser.knots)} steps and draws in these."
     if not model.denoiser.knots:
         return "Only the shipped network was distilled to few steps, so this one draws with DPM-Solver++."
     found = model.figures
@@ -103,8 +106,9 @@ def steps_note(model: Model, wanted: Any) -> str:
 def ways_table(model: Model) -> list[dict[str, str]]:
     """How the shipped network draws in many steps and in few: network calls a digit, and the judged quality; empty for
     another network."""
-    found = [(SAMPLERS["dpmpp"].title, model)] + [(FEW[name].title, with_steps(model, name)) for name in FEW]
-    if not all(drawer.figures for _, drawer in found) or not found[-1][1].denoiser.knots:
+    few = [(FEW[name].title, with_steps(model, name)) for name in FEW]
+    found = [(SAMPLERS["dpmpp"].title, model), *few]
+    if any(drawer is model for _, drawer in few) or not all(drawer.figures for _, drawer in found):
         return []
     return [
         {

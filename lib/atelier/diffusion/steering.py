@@ -151,7 +151,7 @@ def race(model: Model, *, first: int, steer_seed: int) -> Iterator[SteerStep]:
     shipped network also races distilled."""
     racers = [(model, name, steps, f"{SAMPLERS[name].title.split(',')[0]}, {steps} steps") for name, steps in RACERS]
     distilled = [(with_steps(model, name), name) for name in FEW]
-    racers += [(few, None, None, FEW[name].title) for few, name in distilled if few.denoiser.knots]
+    racers += [(few, None, None, FEW[name].title) for few, name in distilled if few is not model]
     words, rows = [title for *_, title in racers], []
     for k, (racer, sampler, steps, _) in enumerate(racers):
         how = {"sampler": sampler, "steps": steps, "guidance": racer.guidance, "seed": steer_seed}
@@ -167,15 +167,15 @@ def morphing(model: Model | Denoiser, corners: Sequence[int], seed: int = 0) -> 
 
     x, y in [0, 1] blend the labels of the four corners (top left, top right, bottom left, bottom right) bilinearly.
     walk, from 0 on, goes along great circles from one noise to the next, another way for each digit. A network that was
-    not distilled draws in 8 steps.
+    not distilled draws in 8 steps, and of one that knows no labels only walk moves the digits.
 
     Raises:
-        UserError: a model that knows no labels.
+        UserError: a label out of range.
     """
     model = Model.of(model)
     denoiser = model.denoiser
-    if not denoiser.conditional:
-        raise UserError("Blending labels needs a network that knows labels; this one was trained without.")
+    if not all(0 <= corner < denoiser.classes for corner in corners):
+        raise UserError(f"The labels of the corners must be from 0 to {denoiser.classes - 1}.")
     how = {} if denoiser.knots else {"sampler": "dpmpp", "steps": _MORPH_STEPS}
     labels = torch.nn.functional.one_hot(torch.tensor(list(corners)), denoiser.classes).float()  # (4, classes)
 
@@ -186,8 +186,10 @@ def morphing(model: Model | Denoiser, corners: Sequence[int], seed: int = 0) -> 
         ends = [initial_noise(seed, _MORPHED, first=stop * _MORPHED) for stop in (begin, begin + 1)]
         noise = torch.cat([slerp(a, b, rest) for a, b in zip(*ends, strict=True)])
         asked = replace(model.guidance, scale=guidance)
-        *_, last = sample(denoiser, shares.expand(_MORPHED, -1), noise=noise, guidance=asked, **how)
+        given = shares.expand(_MORPHED, -1) if denoiser.conditional else None
+        *_, last = sample(denoiser, given, noise=noise, guidance=asked, **how)
         words = ", ".join(f"{s:.0%} {model.classes[k]}" for k, s in enumerate(shares.tolist()) if s >= 0.005)
+        words = words if denoiser.conditional else "this network knows no labels"
         return sheet(last.images, 5, 4), f"{words} · {last.network_calls} network calls, {1000 * last.seconds:.0f} ms"
 
     return draw

@@ -1,8 +1,8 @@
 """Training as an iterator of steps.
 
 All randomness of step k (images, times, noise, hidden labels) comes from (seed, k) alone: model, average, optimisers
-and k are enough to resume bit for bit. Under torchrun each process takes its share of the batch of step k, so a team
-of any size makes the same run but for rounding.
+and k are enough to resume bit for bit in the same number format. Under torchrun each process takes its share of the
+batch of step k, so a team of any size makes the same run but for rounding.
 """
 
 import copy
@@ -133,9 +133,11 @@ class _Run:
     ) -> None:
         self.denoiser, self.recipe, self.notes, self.team, self.at = denoiser, recipe, notes, team(), _Position()
         self.objective = objective
-        self.format = format_of(denoiser, recipe.precision, recipe.layout, training=True)
-        if self.team.size > 1:  # which must agree on one
-            self.format = Format("bfloat16" if uses_bfloat16(denoiser.device, recipe.precision) else "float32")
+        if self.team.size == 1:
+            self.format = format_of(denoiser, recipe.precision, recipe.layout, training=True)
+        else:  # all must take the same
+            layout = "contiguous" if recipe.layout == "auto" else recipe.layout
+            self.format = Format("bfloat16" if uses_bfloat16(denoiser.device, recipe.precision) else "float32", layout)
         self.format.lay_out(denoiser)
         self.batches = max(1, n_images // recipe.batch_size)  # per epoch
         self.average = copy.deepcopy(denoiser).eval().requires_grad_(False)
@@ -211,6 +213,8 @@ def train(
             does not fit in memory.
     """
     _check_data(denoiser, images, labels)
+    if denoiser.knots and objective is None:
+        raise UserError("This network was distilled and is not trained further; train another, or load another file.")
     run = _Run(denoiser, recipe, len(images), notes or {}, objective or Denoising())
     if recipe.batch_size < run.team.size:
         raise UserError(
@@ -406,7 +410,7 @@ def recipe_from(stored: Any, budget: Recipe) -> Recipe:
 def _restore(checkpoint: Checkpoint, run: _Run) -> None:
     """Put everything back where the checkpoint left it; refuse another network, schedule, target, range or recipe."""
     if checkpoint.spec.get("knots") and not run.denoiser.knots:
-        raise UserError("This network was distilled and is not trained further; resume a checkpoint of a training run.")
+        raise UserError("This network was distilled and is not trained further; train another, or load another file.")
     refuse_other(checkpoint.spec, run.denoiser.spec)
     model, average = part(checkpoint.tensors, "model."), part(checkpoint.tensors, "ema.")
     if not isinstance(checkpoint.extra.get("run"), dict) or not model:

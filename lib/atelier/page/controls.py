@@ -206,7 +206,7 @@ class Words:
         made = {name for group in groups for name in group}
         asked = self._words if self._live else self.given
         sentences = [
-            f"{label(name)} does not apply to what is chosen above; leave it out."
+            f"{label(name)} has no use with what is chosen above; leave it out."
             for name in asked
             if name in self._later - made and self._later & made and self.given.get(name, "") is not None
         ]
@@ -319,12 +319,17 @@ def _element(name: str, control: Control, value: Any) -> Any:
             steps = sorted({*domain.stops, value}) if domain.stops else ratio_steps(domain, value)
             return mo.ui.slider(steps=steps, value=value, **slider)
         case Number():
-            step = domain.step or (1 if domain.whole else (domain.high - domain.low) / 100)
+            step = step_of(domain)
             if (domain.high - domain.low) / step > _MOST_STEPS:
                 return mo.ui.number(domain.low, domain.high, step=domain.step, value=value, **wide)
             value = min(max(value, domain.low), domain.high)
             return mo.ui.slider(domain.low, domain.high, step=step, value=value, **slider)
     return mo.ui.text(control.write(value), **wide)
+
+
+def step_of(domain: Number) -> float:
+    """How far one step of a slider goes."""
+    return domain.step or (1 if domain.whole else (domain.high - domain.low) / 100)
 
 
 def ratio_steps(domain: Number, value: float) -> list[float]:

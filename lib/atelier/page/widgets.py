@@ -8,6 +8,7 @@ import numpy as np
 import traitlets
 
 from atelier.drawing import Chart, encoded
+from atelier.page.controls import step_of
 from atelier.page.live import chart_values, chart_words
 from atelier.page.packing import Widget, element, hung, pack
 from atelier.settings import Control, label
@@ -270,7 +271,7 @@ class Instrument(Widget):
     def __init__(self, knobs: Mapping[str, Control], pad: Sequence[str] = (), corners: Sequence[str] = ()) -> None:
         shown = [
             {"name": name, "title": knob.title or label(name), "low": knob.domain.low, "high": knob.domain.high}
-            | {"step": knob.domain.step or 1}
+            | {"step": step_of(knob.domain)}
             for name, knob in knobs.items()
         ]
         look = {"knobs": shown, "pad": list(pad), "corners": list(corners)}
@@ -282,15 +283,16 @@ class Instrument(Widget):
         self._acts = {"draw": draw}
         if corners is not None and list(corners) != self.look["corners"]:
             self.look = {**self.look, "corners": list(corners)}
-        self._draw(dict(self.values))
+        self._draw(self.values)
 
     def _heard(self, name: str, value: Any) -> None:
-        known = isinstance(value, Mapping) and value.keys() == self._knobs.keys()
-        if name == "turn" and known and "draw" in self._acts:
-            self._draw({knob: self._knobs[knob].check(knob, given) for knob, given in value.items()})
+        if name == "turn" and "draw" in self._acts:
+            self._draw(value)
 
-    def _draw(self, values: dict[str, float]) -> None:
-        draw = self._acts["draw"]
+    def _draw(self, given: Any) -> None:
+        if not isinstance(given, Mapping) or given.keys() != self._knobs.keys():
+            return
+        draw, values = self._acts["draw"], {name: self._knobs[name].check(name, at) for name, at in given.items()}
 
         def show() -> None:
             picture, note = draw(**values)
