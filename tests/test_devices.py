@@ -15,6 +15,7 @@ CPU = torch.device("cpu")
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
     monkeypatch.setattr(devices, "_known", {})
+    monkeypatch.setattr(devices, "_convolution", lambda *_: lambda form: time.sleep(0.001))
     return tmp_path / "formats.json"
 
 

@@ -146,7 +146,7 @@ class Denoiser(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return next(self.parameters()).device
+        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
 
     @property
     def spec(self) -> dict[str, Any]:

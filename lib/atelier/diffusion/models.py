@@ -89,7 +89,7 @@ class Model:
         return torch.arange(n) % self.denoiser.classes if digit == "all" else torch.full((n,), int(digit))
 
 
-_TEXTS = ("dataset", "reference", "sampler", "guidance_by")
+_TEXTS = ("dataset", "reference", "sampler")
 _NUMBERS = ("n", "steps", "guidance", "classifier_fid", "classifier_fid_real", "classifier_fid_ratio")
 _NUMBERS += ("label_accuracy", "nearest_distance_ratio", "nearer_than_99_percent_of_test")
 
@@ -99,7 +99,8 @@ def _well_formed(figures: dict[str, Any]) -> bool:
     interval = figures.get("guidance_interval")
     if not isinstance(interval, list) or len(interval) != 2 or not figures.keys() >= {*_TEXTS, *_NUMBERS}:
         return False
-    numbers = [*interval, *(value for name, value in figures.items() if name not in (*_TEXTS, "guidance_interval"))]
+    others = (*_TEXTS, "guidance_interval", "guidance_by")
+    numbers = [*interval, *(value for name, value in figures.items() if name not in others)]
     texts = [figures[name] for name in _TEXTS]
     return all(isinstance(v, str) for v in texts) and all(isinstance(v, int | float) for v in numbers)
 
