@@ -10,20 +10,18 @@
     scratch    train from nothing for 10 minutes (--minutes or --train-steps, --optimiser), say when its digits are
                readable, then evaluate: averages of several widths, several ways of guidance
 
-Everything runs twice: as the machine is, and limited to AVX2 as most laptops are; `--machine` chooses one. Figures are
-those of the judges by which settings are chosen; `--report` takes the one that has never chosen any.
+Everything runs twice: as the machine is, and limited to AVX2 (see machines.py). Figures are those of the judges by
+which settings are chosen; `--report` takes the one that has never chosen any.
 """
 
 import argparse
 import copy
-import os
 import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 from atelier.data.digits import load_digits
@@ -50,8 +48,8 @@ from atelier.diffusion.sampling import DEFAULT_STEPS, knot_rates, sample
 from atelier.diffusion.steering import morphing
 from atelier.diffusion.training import OPTIMISERS, Recipe, TrainStep, estimate, train
 from atelier.processors import cores, on_free_processors
+from machines import twice
 
-LIMITED = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 ADMUNET = {"width": 32}
 UNET_AS_LARGE = {"embedding": 288}
 LABELS = torch.arange(100) % 10
@@ -239,18 +237,9 @@ def scratch(given: argparse.Namespace) -> None:
 WHAT = {"speed": speed, "memory": memory, "ways": ways, "guidance": guidance, "busy": busy, "scratch": scratch}
 
 
-def processor() -> str:
-    """The kind of the processor."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    words = dict(line.replace("\t", "").split(": ", 1) for line in lines if ": " in line)
-    flags = [flag for flag in ("avx2", "avx512_bf16", "amx_bf16") if flag in words.get("flags", "").split()]
-    return f"{words.get('model name', 'processor of unknown kind')}, {cores()} cores ({', '.join(flags)})"
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", nargs="*", default=["speed", "ways"], metavar="WHAT")
-    parser.add_argument("--machine", choices=("as it is", "limited", "both"), default="both")
     parser.add_argument("--report", action="store_true", help="judge by the third judge")
     parser.add_argument("--n", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="of sampling, in `guidance`")
@@ -261,11 +250,6 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if odd := [what for what in given.what if what not in WHAT]:
         parser.error(f"there is no {odd[0]}; choose from {', '.join(WHAT)}")
-    if given.machine == "both":
-        for machine, limits in (("as it is", {}), ("limited", LIMITED)):
-            again = [sys.executable, *sys.argv, "--machine", machine]
-            subprocess.run(again, env=os.environ | limits, check=True)
-        sys.exit()
-    print(f"== {processor()}, {given.machine}: {torch.backends.cpu.get_cpu_capability()}", flush=True)
+    twice()
     for what in given.what:
         WHAT[what](given)

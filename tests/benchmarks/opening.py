@@ -9,7 +9,6 @@ With `--screenshots` it measures nothing and stores the first screen of each app
 import argparse
 import io
 import os
-import platform
 import shutil
 import socket
 import subprocess
@@ -18,14 +17,13 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 
 from atelier.paths import ROOT
+from machines import AVX2, processor
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 PATIENCE = 120_000  # ms
 SCREEN = {"width": 1280, "height": 800}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -76,16 +74,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser
         browser.close()
-
-
-def processor() -> str:
-    """The name of the processor and how many of them this process may use."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    wide = "with AVX-512" if any("avx512f" in line for line in lines) else "without AVX-512"
-    return f"{names[0] if names else platform.processor()}, {wide}, {count} in use"
 
 
 def visit(browser: Browser, address: str) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from atelier.data import painting_file, prepare, read_picture
 from atelier.fields import Window, build, fit, load, parameter_count
 from atelier.fields.rendering import render_steps
 from atelier.paths import ROOT, WEIGHTS
+from machines import twice
 
 SIZE = 256
 
@@ -118,4 +119,5 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, nargs="+", default=[4, 10, 60], help="fit: training times")
     parser.add_argument("--side", type=int, default=4096, help="memory: pixels along a side")
     asked = parser.parse_args()
+    twice()
     PARTS[asked.part](asked)

@@ -20,6 +20,7 @@ from atelier.cppn.recipe import WHOLE, Recipe
 from atelier.cppn.rendering import estimate, picture, pictures, render_tiles
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.styles import surprise
+from machines import twice
 
 SPEC = FieldSpec(activations=("tanh",), colour="rgb", scale=1.5, std=1.2)
 WINDOW = WHOLE
@@ -124,4 +125,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    twice()
     main()
