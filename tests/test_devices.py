@@ -49,7 +49,7 @@ def test_a_small_gain_does_not_leave_the_safest_format():
 
 
 def test_a_hopeless_number_format_is_never_tried_on_the_network(monkeypatch):
-    def convolution(device, images):
+    def convolution(device):
         return lambda form: time.sleep(0.02 if form.precision == "bfloat16" else 0.001)
 
     monkeypatch.setattr(devices, "_convolution", convolution)

@@ -1,7 +1,6 @@
 """Which device to compute on, and in which number format and memory layout, measured where it is not known."""
 
 import functools
-import itertools
 import json
 import platform
 import threading
@@ -20,9 +19,9 @@ from atelier.paths import cache_dir, write_whole
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 LAYOUTS = ("auto", "contiguous", "channels_last")
 MEASURING_SECONDS = 0.3
-_WORTH = 0.9  # a format must take at most this share of the time of the safest one
-_TURNS = 4  # of all formats, the first of which warms up; fewer where the time is over
-_HOPELESS = 2.0  # a number format in which a convolution takes so many times as long as in another is not tried
+_WORTH = 0.95  # a format must take at most this share of the time of the safest one
+_RUNS = 3  # of each format, the first of which warms up; fewer where the time is over
+_HOPELESS = 6.0  # a number format in which a convolution takes so many times as long as in another is not tried
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def fastest(
     layouts = LAYOUTS[1:] if layout == "auto" else (layout,)
     if len(precisions) == len(layouts) == 1:
         return Format(precision, layout)
-    full = f"{_machine(device.type)}, {torch.get_num_threads()} threads: {key}, {precision}, {layout}"
+    full = f"{_machine(device.type)}, {torch.get_num_threads()} threads: {key}, {'/'.join(precisions)}, {layout}"
     with _measuring:
         if full not in _known:
             _known[full] = _remembered(full) or _fastest_of(run, device, precisions, layouts)
@@ -122,16 +121,19 @@ def _store() -> Path:
 def _fastest_of(
     run: Callable[[Format], object], device: torch.device, precisions: Sequence[str], layouts: Sequence[str]
 ) -> Format:
-    end, hopeful = time.perf_counter() + MEASURING_SECONDS, list(precisions)
-    for images in (1, 32):  # one image finds what is emulated before it costs much
-        trials = {p: min(_seconds(_convolution(device, images), Format(p), device) for _ in range(4)) for p in hopeful}
-        hopeful = sorted((p for p in hopeful if trials[p] < _HOPELESS * min(trials.values())), key=trials.get)
-    costs = {Format(precision, layout): float("inf") for precision in hopeful for layout in layouts}
-    for _, form in itertools.product(range(_TURNS), costs):  # in turns, so that a busy moment is fair to all
-        if min(costs.values()) < float("inf") and time.perf_counter() > end:
+    end, convolution = time.perf_counter() + MEASURING_SECONDS, _convolution(device)
+    trials = {p: min(_seconds(convolution, Format(p), device) for _ in range(4)) for p in precisions}
+    hopeful = [p for p in precisions if trials[p] < _HOPELESS * min(trials.values())]
+    costs: dict[Format, float] = {}
+    for form in [Format(precision, layout) for precision in hopeful for layout in layouts]:
+        least = float("inf")
+        for _ in range(_RUNS):
+            if least < float("inf") and time.perf_counter() > end:
+                break
+            least = min(least, _seconds(run, form, device))
+        costs[form] = least * (_WORTH if form == Format(precisions[0], layouts[0]) else 1)
+        if time.perf_counter() > end:
             break
-        safest = form == Format(precisions[0], layouts[0])
-        costs[form] = min(costs[form], _seconds(run, form, device) * (_WORTH if safest else 1))
     return min(costs, key=costs.get)
 
 
@@ -143,9 +145,9 @@ def _seconds(run: Callable[[Format], object], form: Format, device: torch.device
     return time.perf_counter() - begin
 
 
-def _convolution(device: torch.device, images: int) -> Callable[[Format], object]:
-    """A convolution of a U-Net, by which hopeless number formats are known in some milliseconds."""
-    x, weight = torch.ones(images, 64, 14, 14, device=device), torch.ones(64, 64, 3, 3, device=device)
+def _convolution(device: torch.device) -> Callable[[Format], object]:
+    """A small convolution, by which emulated number formats are known in some milliseconds."""
+    x, weight = torch.ones(1, 64, 14, 14, device=device), torch.ones(64, 64, 3, 3, device=device)
 
     def run(form: Format) -> object:
         with form.autocast(device), torch.no_grad():

@@ -1,5 +1,5 @@
-"""What every benchmark tells: the kind of the processor, and the figures as it is and limited to AVX2, which is what most
-laptops have."""
+"""What every benchmark tells: the kind of the processor, and the figures as it is and limited to AVX2, which is what
+most laptops have."""
 
 import os
 import platform

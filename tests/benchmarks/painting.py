@@ -88,7 +88,7 @@ def live_figures(asked):
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.goto(f"http://127.0.0.1:{port}/?size={SIZE}&steps=50000")
-            page.locator("button.play").first.click(timeout=60_000)
+            page.get_by_text("Running").first.wait_for(timeout=60_000)  # an address that asks for a run starts it
             page.wait_for_function(f"({COUNT})() > 15", timeout=60_000)
             first, begin = page.evaluate(COUNT), time.perf_counter()
             page.wait_for_timeout(10_000)

@@ -41,7 +41,7 @@ DATA_RANGE = (-1.0, 1.0)
 _DATA = {"range": list(DATA_RANGE), "size": SIZE}
 MOST_PARAMETERS = 150_000_000
 """Of a denoiser that is read from a file: DiffUNet has 94 million."""
-_MOST_TRIED = 10_000_000
+_MOST_TRIED, _TRIED = 10_000_000, 16
 MOST_BYTES = 200 << 20
 """Of an uploaded checkpoint."""
 
@@ -326,35 +326,32 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
 
 
 def format_of(denoiser: Denoiser, precision: str = "auto", layout: str = "auto", *, training: bool = False) -> Format:
-    """How the denoiser computes fastest, see `devices.fastest`: a call, or a step of training, on a few images. A
-    network of more than 10 million parameters takes the number format by the processor's flags, without a trial, and a
-    module of your own computes in float32.
+    """How the denoiser computes fastest, see `devices.fastest`: measured on calls for a few images, which on all
+    machines tried gave what is fastest for training, too. A network of more than 10 million parameters takes the number
+    format by the processor's flags, without a trial, and a module of your own computes in float32.
 
     Raises:
         UserError: an unknown precision or layout; float16 for training, where its gradients vanish.
     """
-    numbers = ("float32", "bfloat16") if training else PRECISIONS[1:]
+    numbers, device = PRECISIONS[1:], denoiser.device
+    if training or (device.type == "cpu" and precision == "auto"):  # float16 is never the fastest on a CPU
+        numbers = ("float32", "bfloat16")
     if precision == layout == "auto" and denoiser.name == "own":
         return Format()
     if precision == layout == "auto" and parameter_count(denoiser) > _MOST_TRIED:
-        return Format("bfloat16" if uses_bfloat16(denoiser.device, "auto") else "float32")
-    trial, device = None, denoiser.device
-    n = 16 if training else 32
-    x = torch.randn(n, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)).to(device)
-    t = torch.full((n,), denoiser.schedule.T / 2)
+        return Format("bfloat16" if uses_bfloat16(device, "auto") else "float32")
+    trials: dict[str, Denoiser] = {}
+    x = torch.randn(_TRIED, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)).to(device)
 
+    @torch.no_grad()
     def run(form: Format) -> None:
-        nonlocal trial
-        trial = trial or copy.deepcopy(denoiser).requires_grad_(training)
-        trial.zero_grad(set_to_none=True)
-        form.lay_out(trial)
-        with form.autocast(device), torch.set_grad_enabled(training):
-            losses = trial.loss(x, x, t)
-        if training:
-            losses.sum().backward()
+        if form.layout not in trials:
+            trials[form.layout] = copy.deepcopy(denoiser)
+            form.lay_out(trials[form.layout])
+        with form.autocast(device):
+            trials[form.layout](x, denoiser.schedule.T / 2)
 
-    key = f"{denoiser.name} {denoiser.backbone.options} {'training' if training else 'forward'}"
-    return fastest(key, run, device, precision, layout, numbers)
+    return fastest(f"{denoiser.name} {denoiser.backbone.options}", run, device, precision, layout, numbers)
 
 
 def parameter_count(denoiser: Denoiser) -> int:

@@ -50,8 +50,8 @@ RECIPE = {"optimiser": "adamw", "learning_rate": 2e-3, "batch_size": 128, "ema_d
 STEPS = 24_000
 EARLY_STEPS = 2_000
 FEW_RECIPE = {"optimiser": "adamw", "learning_rate": 1e-3, "batch_size": 96, "ema_decay": 0.995, "warmup": 50}
-FEW_STEPS = 1_000
-"""Of training, for each student."""
+FEW_STEPS = {4: 3_000, 2: 1_500, 1: 1_500}
+"""Of training, for the student of so many steps."""
 NETWORKS = {"unet": SHIPPED} | {f"few{count}": few_path(count) for count in KNOTS}
 SEEDS, STUDENT_T = 3, 4.303
 """Of the figures that ship; the 97.5 % point of Student's t with two degrees of freedom."""
@@ -108,7 +108,7 @@ def make_early(steps: int, early_steps: int) -> None:
             return
 
 
-def make_few(steps: int, working: Path, names: Sequence[str]) -> None:
+def make_few(working: Path, names: Sequence[str]) -> None:
     """Distil the shipped U-Net to 4 steps, the result to 2, and that to 1; only the networks with these names."""
     digits, source = real_digits("mnist", "train"), SHIPPED
     for count, knots in KNOTS.items():
@@ -120,7 +120,7 @@ def make_few(steps: int, working: Path, names: Sequence[str]) -> None:
         notes = {"dataset": digits.title, "teacher": judges.sha256(source)}
         goes_on = at.is_file() and checkpoints.load(at, KIND).extra.get("teacher") == notes["teacher"]
         options = {"checkpoint": at, "resume": at if goes_on else None, "notes": notes}
-        recipe = Recipe(steps=steps, seed=count, **FEW_RECIPE)
+        recipe = Recipe(steps=FEW_STEPS[count], seed=count, **FEW_RECIPE)
         for step in distill(teacher.to(best_device()), digits.images, digits.labels, recipe, knots=knots, **options):
             if step.step % 50 == 0 or step.last:
                 left = f"{step.seconds_left / 60:.1f} min left"
@@ -188,7 +188,6 @@ def main() -> None:
     parser.add_argument("what", choices=("judges", "denoiser", "early", "few", "figures", "show"))
     parser.add_argument("--dataset", choices=tuple(DATASETS), default="mnist", help="of the judges")
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps of the denoiser")
-    parser.add_argument("--few-steps", type=int, default=FEW_STEPS, help="training steps of each student")
     parser.add_argument("--early-steps", type=int, default=EARLY_STEPS, help="training steps of the early snapshot")
     parser.add_argument("--working", type=Path, default=cache_dir() / "ship" / "digits-unet.safetensors")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="where `denoiser` writes the sampling-only U-Net")
@@ -208,7 +207,7 @@ def main() -> None:
     elif given.what == "early":
         make_early(given.steps, given.early_steps)
     elif given.what == "few":
-        make_few(given.few_steps, given.working, given.networks)
+        make_few(given.working, given.networks)
     elif given.what == "figures":
         guidance = Guidance(given.guidance, DEFAULT_GUIDANCE.interval)
         paths = [NETWORKS[name] for name in given.networks]
