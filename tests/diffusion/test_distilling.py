@@ -33,19 +33,21 @@ def test_a_student_that_follows_the_probability_flow_of_gaussian_data_has_no_los
     student = copy.deepcopy(teacher)
     student.knots = knots
     grid = knot_rates(student, knots)
-    ends = {round(t.t, 6): (t, s) for t, s in pairwise(grid)}
+    ends = {round(t.t, 3): (t, s) for t, s in pairwise(grid)}
     null = student.label_weights(None, 12)
     mean = torch.einsum("nc,chw->nhw", null, teacher.backbone.means)[:, None]
 
     def spread(rates):
         return (rates.alpha**2 * std**2 + rates.sigma**2) ** 0.5
 
-    def exact(x, t, weights):
-        t, s = ends[round(t, 6)]
-        m = mean[: len(x)]
+    def exact_one(x, m, t):
+        t, s = ends[round(float(t), 3)]
         x_s = s.alpha * m + spread(s) / spread(t) * (x - t.alpha * m)
         kept = s.sigma / t.sigma
         return (x_s - kept * x) / (s.alpha - kept * t.alpha)
+
+    def exact(x, t, weights):
+        return torch.stack([exact_one(*row) for row in zip(x, mean, t, strict=True)])
 
     student.forward = exact
     x0, eps, generator = draws(12)
@@ -63,11 +65,17 @@ def test_every_time_trains_at_the_knot_of_its_segment():
     student = oracle(schedule)
     student.knots, asked = KNOTS[4], []
     answer = student.forward
-    student.forward = lambda x, t, weights: asked.append((round(t / 1000, 6), len(x))) or answer(x, t, weights)
+    student.forward = lambda x, t, weights: asked.extend((t / 1000).tolist()) or answer(x, t, weights)
     x0, eps, _ = draws(6)
     fractions = torch.tensor([0.1, 0.25, 0.26, 0.6, 0.99, 1.0])
     Distillation(oracle(schedule)).loss(student, x0, eps, schedule.time_of(fractions), student.label_weights(None, 6))
-    assert asked == [(1.0, 2), (0.75, 1), (0.5, 1), (0.25, 2)]
+    assert asked == pytest.approx([0.25, 0.25, 0.5, 0.75, 1.0, 1.0])
+
+
+def test_each_segment_has_its_share_of_the_batch():
+    student = oracle(build_schedule("flow", T=1000))
+    times = Distillation(student).training_times(student, 24, torch.Generator().manual_seed(0))
+    assert torch.histc(times.float() / 1000, 4, 0, 1).tolist() == [6, 6, 6, 6]
 
 
 def test_guidance_is_an_input_of_the_student(tiny):

@@ -38,29 +38,31 @@ class Distillation(Denoising):
         self.teacher, self.walk = teacher, walk
 
     def training_times(self, denoiser: Denoiser, n: int, generator: torch.Generator) -> Tensor:
-        """(n,) times, uniform in noise fraction. The segment of a time says at which knot the image is trained, its
-        place within the segment says with which scale of guidance."""
-        return denoiser.schedule.time_of(1 - torch.rand(n, generator=generator, dtype=torch.float64))
+        """(n,) times, one in each of n equal parts of the noise fractions, so that each segment has its fixed share of
+        the batch. The segment of a time says at which knot the image is trained, its place within the segment says with
+        which scale of guidance."""
+        part = torch.arange(n, dtype=torch.float64)
+        return denoiser.schedule.time_of(1 - (part + torch.rand(n, generator=generator, dtype=torch.float64)) / n)
 
     def loss(self, denoiser: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """(N,) squared distances of the student's x0_hat from the one that ends where the teacher does."""
         fraction = denoiser.schedule.noise_fraction(t).to(x0.device)
-        losses = torch.zeros(len(x0), device=x0.device)
+        x, wanted, times = torch.empty_like(x0), torch.empty_like(x0), torch.empty_like(fraction)
+        weights = denoiser.label_weights(None, len(x0)).to(x0)
         for begin, end in pairwise(knot_rates(denoiser, denoiser.knots)):
             low, high = end.noise_fraction, begin.noise_fraction
             rows = ((fraction > low) & (fraction <= high)).nonzero()[:, 0]
             if not len(rows):
                 continue
             scale = _scales((fraction[rows] - low) / (high - low)).to(x0)  # (M, 1)
-            x = begin.alpha * x0[rows] + begin.sigma * eps[rows]
-            weights = denoiser.guided_weights(label[rows], len(rows), scale)
+            x[rows], times[rows] = begin.alpha * x0[rows] + begin.sigma * eps[rows], begin.t
+            weights[rows] = denoiser.guided_weights(label[rows], len(rows), scale)
             with torch.no_grad():
-                x_end = self._walk(x, label[rows], weights, scale, begin, end)
-                # x_end = alpha_end x0_hat + sigma_end (x - alpha x0_hat) / sigma, solved for x0_hat
-                kept = end.sigma / begin.sigma
-                wanted = (x_end - kept * x) / (end.alpha - kept * begin.alpha)
-            losses[rows] = (denoiser(x, begin.t, weights) - wanted).square().mean((1, 2, 3))
-        return losses
+                x_end = self._walk(x[rows], label[rows], weights[rows], scale, begin, end)
+            # x_end = alpha_end x0_hat + sigma_end (x - alpha x0_hat) / sigma, solved for x0_hat
+            kept = end.sigma / begin.sigma
+            wanted[rows] = (x_end - kept * x[rows]) / (end.alpha - kept * begin.alpha)
+        return (denoiser(x, times, weights) - wanted).square().mean((1, 2, 3))
 
     def _walk(self, x: Tensor, label: Tensor, weights: Tensor, scale: Tensor, begin: Rates, end: Rates) -> Tensor:
         """Where the teacher ends that begins at x."""

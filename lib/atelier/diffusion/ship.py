@@ -50,7 +50,7 @@ RECIPE = {"optimiser": "adamw", "learning_rate": 2e-3, "batch_size": 128, "ema_d
 STEPS = 24_000
 EARLY_STEPS = 2_000
 FEW_RECIPE = {"optimiser": "adamw", "learning_rate": 1e-3, "batch_size": 96, "ema_decay": 0.995, "warmup": 50}
-FEW_STEPS = {4: 3_000, 2: 1_500, 1: 1_500}
+FEW_STEPS = {4: 1_500, 2: 1_000, 1: 1_000}
 """Of training, for the student of so many steps."""
 NETWORKS = {"unet": SHIPPED} | {f"few{count}": few_path(count) for count in KNOTS}
 SEEDS, STUDENT_T = 3, 4.303
