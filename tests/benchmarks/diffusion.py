@@ -8,7 +8,7 @@
     guidance   classifier-FID and label accuracy over guidance scales and intervals (shipped weights, --steps)
     busy       training images/s beside a program that uses one processor, on all processors and on the free ones
     scratch    train from nothing for 10 minutes (--minutes or --train-steps, --optimiser), say when its digits are
-               readable, then evaluate: averages of several widths, several ways of guidance
+               readable, then evaluate; --ablation adds averages of several widths and other ways of guidance
 
 Everything runs twice: as the machine is, and limited to AVX2 (see machines.py). Figures are those of the judges by
 which settings are chosen; `--report` takes the one that has never chosen any.
@@ -223,10 +223,18 @@ def scratch(given: argparse.Namespace) -> None:
             print(f"step {step.step}, loss {step.loss:.4f}, {step.images_per_second:.0f} images/s", flush=True)
     print(f"{step.step} steps in {step.elapsed / 60:.1f} min, {step.images_seen:,} images")
     suited = suited_guidance(step.images_seen)
+    for judges in ("that choose", "that only reports"):
+        given.report = judges == "that only reports"
+        line(
+            f"by the judges {judges}: guidance {suited.scale} in {suited.interval}",
+            report(step.average, given, guidance=suited),
+        )
+    if not given.ablation:
+        return
+    given.report = False
     other = DEFAULT_GUIDANCE if suited is YOUNG_GUIDANCE else YOUNG_GUIDANCE
-    for chosen in (suited, other, Guidance()):
-        found = report(step.average, given, guidance=chosen)
-        line(f"guidance {chosen.scale} in {chosen.interval}", found)
+    for chosen in (other, Guidance()):
+        line(f"guidance {chosen.scale} in {chosen.interval}", report(step.average, given, guidance=chosen))
     for width in given.widths:
         line(f"average of width {width}", report(averages.of_width(width), given, guidance=suited))
     for scale, interval in AUTOGUIDANCE:
@@ -246,6 +254,7 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--train-steps", type=int)
     parser.add_argument("--optimiser", choices=OPTIMISERS, default="muon")
+    parser.add_argument("--ablation", action="store_true", help="in `scratch`, also other guidance and averages")
     parser.add_argument("--widths", type=float, nargs="*", default=[0.05, 0.1, 0.15], help="of averages, in `scratch`")
     given = parser.parse_args()
     if odd := [what for what in given.what if what not in WHAT]:
