@@ -44,8 +44,8 @@ def test_the_fastest_is_chosen_and_remembered(store, monkeypatch):
 
 
 def test_a_small_gain_does_not_leave_the_safest_format():
-    run, _ = runner(lambda form: 20 if form == Format() else 19)
-    assert fastest("net", run, CPU) == Format()
+    run, _ = runner(lambda form: 20 if form.precision == "float32" else 19)
+    assert fastest("net", run, CPU).precision == "float32"
 
 
 def test_a_hopeless_number_format_is_never_tried_on_the_network(monkeypatch):

@@ -19,7 +19,7 @@ from atelier.paths import cache_dir, write_whole
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 LAYOUTS = ("auto", "contiguous", "channels_last")
 MEASURING_SECONDS = 0.3
-_WORTH = 0.95  # a format must take at most this share of the time of the safest one
+_WORTH = 0.9  # another number format must take at most this share of the time of the safest one
 _RUNS = 3  # of each format, the first of which warms up; fewer where the time is over
 _HOPELESS = 6.0  # a number format in which a convolution takes so many times as long as in another is not tried
 
@@ -131,7 +131,7 @@ def _fastest_of(
             if least < float("inf") and time.perf_counter() > end:
                 break
             least = min(least, _seconds(run, form, device))
-        costs[form] = least * (_WORTH if form == Format(precisions[0], layouts[0]) else 1)
+        costs[form] = least * (_WORTH if form.precision == precisions[0] else 1)
         if time.perf_counter() > end:
             break
     return min(costs, key=costs.get)
