@@ -99,7 +99,7 @@ def _(canvas, draw_ask, drawer, model, model_choice, sampler, way_ask):
     _more = {"More": [*(name for name in way_ask.controls if name not in _first), "seed"]}
     _notes = [model.note, diffusion.class_note(model), diffusion.steps_note(drawer, sampler)]
     if "guidance" in way_ask.value:
-        _where = " It acts at noise fractions {guidance_from:g} to {guidance_to:g}; 0 acts everywhere."
+        _where = "It acts at noise fractions {guidance_from:g} to {guidance_to:g}; 0 acts everywhere."
         _notes.append(f"Guidance: {diffusion.GUIDES[way_ask.value.get('guidance_by', 'label')].about}")
         _notes.append(_where.format(**way_ask.value) if "guidance_from" in way_ask.value else "")
     _panel = page.panel(draw_ask, way_ask, first=_first, more=_more, notes=" ".join(filter(None, _notes)))
