@@ -181,8 +181,9 @@ class Judgement:
         seeds = f"means over {found['seeds']} seeds with 95 % intervals, " if "seeds" in found else ""
         return (
             f"{origin}: {seeds}n = {found['n']:,}, {sampler}, {found['steps']} steps, guidance {found['guidance']:g}"
-            f"{early} at noise fractions {low:g} to {high:g}; reference: {found['reference']}. The features are those of "
-            "our own classifier, so the distances cannot be compared with FIDs elsewhere. Below n = 2,000 they are rough."
+            f"{early} at noise fractions {low:g} to {high:g}; reference: {found['reference']}. The features are those "
+            "of our own classifier, so the distances cannot be compared with FIDs elsewhere. Below n = 2,000 they are "
+            "rough."
         )
 
     @property
