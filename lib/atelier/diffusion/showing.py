@@ -178,9 +178,10 @@ class Judgement:
         sampler = _WAYS[found["sampler"]].title if found["sampler"] in _WAYS else found["sampler"]
         low, high = found["guidance_interval"]
         early = " away from an early snapshot" if found.get("guidance_by") == "early" else ""
+        steps = "" if found["sampler"] in FEW else f", {found['steps']} steps"
         seeds = f"means over {found['seeds']} seeds with 95 % intervals, " if "seeds" in found else ""
         return (
-            f"{origin}: {seeds}n = {found['n']:,}, {sampler}, {found['steps']} steps, guidance {found['guidance']:g}"
+            f"{origin}: {seeds}n = {found['n']:,}, {sampler}{steps}, guidance {found['guidance']:g}"
             f"{early} at noise fractions {low:g} to {high:g}; reference: {found['reference']}. The features are those "
             "of our own classifier, so the distances cannot be compared with FIDs elsewhere. Below n = 2,000 they are "
             "rough."

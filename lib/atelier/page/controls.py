@@ -148,8 +148,7 @@ def controls(
         command.begin(now, words.given)
     again = words.taken_again()
     asks = [Ask(group, *words.take(group, again, keep)) for group in groups]
-    if not again:
-        asks[0].sentences += words.left_over(groups)
+    asks[0].sentences += words.left_over(groups, again)
     return asks[0] if len(asks) == 1 else asks
 
 
@@ -162,6 +161,7 @@ class Words:
     def __init__(self, now: Session, known: Mapping[str, Control], later: Iterable[str] = ()) -> None:
         self.cell = cell()
         self._known, self._later = {**known, **_OWN}, set(later)
+        self._unused: set[str] = set()  # words for controls that were not made at first
         self._live = now.live
         self._seen: set[str | None] = set()  # cells that have taken their controls
         self._words = {name: text for name, text in address().items() if name in known} if now.live else {}
@@ -198,18 +198,18 @@ class Words:
                 problems.append(f"{error} The default is used instead.")
         return found, problems
 
-    def left_over(self, groups: Sequence[Mapping[str, Control]]) -> list[str]:
-        """A sentence about each word for a control that the cell below could make, and does not with the values above.
+    def left_over(self, groups: Sequence[Mapping[str, Control]], again: bool = False) -> list[str]:
+        """A sentence about each word for a control that the cell below could make, and did not at first, with the
+        values that were asked for above.
 
         A word of the command line ends the program.
         """
         made = {name for group in groups for name in group}
-        asked = self._words if self._live else self.given
-        sentences = [
-            f"{label(name)} has no use with what is chosen above; leave it out."
-            for name in asked
-            if name in self._later - made and self._later & made and self.given.get(name, "") is not None
-        ]
+        if not again and self._later & made:
+            asked = self._words if self._live else self.given
+            self._unused = {name for name in asked.keys() & self._later - made if self.given.get(name, "") is not None}
+        unused = sorted(self._unused - made) if self._later & made else []
+        sentences = [f"{label(name)} has no use with what is chosen above; leave it out." for name in unused]
         if sentences and not self._live:
             with check():
                 raise SettingError(sentences[0])
