@@ -102,6 +102,10 @@ def test_a_network_is_trained_stopped_taken_home_gone_on_from_steered_and_judged
     training.becomes("left")
     training.play.click()
     training.becomes("Paused")
+    for _ in range(100):  # the newest step may be drawn a moment after the run has paused
+        if training.step > held + 1:
+            break
+        page.wait_for_timeout(100)
     assert training.step > held + 1, "it went on from the file"
 
     steering, judging = Run(page, STEER), Run(page, JUDGE)
