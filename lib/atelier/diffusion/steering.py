@@ -157,7 +157,8 @@ def race(model: Model, *, first: int, steer_seed: int) -> Iterator[SteerStep]:
         how = {"sampler": sampler, "steps": steps, "guidance": racer.guidance, "seed": steer_seed}
         run = list(sample(racer.denoiser, torch.tensor([first]), **how))
         picks = torch.linspace(0, len(run) - 1, _RACE_COLUMNS - 1).round().long()
-        words[k] += f"  {run[-1].network_calls} calls  {run[-1].seconds:.2f} s"
+        calls = run[-1].network_calls
+        words[k] += f"  {calls} call{'s' * (calls > 1)}  {1000 * run[-1].seconds:.0f} ms"
         rows.append(torch.cat([*(to_uint8(run[at].x0_hat) for at in picks), run[-1].images]))
         yield SteerStep(k + 1, len(racers), list(rows), list(words))
 
