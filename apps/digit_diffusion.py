@@ -68,6 +68,13 @@ def _(file_ask, load_file, train_ask):
     return file_problem, loaded, model_choice, resume, trains
 
 
+@app.cell(hide_code=True)
+def _(canvas, draw_ask, model_choice):
+    _panel = page.panel(draw_ask, first=["digit", "samples", "sampler", "seed"])
+    page.beside(mo.vstack([model_choice, _panel], gap=0.6), canvas)
+    return
+
+
 @app.cell
 def _(loaded, model_choice, train_canvas, training):
     # The network that draws, and what is known of it. A denoiser of your own: diffusion.Model("Mine", denoiser).
@@ -94,16 +101,13 @@ def _(model, sampler, way_controls):
 
 
 @app.cell(hide_code=True)
-def _(canvas, draw_ask, drawer, model, model_choice, sampler, way_ask):
-    _first = ["digit", "samples", "guidance", "sampler", "sampling_steps"]
-    _more = {"More": [*(name for name in way_ask.controls if name not in _first), "seed"]}
+def _(drawer, model, sampler, way_ask):
     _notes = [model.note, diffusion.class_note(model), diffusion.steps_note(drawer, sampler)]
     if "guidance" in way_ask.value:
         _where = "It acts at noise fractions {guidance_from:g} to {guidance_to:g}; 0 acts everywhere."
         _notes.append(f"Guidance: {diffusion.GUIDES[way_ask.value.get('guidance_by', 'label')].about}")
         _notes.append(_where.format(**way_ask.value) if "guidance_from" in way_ask.value else "")
-    _panel = page.panel(draw_ask, way_ask, first=_first, more=_more, notes=" ".join(filter(None, _notes)))
-    page.beside(mo.vstack([model_choice, _panel], gap=0.6), canvas)
+    page.panel(way_ask, notes=" ".join(filter(None, _notes)), across=True)
     return
 
 

@@ -7,8 +7,9 @@ import torch
 from atelier import checkpoints
 from atelier.data.digits import font_digits
 from atelier.diffusion import learning
+from atelier.diffusion.catalogue import trains
 from atelier.diffusion.denoiser import KIND, build_denoiser, save_denoiser
-from atelier.diffusion.learning import learn, learning_panels, measure, measured, recipe_of, saved, trains
+from atelier.diffusion.learning import learn, learning_panels, measure, measured, recipe_of, saved
 from atelier.diffusion.models import choose_model, read_model
 from atelier.errors import UserError
 from oracles import TINY

@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "LARGEST_T",
             "MOST_REAL",
             "guidance_of",
+            "trains",
         ],
         "schedules": ["build_schedule", "Schedule"],
         "denoiser": ["build_denoiser", "Denoiser", "Guidance"],
@@ -34,7 +35,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "averages": ["PowerAverages"],
         "learning": [
             "learn",
-            "trains",
             "saved",
             "recipe_of",
             "learning_panels",

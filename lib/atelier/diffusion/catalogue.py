@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from atelier.errors import UserError
 from atelier.settings import Choice, Control, Number
 
 
@@ -183,3 +184,20 @@ def guidance_of(model: Any) -> dict[str, Control]:
     if model.early is None:
         del found["guidance_by"]
     return found
+
+
+def trains(
+    *,
+    epochs: float | None = None,
+    train_minutes: float | None = None,
+    resume: str = "",
+    checkpoint: str = "",
+    **others: Any,
+) -> bool:
+    """Whether the options of a command line ask for training; UserError if they do not go together."""
+    asked = epochs is not None or train_minutes is not None
+    if resume and not asked:
+        raise UserError("Say how long to train in all, for instance --epochs 10, to resume a checkpoint.")
+    if checkpoint and asked:
+        raise UserError("To go on training a checkpoint give it as --resume; --checkpoint only draws from it.")
+    return asked

@@ -183,23 +183,6 @@ def learn(
         raise UserError("This checkpoint has used up that budget already; give more minutes or epochs in all.")
 
 
-def trains(
-    *,
-    epochs: float | None = None,
-    train_minutes: float | None = None,
-    resume: str = "",
-    checkpoint: str = "",
-    **others: Any,
-) -> bool:
-    """Whether the options of a command line ask for training; UserError if they do not go together."""
-    asked = epochs is not None or train_minutes is not None
-    if resume and not asked:
-        raise UserError("Say how long to train in all, for instance --epochs 10, to resume a checkpoint.")
-    if checkpoint and asked:
-        raise UserError("To go on training a checkpoint give it as --resume; --checkpoint only draws from it.")
-    return asked
-
-
 def saved(step: Learning | None) -> bytes:
     """The checkpoint of a training; UserError if nothing was trained yet."""
     if step is None:

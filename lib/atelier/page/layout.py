@@ -21,9 +21,13 @@ def beside(panel: Any, picture: Any) -> mo.Html:
 
 
 def panel(
-    *asks: Ask, first: Sequence[str] | None = None, more: Mapping[str, Sequence[str]] | None = None, notes: str = ""
+    *asks: Ask,
+    first: Sequence[str] | None = None,
+    more: Mapping[str, Sequence[str]] | None = None,
+    notes: str = "",
+    across: bool = False,
 ) -> mo.Html:
-    """The controls of one or several groups, one below the other.
+    """The controls of one or several groups, one below the other or, with `across`, side by side.
 
     Args:
         first: names of the controls that are always in sight, in this order; all that are not folded by default.
@@ -36,7 +40,8 @@ def panel(
         first = found.keys() - {name for names in (more or {}).values() for name in names}
         first = [name for name in found if name in first]
     parts = [mo.callout(text, kind="danger") for ask in asks for text in ask.sentences]
-    parts += [found[name] for name in first if name in found]
+    shown = [found[name] for name in first if name in found]
+    parts += [row(*shown, flex="0 1 190px; min-width: 140px")] if across else shown
     style = {"padding-right": "8px", "color": "var(--foreground)"}
     if folded := {title: mo.vstack(inner, gap=0.5).style(style) for title, inner in folded.items() if inner}:
         parts.append(mo.accordion(folded))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +16,10 @@ from marimo._output.formatters.pytorch_formatters import PyTorchFormatter
 from marimo._runtime.context import ContextNotInitializedError, get_context, runtime_context_installed
 
 from atelier.errors import UserError
+
+
+POSTER_SECONDS = 1.5
+"""How long a fresh page keeps the processor to itself before torch is imported in the background."""
 
 
 class Session:
@@ -160,7 +165,9 @@ def _when_the_session_ends(close: Callable[[], None]) -> asyncio.Task | None:
 
 
 def _warm_up() -> None:
-    """Import torch, and what its first optimiser needs, while the page shows its poster."""
+    """Import torch, and what its first optimiser needs, once the page had time to show its poster: while another thread
+    imports, the cells above the poster take twice as long."""
+    time.sleep(POSTER_SECONDS)
     import torch
 
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
