@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from atelier import optimisers
@@ -99,3 +102,36 @@ def test_takes_the_wide_matrices_and_kernels_alone():
         "mix.weight",
         "long.weight",
     }
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_ours_moves_as_torchs(name):
+    moved = []
+    for kind in (getattr(optimisers, name), getattr(torch.optim, name)):
+        p = nn.Parameter(matrix(4, 5))
+        optimiser = kind([p], lr=0.1, weight_decay=0.01)
+        for k in range(3):
+            optimiser.zero_grad()
+            (matrix(4, 5, seed=k) * p.square()).sum().backward()
+            optimiser.step()
+        moved.append(p.detach())
+        restored = kind([p])
+        restored.load_state_dict(optimiser.state_dict())
+        assert restored.state[p]["step"] == 3
+    assert torch.equal(*moved)
+
+
+def test_no_optimiser_imports_the_compiler():
+    program = """if True:
+        import sys, torch
+        from atelier.optimisers import Adam, AdamW, Muon
+        p = torch.nn.Parameter(torch.ones(32, 32))
+        for kind in (Adam, AdamW, Muon):
+            optimiser = kind([p])
+            optimiser.zero_grad()
+            p.square().sum().backward()
+            optimiser.step()
+            optimiser.load_state_dict(optimiser.state_dict())
+        sys.exit("torch._dynamo" in sys.modules)
+    """
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

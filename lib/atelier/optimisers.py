@@ -1,5 +1,6 @@
-"""Muon, the optimiser of the matrices of a network."""
+"""Muon, the optimiser of the matrices of a network, and Adam without torch's compiler."""
 
+import inspect
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +17,29 @@ MOST_TOGETHER = 2**22
 """Entries of matrices that are moved at once, which bounds the memory."""
 
 
-class Muon(torch.optim.Optimizer):
+class _Eager(torch.optim.Optimizer):
+    """An optimiser that does not import torch's compiler, which takes 4 s. torch 2.15 wraps these methods so that the
+    compiler leaves them alone; nothing here is compiled."""
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+
+
+class Adam(_Eager, torch.optim.Adam):
+    """torch.optim.Adam, ready at once."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
+
+class AdamW(_Eager, torch.optim.AdamW):
+    """torch.optim.AdamW, ready at once."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
+class Muon(_Eager):
     """Momentum with orthogonalised updates (Jordan et al. 2024, "Muon: an optimizer for hidden layers"): all
     directions of a matrix move alike, also those whose gradients are small.
 

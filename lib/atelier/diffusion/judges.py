@@ -22,6 +22,7 @@ from atelier.data.digits import Digits
 from atelier.devices import autocast
 from atelier.diffusion.denoiser import initialise, to_model
 from atelier.errors import UserError
+from atelier.optimisers import AdamW
 from atelier.paths import WEIGHTS
 from atelier.seeds import mixed_seed
 
@@ -151,7 +152,7 @@ def train_judge(
     initialise(judge, torch.Generator().manual_seed(seed))
     known, _ = halves(len(training.images))
     size, steps = 128, epochs * (len(known) // 128)
-    optimiser = torch.optim.AdamW(judge.parameters(), 3e-3, weight_decay=0.05, fused=True)
+    optimiser = AdamW(judge.parameters(), 3e-3, weight_decay=0.05, fused=True)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.15)
     judge.train()
     for step in range(steps):

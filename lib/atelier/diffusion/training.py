@@ -32,14 +32,14 @@ from atelier.diffusion.denoiser import (
     to_model,
 )
 from atelier.errors import UserError
-from atelier.optimisers import Muon, matrices_of
+from atelier.optimisers import AdamW, Muon, matrices_of
 from atelier.parallel import team
 from atelier.seeds import mixed_seed
 
 TIME_BINS = 10
 MUON_RMS = 0.5
 """Better than 0.2, that of AdamW, in 800 steps of our U-Net at rate 2e-3."""
-OPTIMISER_STATE = {torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"), Muon: ("momentum_buffer",)}
+OPTIMISER_STATE = {AdamW: ("step", "exp_avg", "exp_avg_sq"), Muon: ("momentum_buffer",)}
 BEFORE_MUON = {"optimiser": "adamw"}
 """What a checkpoint's recipe means that names no optimiser."""
 _BOUNDS = {
@@ -358,7 +358,7 @@ def _note(run: _Run, losses: Tensor, bins: Tensor) -> None:
 def _optimisers(denoiser: Denoiser, recipe: Recipe) -> list[torch.optim.Optimizer]:
     matrices = matrices_of(denoiser) if recipe.optimiser == "muon" else []
     taken = {id(p) for p in matrices}
-    adamw = torch.optim.AdamW(
+    adamw = AdamW(
         [p for p in denoiser.parameters() if id(p) not in taken],
         betas=(0.9, 0.99),
         weight_decay=recipe.weight_decay,

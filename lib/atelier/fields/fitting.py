@@ -20,7 +20,7 @@ from atelier.fields.metrics import psnr_of, ssim
 from atelier.fields.networks import CoordinateNetwork, Field, as_field, pixels_of
 from atelier.fields.plane import mesh, whole
 from atelier.fields.rendering import evaluate
-from atelier.optimisers import Muon
+from atelier.optimisers import Adam, AdamW, Muon
 from atelier.settings import Choice, Number
 
 _POINTWISE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -217,7 +217,7 @@ def _optimisers(network: Field, name: str) -> list[torch.optim.Optimizer]:
     """Optimisers over all parameters. Muon takes hidden matrices only, Adam the rest (Jordan et al. 2024)."""
     hidden = network.hidden_matrices() if name == "muon" else []
     taken = {id(p) for p in hidden}
-    kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
+    kind = AdamW if name == "adamw" else Adam
     adam = kind([p for p in network.parameters() if id(p) not in taken], **_ADAM)
     return [adam, Muon(hidden, bfloat16=has_fast_bfloat16(network.device.type))] if hidden else [adam]
 

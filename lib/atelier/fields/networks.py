@@ -214,7 +214,8 @@ class PointwiseConvolution(nn.Module):
         super().__init__()
         self.convolution = nn.Conv1d(n_in, n_out, 1)
         with torch.no_grad():
-            self.convolution.weight.copy_(_uniform((n_out, n_in, 1), math.sqrt(6 / n_in), g))
+            bound = math.sqrt(6 / n_in)
+            self.convolution.weight.uniform_(-bound, bound, generator=g)
             self.convolution.bias.zero_()
         self.norm = {"none": nn.Identity, "layer": nn.LayerNorm, "batch": RunningNorm}[norm](n_out)
 
@@ -237,18 +238,14 @@ class RunningNorm(nn.BatchNorm1d):
         return (x - self.running_mean) * scale + self.bias
 
 
-def _uniform(shape: tuple[int, ...], bound: float, g: Generator) -> Tensor:
-    return (torch.rand(shape, generator=g) * 2 - 1) * bound
-
-
 def _linear(n_in: int, n_out: int, g: Generator, bound: float, *biases: float) -> nn.Linear:
     """A linear layer with weights U(±bound), and biases that are zero, or drawn U(±b) for each of `biases` in turn."""
     layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
     with torch.no_grad():
-        layer.weight.copy_(_uniform((n_out, n_in), bound, g))
+        layer.weight.uniform_(-bound, bound, generator=g)
         layer.bias.zero_()
         for b in biases:
-            layer.bias.copy_(_uniform((n_out,), b, g))
+            layer.bias.uniform_(-b, b, generator=g)
     return layer
 
 

@@ -17,7 +17,6 @@ from marimo._runtime.context import ContextNotInitializedError, get_context, run
 
 from atelier.errors import UserError
 
-
 POSTER_SECONDS = 1.5
 """How long a fresh page keeps the processor to itself before torch is imported in the background."""
 
@@ -165,12 +164,9 @@ def _when_the_session_ends(close: Callable[[], None]) -> asyncio.Task | None:
 
 
 def _warm_up() -> None:
-    """Import torch, and what its first optimiser needs, once the page had time to show its poster: while another thread
-    imports, the cells above the poster take twice as long."""
+    """Import torch once the page had time to show its poster; the cells above it take twice as long meanwhile."""
     time.sleep(POSTER_SECONDS)
-    import torch
-
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    import torch  # noqa: F401
 
 
 def _register_torch_when_it_is_whole() -> None:
