@@ -119,10 +119,9 @@ def test_weights_that_do_not_fit_leave_the_module_alone(tensors):
 def drawn(width: int) -> torch.nn.Module:
     """A layer made as the rooms make theirs: without torch's own draws, from a generator."""
     generator = torch.Generator().manual_seed(0)
-    layer = torch.nn.utils.skip_init(torch.nn.Linear, width, width)
-    with torch.no_grad():
-        layer.weight.copy_(torch.rand(width, width, generator=generator))
-        layer.bias.uniform_(-1, 1, generator=generator)
+    layer = torch.nn.Linear(width, width, device="meta")
+    layer.weight = torch.nn.Parameter(torch.empty(width, width).uniform_(-1, 1, generator=generator))
+    layer.bias = torch.nn.Parameter(torch.rand(width, generator=generator))
     return layer
 
 

@@ -240,10 +240,10 @@ class RunningNorm(nn.BatchNorm1d):
 
 def _linear(n_in: int, n_out: int, g: Generator, bound: float, *biases: float) -> nn.Linear:
     """A linear layer with weights U(±bound), and biases that are zero, or drawn U(±b) for each of `biases` in turn."""
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    layer = nn.Linear(n_in, n_out, device="meta")  # torch's own initialisation draws from the global generator
+    layer.weight = nn.Parameter(torch.empty(n_out, n_in).uniform_(-bound, bound, generator=g))
+    layer.bias = nn.Parameter(torch.zeros(n_out))
     with torch.no_grad():
-        layer.weight.uniform_(-bound, bound, generator=g)
-        layer.bias.zero_()
         for b in biases:
             layer.bias.uniform_(-b, b, generator=g)
     return layer
