@@ -13,6 +13,7 @@ import pytest
 from atelier.paths import ROOT
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+FLAGS.append("--enable-unsafe-swiftshader")  # WebGL by the processor
 
 
 @pytest.fixture(scope="session")

@@ -98,17 +98,18 @@ class Colouring:
 
     def __init__(self, spec: FieldSpec, mean: Tensor, spread: Tensor):
         self.spec = spec
-        self._shift, self._factor = mean, 1.0 / spread
+        self.shift, self.factor = mean, 1.0 / spread  # (C, 1)
         self._turn = draws.number(spec.seed, "hue")
         if spec.colour == "palette":
             self._table = torch.from_numpy(table(spec.palette_colours())).T.contiguous()  # (3, _TABLE)
             luma = self._table.T @ torch.tensor(_LUMA)
-            self._lightest = self._table[:, luma.argmax()][:, None]  # (3, 1)
-            self._darkest = self._table[:, luma.argmin()][:, None]
+            self.ends = [
+                self._table[:, at][:, None] for at in (luma.argmax(), luma.argmin())
+            ]  # lightest, darkest (3, 1)
             self._steps = torch.diff(self._table, append=self._table[:, -1:])
 
     def __call__(self, z: Tensor) -> Tensor:
-        z = z.sub_(self._shift).mul_(self._factor)
+        z = z.sub_(self.shift).mul_(self.factor)
         rgb = getattr(self, self.spec.colour)(z)
         if self.spec.saturation != 1 and self.spec.colour != "gray":
             luma = sum(weight * channel for weight, channel in zip(_LUMA, rgb, strict=True))
@@ -159,5 +160,5 @@ class Colouring:
         rgb = torch.addcmul(colours, steps, t.sub_(index))
         if self.spec.relief:
             shade = z[1].tanh_().mul_(self.spec.relief)
-            rgb = torch.lerp(rgb, torch.where(shade > 0, self._lightest, self._darkest), shade.abs_())
+            rgb = torch.lerp(rgb, torch.where(shade > 0, *self.ends), shade.abs_())
         return rgb

@@ -73,6 +73,18 @@ class Field(nn.Module):
             return joined, bias
         return [(source, matrix.T.contiguous()) for source, matrix in joined], (bias * gain)[:, 0]
 
+    def joined(self, node: Node) -> tuple[list[tuple[str, Tensor]], Tensor]:
+        """What a node computes before its activation: matrices (out, in) by source and a bias (out,), with the affine
+        parts of the activations around it in them (see `absorbs`)."""
+        matrices, bias = self._joined[node.name]
+        if node.name == "output":
+            return matrices, bias[:, 0]
+        return [(source, matrix.T) for source, matrix in matrices], bias
+
+    def absorbs(self, name: str) -> bool:
+        """Whether the affine part of a node's activation lies in the matrices around it."""
+        return name in self._absorbed
+
     @torch.inference_mode()
     def glance(self) -> np.ndarray:
         """A small picture over [-1, 1]^2, (32, 32, 3) uint8: every second point of the lattice that set the tone."""

@@ -1,0 +1,211 @@
+"""A random field as a shader: the same nodes, inputs, symmetries and colours as in PyTorch, written as GLSL."""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from atelier.cppn import draws
+from atelier.cppn.catalogue import INPUTS
+from atelier.cppn.colour import oklab_from_srgb
+from atelier.cppn.field import Field
+from atelier.cppn.rendering import as_field
+from atelier.cppn.spec import FieldSpec
+from atelier.cppn.topologies import INPUT, Node
+from atelier.shaders.code import FUNCTIONS, Shader, Writer, written
+
+ACTIVATIONS = {
+    "tanh": "sigmoid({})",  # the rest of tanh x = 2 sigmoid(2x) - 1 is in the matrices around it, as in `Field`
+    "bump": "gaussian({})",
+    "sin": "sine({})",
+    "cos": "cosine({})",
+    "gaussian": "gaussian({})",
+    "triangle": "triangle({})",
+    "sigmoid": "sigmoid({})",
+    "softplus": "softplus({})",
+    "relu": "max({}, 0.0)",
+    "leaky_relu": "max({0}, 0.1 * {0})",
+    "elu": "elu({})",
+    "selu": "selu({})",
+    "celu": "elu({})",
+    "gelu": "gelu({})",
+    "mish": "mish({})",
+    "silu": "({0} * sigmoid({0}))",
+    "hardtanh": "clamp({}, -1.0, 1.0)",
+    "softshrink": "softshrink({})",
+    "log_sigmoid": "-softplus(-{})",
+    "softsign": "({0} / (1.0 + abs({0})))",
+    "abs": "abs({})",
+    "identity": "{}",
+}
+WHOLE_ACTIVATIONS = {"tanh": "tangent({})", "bump": "(2.0 * gaussian({}) - 1.0)"}
+"""Of nodes whose own values others need."""
+FOLDS = {
+    "none": "",
+    "mirror_x": "p.x = abs(p.x);",
+    "mirror_y": "p.y = abs(p.y);",
+    "mirror_xy": "p = abs(p);",
+    "rotation": "p = powered(p, int(knobs.z));",
+    "kaleidoscope": "p = kaleidoscope(p, knobs.z);",
+    "tiling": "p = tiled(p, knobs.z);",
+}
+SEES = {
+    "x": ["p.x * knobs.x"],
+    "y": ["p.y * knobs.x"],
+    "r": ["length(p) * knobs.x"],
+    "theta": ["p.x / max(length(p), 1e-30)", "p.y / max(length(p), 1e-30)"],
+    "periodic_x": ["turned(p.x * PI * knobs.y).y", "turned(p.x * PI * knobs.y).x"],
+    "periodic_y": ["turned(p.y * PI * knobs.y).y", "turned(p.y * PI * knobs.y).x"],
+    "spiral": ["spiral(p).x", "spiral(p).y"],
+}
+"""Input -> GLSL of its rows, in the order of `functions.SEES`."""
+COLOURS = {
+    "gray": "rgb = vec3(tone(z).x);",
+    "rgb": "rgb = tone(z).xyz;",
+    "hsv": """
+        vec4 t = tone(z);
+        float saturation = t.y * 0.55 + 0.35, value = t.z * 0.82 + 0.14;
+        vec3 k = mod((z.x * 0.16 + colouring.x) * 6.0 + vec3(5.0, 3.0, 1.0), 6.0);
+        rgb = value - value * saturation * clamp(min(k, 4.0 - k), 0.0, 1.0);""",
+    "oklab": """
+        float light = folded(z) * 0.84 + 0.12;
+        vec2 ab = tangent(0.8 * z).yz * 0.12 + 0.07 * turned(2.0 * PI * colouring.x);
+        rgb = fromOklab(vec3(light, ab * (4.0 * light * (1.0 - light))));""",
+}
+
+
+def shader_of(found: Field | FieldSpec) -> Shader:
+    """The shader of a field. Fields that differ in numbers only share their code.
+
+    Raises:
+        UserError: the field is too large for a shader.
+    """
+    return _shader(found) if isinstance(found, FieldSpec) else _written(found)
+
+
+@lru_cache(maxsize=64)
+def _shader(spec: FieldSpec) -> Shader:
+    return _written(as_field(spec))
+
+
+def _written(found: Field) -> Shader:
+    return written(lambda writer: _write(writer, found))
+
+
+def _write(writer: Writer, found: Field) -> None:
+    spec, colouring = found.spec, found.colouring
+    writer.line(FUNCTIONS)
+    tone = 1.702 * spec.contrast, 1.702 * spec.brightness, spec.cycles, spec.relief
+    tone, turn = writer.put(*tone), writer.put(draws.number(spec.seed, "hue"), spec.saturation)
+    writer.line(f"vec4 tone(vec4 z) {{ vec4 t = {tone}; return sigmoid(z * t.x + t.y); }}")
+    writer.line(f"float folded(vec4 z) {{ float n = {tone}.z, t = tone(z).x * n;")
+    writer.line("return n > 1.0 ? abs(t - 2.0 * round(t * 0.5)) : t; }")
+    if spec.colour == "palette":
+        _palette(writer, found)
+    writer.line("vec3 colour(vec2 p) {")
+    writer.line(f"vec4 knobs = {writer.put(spec.scale, spec.frequency, spec.order)}, colouring = {turn};")
+    writer.line(FOLDS[spec.symmetry])
+    places, blocks = _inputs(writer, spec)
+    names = {INPUT: "inputs"} | {node.name: f"n{i}" for i, node in enumerate(found.nodes)}
+    for node in found.nodes:
+        products = []
+        matrices, bias = found.joined(node)
+        for source, matrix in matrices:
+            matrix = matrix.numpy()
+            if source == INPUT:
+                spread = np.zeros((len(matrix), 4 * blocks), np.float32)
+                spread[:, places] = matrix
+                matrix = spread
+            products.append((names[source], matrix))
+        _node(writer, found, node, names, products, bias.numpy())
+    z = writer.at(names["output"], 0)
+    shift, factor = (values[:, 0].tolist() for values in (colouring.shift, colouring.factor))
+    writer.line(f"vec4 z = ({z} - {writer.put(*shift)}) * {writer.put(*factor)}; vec3 rgb;")
+    writer.line(COLOURS.get(spec.colour, "rgb = shaded(z);"))
+    if spec.colour != "gray":
+        writer.line("rgb = mix(vec3(dot(rgb, vec3(0.2126, 0.7152, 0.0722))), rgb, colouring.y);")
+    writer.line("return clamp(rgb, 0.0, 1.0); }")
+
+
+def _inputs(writer: Writer, spec: FieldSpec) -> tuple[list[int], int]:
+    """Write the inputs of the network. Gives the place of each row among the blocks of four, and their number."""
+    rows = [row for name in spec.inputs for row in SEES[name]]
+    assert len(rows) == sum(INPUTS[name].size for name in spec.inputs)
+    first = -(-len(rows) // 4)  # Fourier features begin a block: two frequencies make one
+    blocks = first + -(-spec.fourier // 2)
+    writer.declare("inputs", blocks)
+    for k in range(first):
+        part = [*rows[4 * k : 4 * k + 4], "0.0", "0.0", "0.0"][:4]
+        writer.line(f"{writer.at('inputs', k)} = vec4({', '.join(part)});")
+    if spec.fourier:
+        pairs = draws.normal(spec.seed, "fourier", (spec.fourier, 2)) * (2 * math.pi * spec.fourier_sigma)
+        held = np.zeros((2 * (blocks - first), 2))
+        held[: spec.fourier] = pairs
+        start = writer.store(held.reshape(-1, 4))
+        for k in range(blocks - first):
+            writer.line(f"{{ vec4 b = W({start + k}); vec2 f = vec2(dot(p, b.xy), dot(p, b.zw));")
+            writer.line(f"{writer.at('inputs', first + k)} = sine(f.xxyy + vec4(0.0, 0.5 * PI, 0.0, 0.5 * PI)); }}")
+    return [*range(len(rows)), *range(4 * first, 4 * first + 2 * spec.fourier)], blocks
+
+
+def _node(
+    writer: Writer,
+    found: Field,
+    node: Node,
+    names: dict[str, str],
+    products: list[tuple[str, np.ndarray]],
+    bias: np.ndarray,
+) -> None:
+    """Write one layer or graph node."""
+    name, width = names[node.name], len(bias)
+    known = ACTIVATIONS if found.absorbs(node.name) else ACTIVATIONS | WHOLE_ACTIVATIONS
+    activation = known[node.activation].format
+
+    def combined(value: str, at) -> str:
+        if node.operation == "linear":
+            return value
+        sources = [at(names[source]) for source in node.sources if source != INPUT]
+        mean = f"({' + '.join(sources)}) * {1 / math.sqrt(len(sources)):.8f}"
+        if node.operation == "residual":
+            return f"({value} + {mean}) * 0.70710678"
+        return f"{value} * {mean}" if node.operation == "gate" else f"max({value}, {mean})"
+
+    if found.spec.norm == "none" or node.name == "output":
+        writer.layer(name, products, bias, activation, combined)
+        return
+    blocks = writer.layer(f"{name}z", products, bias, "{}".format)
+    values = [writer.at(f"{name}z", k) for k in range(blocks)]
+    last = [float(4 * (blocks - 1) + j < width) for j in range(4)]
+    masks = ["vec4(1.0)"] * (blocks - 1) + [f"vec4({', '.join(map(str, last))})"]
+    mean = " + ".join(f"dot({value}, {mask})" for value, mask in zip(values, masks, strict=True))
+    writer.line(f"float {name}m = ({mean}) / {width}.0, {name}v = 0.0; vec4 {name}d;")
+    for value, mask in zip(values, masks, strict=True):
+        writer.line(f"{name}d = ({value} - {name}m) * {mask}; {name}v += dot({name}d, {name}d);")
+    writer.line(f"{name}v = inversesqrt({name}v / {width}.0 + 1e-5);")
+    writer.declare(name, blocks)
+    for k, value in enumerate(values):
+        normed = activation(f"(({value} - {name}m) * {name}v)")
+        writer.line(f"{writer.at(name, k)} = {combined(normed, lambda source, k=k: writer.at(source, k))};")
+
+
+def _palette(writer: Writer, found: Field) -> None:
+    """Write `shaded(z)`: the palette by the first output, light and shade by the second."""
+    rgb = np.array([[*bytes.fromhex(colour[1:])] for colour in found.spec.palette_colours()]) / 255
+    lab = oklab_from_srgb(rgb)  # (n, 3), between which colours are mixed
+    start, count = writer.store(np.pad(lab, ((0, 0), (0, 1)))), len(lab)
+    lightest, darkest = (writer.put(*ends[:, 0].tolist()) for ends in found.colouring.ends)
+    writer.line(f"vec3 shaded(vec4 z) {{ float t = folded(z) * {count - 1}.0;")
+    if writer.flat:  # an index that is not constant would need the numbers in memory
+        mixed = f"W({start}).xyz"
+        for k in range(1, count):
+            mixed = f"mix({mixed}, W({start + k}).xyz, clamp(t - {k - 1}.0, 0.0, 1.0))"
+        writer.line(f"vec3 lab = {mixed};")
+    else:
+        writer.line(f"int k = min(int(t), {max(count - 2, 0)});")
+        writer.line(f"vec3 lab = mix(W({start} + k).xyz, W({start} + min(k + 1, {count - 1})).xyz, t - float(k));")
+    writer.line("vec3 rgb = fromOklab(lab);")
+    relief = found.spec.relief
+    if relief:
+        writer.line(f"float shade = tangent(z).y * {writer.put(relief)}.x;")
+        writer.line(f"rgb = mix(rgb, shade > 0.0 ? {lightest}.xyz : {darkest}.xyz, abs(shade));")
+    writer.line("return rgb; }")
