@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from atelier.cppn.styles import Mutation, new_seed, recolour, surprise
 from atelier.cppn.topologies import check_live, with_activation
 from atelier.errors import UserError
 from atelier.fields.plane import Window
+
+if TYPE_CHECKING:
+    from atelier.shaders import Shader
 
 LITTER = 16
 """Siblings that are shown together."""
@@ -141,6 +144,10 @@ class Breeder:
     def draw(self, window: Window, height: int, width: int) -> np.ndarray:
         """What a window shows of the field, (height, width, 3) uint8."""
         return cppn.picture(self.spec, window, (width, height))
+
+    def shader(self) -> "Shader":
+        """The field that is shown, for a graphics processor. Raises UserError: it is too large for one."""
+        return cppn.shader_of(self.spec)
 
     def look(self, place: Mapping[str, float]) -> None:
         """Follow a page that looks through the window x, y and zoom; nothing happens if it looked there already. Raises

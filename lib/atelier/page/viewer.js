@@ -1,5 +1,7 @@
 // A window on the plane, shown in one or several views: drag moves it, the wheel or two fingers magnify, and so do the
-// keys. The last picture follows the hand at once, stretched; the exact one replaces it when the kernel has drawn it.
+// keys. A field that came with its shader is drawn here, on the reader's graphics processor, at every move. Else, and
+// deeper than a shader can tell points apart, the last picture follows the hand, stretched, and the exact one replaces it
+// when the kernel has drawn it.
 
 function render({ model, el }) {
   const send = sender(model);
@@ -16,15 +18,40 @@ function render({ model, el }) {
   el.replaceChildren(root);
   let aim = { x: 0, y: 0, zoom: 1 }, shown = { ...aim }, aspect = 1, canvases = [], bitmaps = [], whole = null;
   let newest = 0, timer = null, lifted = null, alive = false;
+  let shader = null, lit = false, frame = 0, coarse = 1, begun = 0, rate = 0;
+  const spare = element("canvas");
 
   const half = (zoom) => {
     const unit = spans === "longer" ? Math.max(aspect, 1) : Math.min(aspect, 1);
     return [aspect / unit / zoom, 1 / unit / zoom];
   };
 
-  function paint() {
+  // Draw by the shader, while the hand moves with fewer pixels if that is slow; false where it cannot be.
+  function shade(moving) {
+    const canvas = canvases[0];
+    if (!shader || !canvas || aim.zoom > shader.deepest) return false;
+    const scale = moving ? 1 / coarse : 1, began = performance.now();
+    const across = Math.round(canvas.width * scale), down = Math.round(canvas.height * scale);
+    if (!painter().draw(shader, { x: aim.x, y: aim.y, halfPixel: half(aim.zoom)[0] / across }, across, down)) return false;
+    canvas.getContext("2d").drawImage(painter().canvas, 0, 0, canvas.width, canvas.height);
+    const took = performance.now() - began;
+    if (took > 60 && moving) coarse = Math.min(4, coarse * 1.3);
+    if (took < 15 && moving) coarse = Math.max(1, coarse / 1.1);
+    if (moving && begun) rate = 0.8 * rate + 0.2 * (1000 / Math.max(1, performance.now() - begun));
+    begun = moving ? performance.now() : 0;
+    return true;
+  }
+  function paint(moving = false) {
     const [hx, hy] = half(aim.zoom);
-    canvases.forEach((canvas, i) => {
+    const drawn = shade(moving);
+    if (lit && !drawn && canvases[0]) {  // beyond the shader: its last picture is stretched until the kernel's is there
+      spare.width = canvases[0].width; spare.height = canvases[0].height;
+      spare.getContext("2d").drawImage(canvases[0], 0, 0);
+      bitmaps = [spare]; shown = { ...lit };
+    }
+    lit = drawn ? { ...aim } : false;
+    root.dataset.drawn = drawn ? "shader" : "kernel";
+    if (!drawn) canvases.forEach((canvas, i) => {
       const bitmap = bitmaps[i];
       if (!bitmap) return;
       const c = canvas.getContext("2d"), ratio = aim.zoom / shown.zoom;
@@ -33,7 +60,10 @@ function render({ model, el }) {
       const top = ((shown.y - half(shown.zoom)[1] - (aim.y - hy)) / (2 * hy)) * canvas.height;
       c.drawImage(bitmap, left, top, canvas.width * ratio, canvas.height * ratio);
     });
-    zoomed.textContent = `zoom ${aim.zoom < 10 ? +aim.zoom.toPrecision(2) : aim.zoom < 1e6 ? Math.round(aim.zoom).toLocaleString("en") : aim.zoom.toExponential(1)}×`;
+    const unable = shader && !drawn && aim.zoom <= shader.deepest ? painter().reason : "";
+    const how = unable ? ` · ${alive ? "drawn by the kernel" : "a still picture"}` : drawn && moving && rate ? ` · ${Math.round(rate)} frames/s` : "";
+    zoomed.title = unable && `${unable}.`;
+    zoomed.textContent = `zoom ${aim.zoom < 10 ? +aim.zoom.toPrecision(2) : aim.zoom < 1e6 ? Math.round(aim.zoom).toLocaleString("en") : aim.zoom.toExponential(1)}×${how}`;
     const away = aim.zoom > 1.2 || aim.x || aim.y;
     map.style.visibility = whole && away ? "visible" : "hidden";
     if (!whole || !away) return;
@@ -46,10 +76,11 @@ function render({ model, el }) {
   }
   function move(next) {
     aim = next;
-    paint();
+    if (lit) frame ||= requestAnimationFrame(() => { frame = 0; paint(true); });
+    else paint();
     clearTimeout(lifted);
-    lifted = setTimeout(() => { model.set("window", { ...aim }); model.save_changes(); }, 350);
-    if (!alive || timer) return;
+    lifted = setTimeout(() => { if (lit) paint(); model.set("window", { ...aim }); model.save_changes(); }, 350);
+    if (!alive || timer || (lit && aim.zoom <= shader.deepest)) return;
     timer = setTimeout(() => { timer = null; send("look", aim); }, 60);
   }
   function magnify(factor, u = 0, v = 0) {
@@ -117,7 +148,10 @@ function render({ model, el }) {
     }
     aspect = header.aspect;
     if (header.moved) aim = { ...header.window };
-    bitmaps.forEach((bitmap) => bitmap !== whole && bitmap.close());
+    bitmaps.forEach((bitmap) => bitmap !== whole && bitmap !== spare && bitmap.close());
+    const numbers = pictures.numbers;
+    shader = header.shader ? { ...header.shader, numbers: new Float32Array(numbers.slice().buffer) } : null;
+    lit = false;
     bitmaps = decoded;
     shown = { ...header.window };
     const before = whole;
@@ -134,7 +168,7 @@ function render({ model, el }) {
   }
   const forget = listen(model, { "change:frame": refresh });
   refresh();
-  return () => { forget(); told.forget(); clearTimeout(timer); clearTimeout(lifted); };
+  return () => { forget(); told.forget(); cancelAnimationFrame(frame); clearTimeout(timer); clearTimeout(lifted); };
 }
 
 export default { render };

@@ -1,17 +1,22 @@
 """The widgets beside the live canvas: buttons, thumbnails, clickable drawings, views of the plane, texts and files."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import marimo as mo
 import numpy as np
 import traitlets
 
 from atelier.drawing import Chart, encoded
+from atelier.errors import UserError
 from atelier.page.controls import step_of
 from atelier.page.live import chart_values, chart_words
 from atelier.page.packing import Widget, element, hung, pack
 from atelier.settings import Control, label
+
+if TYPE_CHECKING:
+    from atelier.shaders import Shader
 
 Draw = Callable[[Any, int, int], np.ndarray]
 _STILL = 1400
@@ -186,8 +191,10 @@ class Shelf(Widget):
 class Viewer(Widget):
     """Pan and zoom over what its views draw.
 
-    The page stretches the last picture while the hand moves; the exact one is drawn in a thread, and only the newest
-    window that was asked for. `window` holds x, y and zoom, and follows when the hand is lifted.
+    With a shader the page itself draws while the hand moves, also in a report without a kernel. Else, and where the
+    browser has no WebGL2 or the zoom is too deep for it, the page stretches the last picture, and the exact one is
+    drawn in a thread, only for the newest window that was asked for. `window` holds x, y and zoom, and follows when the
+    hand is lifted.
 
     Args:
         views: caption -> function, as `show` takes them.
@@ -212,19 +219,27 @@ class Viewer(Widget):
     ) -> None:
         super().__init__(options={"least": least, "most": most, "spans": spans}, frame=hung(poster))
         self._aspect, self._moved = 1.0, False
+        self._shader: Callable[[], Shader] | None = None
         self._longer, self._kind = (longer, "JPEG") if self._watched else (_STILL, "WEBP")
         if views:
             self.show(views, window={})
 
-    def show(self, views: Mapping[str, Draw], aspect: float = 1.0, window: Mapping[str, float] | None = None) -> None:
+    def show(
+        self,
+        views: Mapping[str, Draw],
+        aspect: float = 1.0,
+        window: Mapping[str, float] | None = None,
+        shader: Callable[[], "Shader"] | None = None,
+    ) -> None:
         """Draw these views from now on.
 
         Args:
             views: caption -> draw(window, height, width), which gives (height, width, 3) uint8: what a `fields.Window`
                 shows. aspect: width ÷ height of all views.
             window: where to look, x, y and zoom; where the page looks already if None.
+            shader: gives the shader of the one view; it may raise UserError where there is none.
         """
-        self._acts = dict(views)
+        self._acts, self._shader = dict(views), shader
         if window is not None or aspect != self._aspect:
             self._moved, self._aspect = True, aspect
             self.window = _WHOLE | dict(window or {})
@@ -252,6 +267,10 @@ class Viewer(Widget):
             "views": [{"name": str(k), "label": label} for k, label in enumerate(views)],
         }
         self._moved = False
+        if self._shader:
+            with contextlib.suppress(UserError):  # too large a field: the kernel draws it
+                shader = self._shader()
+                header["shader"], pictures["numbers"] = shader.words(), shader.numbers.tobytes()
         self.frame = pack(header, pictures)
 
 

@@ -1,8 +1,8 @@
 """Writing a network as GLSL: `Shader` holds the code of `vec3 colour(vec2 p)` and its numbers, `Writer` makes one.
 
-The numbers (weights, frequencies, colours) lie apart from the code, four to a texel, so that a shader is compiled once for
-a kind of network and takes new weights without a pause. Where a processor draws in place of a GPU, and in places without
-textures, the code is written out flat with the numbers in it: there that is ten times as fast.
+The numbers (weights, frequencies, colours) lie apart from the code, four to a texel, so that a shader is compiled once
+for a kind of network and takes new weights without a pause. Where a processor draws in place of a GPU, and in places
+without textures, the code is written out flat with the numbers in it: there that is ten times as fast.
 """
 
 import functools
@@ -162,8 +162,8 @@ def baked(shader: Shader) -> str:
     """The flat code with its numbers in it. Raises UserError: the network is too large for that."""
     if not shader.flat:
         raise UserError(
-            f"This network has {shader.numbers.size:,} numbers, too many to write out in a shader; turn its width or depth "
-            "down."
+            f"This network has {shader.numbers.size:,} numbers, too many to write out in a shader; turn its "
+            "width or depth down."
         )
     texels = [f"vec4({', '.join(map(_literal, row))})" for row in shader.numbers.tolist()]
     return re.sub(r"W\((\d+)\)", lambda found: texels[int(found[1])], shader.flat)
