@@ -341,6 +341,10 @@ def _(breeder, favourites, files_ask, motion, shown):
         f"{breeder.stem}.png": page.File("The picture", _title.format(*_size), _print),
         "recipe.json": page.File("The recipe", "all that makes the picture", partial(cppn.to_file, shown)),
         f"{breeder.stem}-siblings.png": page.File("Siblings", "a sheet of them", _sheet, _grid is not None),
+        f"{breeder.stem}.html": page.File("A page", "to roam by itself", partial(cppn.page_file, shown), written=False),
+        f"{breeder.stem}.glsl": page.File(
+            "For ShaderToy", "the network as a shader", partial(cppn.shadertoy_file, shown), written=False
+        ),
         "favourites.json": page.File("All favourites", "to load them elsewhere", _kept, written=False),
     }
     if _kind != "none":

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from atelier import page
-from atelier.cppn import picture
-from atelier.cppn.recipe import WHOLE
-from atelier.cppn.shading import shader_of
+from atelier.cppn import FieldSpec, catalogue, picture
+from atelier.cppn.recipe import WHOLE, Recipe
+from atelier.cppn.shading import page_file, shader_of, shadertoy_file
+from atelier.errors import UserError
+from atelier.shaders.code import baked
 
 PAINTER = (Path(page.__file__).parent / "painter.js").read_text("utf-8")
 DRAW = """([words, numbers, view, width, height, flat]) => {
@@ -56,3 +58,96 @@ def alike(canvas, spec, **options):
     mean, most, worst = compared(canvas, spec, **options)
     assert mean < 1, (spec, mean)
     assert most <= 4, (spec, most, worst)
+
+
+SMALL = {"depth": 2, "width": 12}
+FIELDS = {
+    "default": FieldSpec(),
+    **{name: FieldSpec(seed=3, topology=name, width=12) for name in catalogue.TOPOLOGIES},
+    **{
+        f"{name} exposed": FieldSpec(seed=5, topology="residual", activations=(name,), **SMALL)
+        for name in ("tanh", "bump")
+    },
+    **{name: FieldSpec(seed=5, activations=(name,), **SMALL) for name in catalogue.ACTIVATIONS},
+    **{f"sees {name}": FieldSpec(seed=6, inputs=(name,), **SMALL) for name in catalogue.INPUTS},
+    **{
+        f"{name} {n}": FieldSpec(seed=7, symmetry=name, order=n, **SMALL)
+        for name in catalogue.SYMMETRIES
+        for n in (1, 5)
+    },
+    **{
+        f"{name} {s}": FieldSpec(seed=8, colour=name, saturation=s, **SMALL)
+        for name in catalogue.COLOURS
+        for s in (1, 0.4)
+    },
+    "own palette": FieldSpec(seed=8, palette=("dusk", "#ff0000"), cycles=0.7, **SMALL),
+    "one colour": FieldSpec(seed=8, palette=("#ff8800",), relief=0.0, **SMALL),
+    "normed": FieldSpec(seed=4, topology="watts_strogatz", norm="layer", width=10),
+    "latent": FieldSpec(seed=8, fourier=5, latent=(1.0, -2.0), width=7, depth=2),
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_looks_the_same(canvas, name):
+    alike(canvas, FIELDS[name])
+
+
+@pytest.mark.parametrize("name", ["default", *catalogue.TOPOLOGIES, "normed", "latent"])
+def test_the_numbers_may_lie_in_a_texture(canvas, name):
+    alike(canvas, FIELDS[name], flat=False)
+
+
+@pytest.mark.parametrize("zoom", [0.05, 7.0, 150.0, 1000.0])
+def test_it_looks_the_same_at_every_zoom(canvas, zoom):
+    for symmetry in ("none", "rotation", "kaleidoscope"):
+        spec = FieldSpec(seed=7, symmetry=symmetry, **SMALL)
+        alike(canvas, spec, window=WHOLE.replace(x=0.21, y=-0.13, zoom=zoom), size=(SIDE, 40))
+
+
+def test_fields_of_one_kind_share_their_code():
+    one, other = (shader_of(FieldSpec(seed=seed, scale=seed, colour="oklab")) for seed in (1, 2))
+    assert one.code == other.code
+    assert not np.array_equal(one.numbers, other.numbers)
+
+
+def test_a_large_field_is_left_to_the_kernel(canvas):
+    shader = shader_of(FieldSpec(topology="watts_strogatz", width=64))
+    assert not shader.flat
+    with pytest.raises(AssertionError, match="too large"):
+        drawn(canvas, shader, WHOLE, (8, 8))
+    with pytest.raises(UserError, match="width or depth"):
+        baked(shader)
+
+
+def test_the_page_to_take_home_roams_by_itself(browser, tmp_path):
+    target = tmp_path / "field.html"
+    target.write_bytes(page_file(Recipe(FieldSpec(seed=7, **SMALL))))
+    assert target.stat().st_size < 200_000
+    opened = browser.new_page(viewport={"width": 320, "height": 240}, offline=True)
+    opened.goto(target.as_uri())
+    opened.wait_for_function("document.body.dataset.drawn > 0")
+    before = opened.screenshot()
+    opened.mouse.move(100, 100)
+    opened.mouse.wheel(0, -500)
+    opened.wait_for_function("document.querySelector('p').textContent.startsWith('zoom')")
+    opened.wait_for_timeout(400)
+    assert opened.screenshot() != before
+    opened.close()
+
+
+def test_shadertoy_gets_a_text_that_compiles(canvas):
+    text = shadertoy_file(Recipe(FieldSpec(seed=7, **SMALL))).decode()
+    assert "W(" not in text
+    program = f"#version 300 es\nprecision highp float;\nuniform vec3 iResolution;\nout vec4 c;\n{text}\n"
+    program += "void main() { mainImage(c, gl_FragCoord.xy); }"
+    problem = canvas.evaluate(
+        """(text) => {
+            const gl = document.createElement("canvas").getContext("webgl2");
+            const shader = gl.createShader(gl.FRAGMENT_SHADER);
+            gl.shaderSource(shader, text);
+            gl.compileShader(shader);
+            return gl.getShaderInfoLog(shader);
+        }""",
+        program,
+    )
+    assert not problem

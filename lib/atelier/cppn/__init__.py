@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "styles": ["STYLES", "surprise", "recolour", "Mutation"],
         "topologies": ["plan", "activation_of", "check_live"],
         "field": ["Field", "build"],
-        "shading": ["shader_of"],
+        "shading": ["shader_of", "page_file", "shadertoy_file"],
         "rendering": ["picture", "pictures", "render_tiles", "estimate"],
         "recipe": ["Recipe", "WHOLE", "to_token", "from_token", "read", "to_file"],
         "genetics": ["mutate", "crossover", "siblings", "hint"],

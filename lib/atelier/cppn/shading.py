@@ -9,10 +9,12 @@ from atelier.cppn import draws
 from atelier.cppn.catalogue import INPUTS
 from atelier.cppn.colour import oklab_from_srgb
 from atelier.cppn.field import Field
+from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import as_field
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.topologies import INPUT, Node
 from atelier.shaders.code import FUNCTIONS, Shader, Writer, written
+from atelier.shaders.pages import shadertoy, standalone
 
 ACTIVATIONS = {
     "tanh": "sigmoid({})",  # the rest of tanh x = 2 sigmoid(2x) - 1 is in the matrices around it, as in `Field`
@@ -81,6 +83,20 @@ def shader_of(found: Field | FieldSpec) -> Shader:
         UserError: the field is too large for a shader.
     """
     return _shader(found) if isinstance(found, FieldSpec) else _written(found)
+
+
+def page_file(recipe: Recipe) -> bytes:
+    """What a recipe shows as one HTML page, to roam without Python and without a network."""
+    return standalone(shader_of(recipe.spec), recipe.name or recipe.spec.name(), _place(recipe)).encode()
+
+
+def shadertoy_file(recipe: Recipe) -> bytes:
+    """What a recipe shows as a text for ShaderToy. Raises UserError: the field is too large for one."""
+    return shadertoy(shader_of(recipe.spec), recipe.name or recipe.spec.name(), _place(recipe)).encode()
+
+
+def _place(recipe: Recipe) -> dict[str, float]:
+    return {key: getattr(recipe.window, key) for key in ("x", "y", "zoom")}
 
 
 @lru_cache(maxsize=64)

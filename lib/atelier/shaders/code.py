@@ -165,12 +165,13 @@ def baked(shader: Shader) -> str:
             f"This network has {shader.numbers.size:,} numbers, too many to write out in a shader; turn its "
             "width or depth down."
         )
-    texels = [f"vec4({', '.join(map(_literal, row))})" for row in shader.numbers.tolist()]
+    texels = [f"vec4({', '.join(map(literal, row))})" for row in shader.numbers.tolist()]
     return re.sub(r"W\((\d+)\)", lambda found: texels[int(found[1])], shader.flat)
 
 
 @functools.cache
-def _literal(value: float) -> str:
+def literal(value: float) -> str:
+    """A number in GLSL, where a float has a point or an exponent."""
     text = f"{value:.7g}"
     return text if {".", "e"} & set(text) else f"{text}."
 
