@@ -3,6 +3,7 @@
 import base64
 from pathlib import Path
 
+import marimo as mo
 import numpy as np
 import pytest
 from atelier import page
@@ -10,6 +11,8 @@ from atelier.cppn import FieldSpec, catalogue, picture
 from atelier.cppn.recipe import WHOLE, Recipe
 from atelier.cppn.shading import page_file, shader_of, shadertoy_file
 from atelier.errors import UserError
+from atelier.page.report import page as report
+from atelier.page.widgets import Viewer
 from atelier.shaders.code import baked
 
 PAINTER = (Path(page.__file__).parent / "painter.js").read_text("utf-8")
@@ -25,7 +28,14 @@ DRAW = """([words, numbers, view, width, height, flat]) => {
     for (const byte of c.getImageData(0, 0, width, height).data) text += String.fromCharCode(byte);
     return [btoa(text), performance.now() - t0];
 }"""
+READ = """(canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let text = "";
+    for (const byte of data) text += String.fromCharCode(byte);
+    return [canvas.width, btoa(text)];
+}"""
 SIDE = 64
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +161,46 @@ def test_shadertoy_gets_a_text_that_compiles(canvas):
         program,
     )
     assert not problem
+
+
+def test_a_report_draws_at_any_zoom_by_itself(browser, tmp_path):
+    viewer = Viewer(longer=96, spans="shorter", least=1e-3, most=1e12)
+    spec = FieldSpec(seed=7, **SMALL)
+    draw = {"field": lambda window, height, width: picture(spec, window, (width, height))}
+    viewer.show(draw, window={}, shader=lambda: shader_of(spec))
+    (tmp_path / "r.html").write_text(report("A field", [mo.ui.anywidget(viewer)]))
+    opened = browser.new_page(viewport={"width": 600, "height": 700}, offline=True)
+    opened.goto((tmp_path / "r.html").as_uri())
+    canvas = opened.get_by_label("field", exact=True)
+    canvas.focus()
+    for key in ("+", "+", "+", "ArrowRight"):
+        canvas.press(key)
+    opened.locator(".viewer[data-drawn=shader]").wait_for()
+    opened.wait_for_timeout(800)  # the hand is lifted, and the picture has all its pixels
+    side, text = canvas.evaluate(READ)
+    found = np.frombuffer(base64.b64decode(text), np.uint8).reshape(side, side, 4)[..., :3]
+    wanted = picture(spec, WHOLE.replace(x=0.2 / 1.25**3, zoom=1.25**3), (side, side))
+    assert np.abs(found.astype(int) - wanted).max() <= 4
+    for _ in range(40):
+        canvas.press("+")
+    opened.locator(".viewer[data-drawn=kernel]").wait_for()  # too deep for a shader: its last picture, stretched
+    assert canvas.evaluate(READ)[1] != text
+    opened.close()
+
+
+def test_without_webgl_a_still_picture_stays_and_says_why(browser, tmp_path):
+    spec = FieldSpec(seed=7, **SMALL)
+    viewer = Viewer(longer=96, spans="shorter")
+    draw = {"field": lambda window, height, width: picture(spec, window, (width, height))}
+    viewer.show(draw, window={}, shader=lambda: shader_of(spec))
+    (tmp_path / "r.html").write_text(report("A field", [mo.ui.anywidget(viewer)]))
+    opened = browser.new_page()
+    opened.add_init_script(
+        "const get = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = "
+        "function (kind, ...more) { return kind === 'webgl2' ? null : get.call(this, kind, ...more); };"
+    )
+    opened.goto((tmp_path / "r.html").as_uri())
+    opened.get_by_label("field", exact=True).press("+")
+    opened.get_by_text("a still picture").wait_for()
+    assert opened.locator(".zoomed").get_attribute("title") == "This browser gives no WebGL2."
+    opened.close()

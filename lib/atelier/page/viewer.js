@@ -30,6 +30,7 @@ function render({ model, el }) {
   function shade(moving) {
     const canvas = canvases[0];
     if (!shader || !canvas || aim.zoom > shader.deepest) return false;
+    if (!lit && Object.keys(aim).every((key) => aim[key] === shown[key])) return false;  // the kernel's picture is there
     const scale = moving ? 1 / coarse : 1, began = performance.now();
     const across = Math.round(canvas.width * scale), down = Math.round(canvas.height * scale);
     if (!painter().draw(shader, { x: aim.x, y: aim.y, halfPixel: half(aim.zoom)[0] / across }, across, down)) return false;
@@ -76,7 +77,7 @@ function render({ model, el }) {
   }
   function move(next) {
     aim = next;
-    if (lit) frame ||= requestAnimationFrame(() => { frame = 0; paint(true); });
+    if (shader) frame ||= requestAnimationFrame(() => { frame = 0; paint(true); });
     else paint();
     clearTimeout(lifted);
     lifted = setTimeout(() => { if (lit) paint(); model.set("window", { ...aim }); model.save_changes(); }, 350);
