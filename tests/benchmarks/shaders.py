@@ -1,7 +1,7 @@
 """Fields as shaders against PyTorch, by hand: `uv run python tests/benchmarks/shaders.py`.
 
-Headless Chromium draws by software (SwiftShader, on the processor). First the greatest differences, out of 255, over the
-fields of tests/browser/test_shaders.py; then the milliseconds to the first picture and of a picture of 384 x 384.
+Headless Chromium draws by software (SwiftShader, on the processor). First the greatest differences, out of 255, over
+the fields of tests/browser/test_shaders.py; then milliseconds to the first picture, and of a picture of 384 x 384.
 """
 
 import base64

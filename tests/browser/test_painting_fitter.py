@@ -31,7 +31,8 @@ def test_it_opens_on_a_finished_result_that_fits_the_screen(page):
     place = page.locator(".live").first.bounding_box()
     live = canvas(page)
     assert counter(page) > 1000
-    assert re.search(r"\d\d\.\d dB", live.locator(".panels").inner_text())
+    # without the painting, what the shipped network draws stands in for it, and that it draws again
+    assert re.search(r"\d\d\.\d dB|identical", live.locator(".panels").inner_text())
     flow = live.locator(".flow").bounding_box()
     assert flow["y"] + flow["height"] <= 800
     assert live.bounding_box()["y"] == place["y"]  # nothing jumps when the poster goes
