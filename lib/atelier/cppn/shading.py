@@ -99,7 +99,7 @@ def _place(recipe: Recipe) -> dict[str, float]:
     return {key: getattr(recipe.window, key) for key in ("x", "y", "zoom")}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _shader(spec: FieldSpec) -> Shader:
     return _written(as_field(spec))
 

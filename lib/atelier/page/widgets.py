@@ -237,9 +237,9 @@ class Viewer(Widget):
             views: caption -> draw(window, height, width), which gives (height, width, 3) uint8: what a `fields.Window`
                 shows. aspect: width ÷ height of all views.
             window: where to look, x, y and zoom; where the page looks already if None.
-            shader: gives the shader of the one view; it may raise UserError where there is none.
+            shader: gives the shader of the view, where there is only one; it may raise UserError if it has none.
         """
-        self._acts, self._shader = dict(views), shader
+        self._acts, self._shader = dict(views), shader if len(views) == 1 else None
         if window is not None or aspect != self._aspect:
             self._moved, self._aspect = True, aspect
             self.window = _WHOLE | dict(window or {})

@@ -5,7 +5,6 @@ for a kind of network and takes new weights without a pause. Where a processor d
 without textures, the code is written out flat with the numbers in it: there that is ten times as fast.
 """
 
-import functools
 import hashlib
 import re
 from collections.abc import Callable, Sequence
@@ -169,7 +168,6 @@ def baked(shader: Shader) -> str:
     return re.sub(r"W\((\d+)\)", lambda found: texels[int(found[1])], shader.flat)
 
 
-@functools.cache
 def literal(value: float) -> str:
     """A number in GLSL, where a float has a point or an exponent."""
     text = f"{value:.7g}"
