@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from atelier.errors import UserError
+
 
 @dataclass(frozen=True)
 class Team:
@@ -58,12 +60,18 @@ def team() -> Team:
     """The team that torchrun started this process in; each process has a GPU of its own where there are any.
 
     Call it before anything is put on a device.
+
+    Raises:
+        UserError: more processes than GPUs.
     """
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1 or not dist.is_torchelastic_launched():
         return Team()
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        rank, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if rank >= count:
+            raise UserError(f"Process {rank + 1} needs a GPU of its own; start torchrun with --nproc-per-node {count}.")
+        torch.cuda.set_device(rank)
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     atexit.register(_leave)
     return Team(dist.get_rank(), size)

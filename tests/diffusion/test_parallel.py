@@ -1,6 +1,7 @@
 """Two processes under torchrun make the run of one."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from atelier import checkpoints
 from atelier.diffusion.denoiser import KIND
+from atelier.errors import UserError
 from atelier.parallel import Team, team
 
 SCRIPT = """
@@ -57,9 +59,9 @@ def under_torchrun(folder, text, processes, argument):
     script = folder / "script.py"
     script.write_text(text)
     start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    done = subprocess.run(
-        [sys.executable, *start, str(script), str(argument)], capture_output=True, text=True, timeout=120
-    )
+    command = [sys.executable, *start, str(script), str(argument)]
+    on_cpu = os.environ | {"CUDA_VISIBLE_DEVICES": ""}  # two processes do not share one GPU
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=on_cpu)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -95,3 +97,13 @@ def test_without_torchrun_there_is_a_team_of_one():
     values = torch.arange(3.0)
     assert torch.equal(team().gathered(values, 3), values)
     assert torch.equal(torch.cat([values[Team(rank, 2).share] for rank in (0, 1)]), torch.tensor([0.0, 2.0, 1.0]))
+
+
+def test_a_process_without_a_gpu_of_its_own_is_told(monkeypatch):
+    for name, value in {"WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.distributed, "is_torchelastic_launched", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match="--nproc-per-node 1"):
+        team.__wrapped__()

@@ -104,6 +104,7 @@ def test_a_lattice_round_visits_every_pixel_once():
     list(fit(Listening(asked), ramp, steps=4, batch=192))
     assert len(asked) == 4
     for points in asked:
+        points = points.cpu()
         rows = ((points[:, 1] + 1) * 16 - 0.5).round().long()
         columns = ((points[:, 0] / 0.75 + 1) * 12 - 0.5).round().long()
         seen[rows, columns] += 1
