@@ -16,7 +16,7 @@ def _():
     page.title(
         "Painting fitter",
         "A small network learns the colour of every place in a painting, while you watch.",
-        *("Look closer", "Replay and look inside", "Race", "Spectrum"),
+        *("Look closer", "Replay and look inside", "Race", "Spectrum", "Repair"),
         *("Your own picture", "Take home", "How it works", "Try this"),
     )
     return
@@ -214,6 +214,33 @@ def _():
 @app.cell
 def _(step):
     mo.Html(fields.spectrum(step))
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    known_ask = mo.ui.dropdown(
+        {title: name for name, title in fields.KNOWN.items()}, value=fields.KNOWN["half"], label="Known"
+    )
+    repair_seconds = mo.ui.slider(2, 60, value=5, step=1, label="Seconds", show_value=True)
+    repair_canvas = page.live(height=240, verb="Repair", brief=True)
+    _text = """
+    ## Repair
+    Hide some pixels, and let the network learn the others: it has a colour for every place, also for those that it never saw.
+    Beside it stands **total variation**, a classic of picture restoration: of all pictures with the known pixels, the one with the
+    least sum of differences. Both figures are of the *hidden* pixels alone. Which of the two wins depends on what is missing.
+    """
+    page.section(_text, mo.hstack([known_ask, repair_seconds], justify="start", gap=2, wrap=True), repair_canvas)
+    return known_ask, repair_canvas, repair_seconds
+
+
+@app.cell
+def _(known_ask, loss, network, picture, repair_canvas, repair_seconds, training_ask):
+    # `known` is a mask (height, width): any Boolean tensor will do, for instance torch.rand(pixels.shape[:2]) < 0.3
+    known = fields.known_pixels(picture, known_ask.value, training_ask.value["seed"])
+    _options = {"seconds": repair_seconds.value, "steps": None, "loss": loss, "seed": training_ask.value["seed"]}
+    _how = {"show": fields.repair_panels, "start": False, "aside": True}
+    repair_canvas.play(fields.repair, network, picture, known, **_options, **_how)
     return
 
 

@@ -8,7 +8,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "catalogue": ["NETWORKS", "OPTIONS", "FINALS", "LOSSES", "OPTIMISERS", "SAMPLINGS", "options_of", "rate_of"],
+        "catalogue": [
+            *("NETWORKS", "OPTIONS", "FINALS", "LOSSES", "OPTIMISERS", "SAMPLINGS", "KNOWN", "options_of", "rate_of")
+        ],
         "networks": ["build", "load", "save", "NetworkSpec", "CoordinateNetwork", "parameter_count"],
         "fitting": ["fit", "FitStep", "Measure"],
         "ship": ["finished"],
@@ -16,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "plane": ["Window"],
         "rendering": ["renderer", "bicubic", "render"],
         "racing": ["race", "race_panels", "standings"],
+        "repairing": ["repair", "repair_panels", "known_pixels", "total_variation"],
         "exports": ["training_gif", "comparison", "checkpoint", "large_picture"],
         "metrics": ["psnr", "ssim"],
     },

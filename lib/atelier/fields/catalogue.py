@@ -82,6 +82,13 @@ SAMPLINGS = {
     "error": "Error: half random, half where the error is large",
 }
 """How the pixels of a step are chosen."""
+KNOWN = {
+    "half": "a random half",
+    "tenth": "a random tenth",
+    "grid": "every fourth pixel in both directions",
+    "hole": "all but a hole",
+}
+"""Pixels of a picture that are left when others are to be repaired."""
 
 BUDGET = 0.9
 _RATE = Number(1e-6, 1, log=True)

@@ -111,6 +111,7 @@ def fit(
     decay: bool = True,
     sampling: str = "lattice",
     held_out: bool = False,
+    known: Tensor | None = None,
     seed: int = 0,
     memory: int = MOMENT_BYTES,
     clock: Callable[[], float] = time.perf_counter,
@@ -127,7 +128,7 @@ def fit(
         loss: a name of LOSSES, or a function of colours and wanted colours, both (N, C), that gives losses (N, C).
         optimiser, sampling: names of OPTIMISERS and SAMPLINGS ("error": EVOS, arXiv 2412.10153, simplified).
         decay: lower the rate along a cosine to a hundredth.
-        held_out: learn from a random half of the pixels only.
+        held_out: learn from a random half of the pixels only. known: (H, W) bool, learn from these pixels only.
         memory: bytes for weights along the way, see `History`; 0 keeps none. clock: gives seconds.
 
     Raises:
@@ -141,7 +142,9 @@ def fit(
     Choice(tuple(SAMPLINGS)).check("Sampling", sampling)
     Number(1, 10**9, whole=True, optional=seconds is not None).check("Steps", steps)
     Number(1e-3, 10**9, optional=True).check("Seconds", seconds)
-    if loss == "ssim" and (held_out or sampling == "error"):
+    if held_out and known is not None:
+        raise UserError("Give the known pixels, or hold out a random half, but not both.")
+    if loss == "ssim" and (held_out or known is not None or sampling == "error"):
         raise UserError(
             "SSIM compares whole neighbourhoods, so it cannot learn from single pixels: "
             "choose L2 or L1, or switch off held-out pixels and error-driven sampling."
@@ -156,7 +159,7 @@ def fit(
 
     picture = pixels.to(own.device)
     generator = Generator().manual_seed(seed)
-    seen = held_in(picture, seed) if held_out else None
+    seen = held_in(picture, seed) if held_out else _checked(known, picture)
     draw = _ssim_crops if loss == "ssim" else _BATCHES[sampling]
     pointwise = _own_loss(loss) if callable(loss) else _POINTWISE.get(loss)
     losses = draw(own, picture, seen, batch, pointwise, generator)
@@ -213,6 +216,17 @@ def held_in(picture: Tensor, seed: int) -> Tensor:
     return (order < height * width // 2).to(picture.device)
 
 
+def _checked(known: Tensor | None, picture: Tensor) -> Tensor | None:
+    """The mask of known pixels, on the device of the picture (H, W, C); None for all."""
+    if known is None:
+        return None
+    if not isinstance(known, Tensor) or known.dtype != torch.bool or known.shape != picture.shape[:2]:
+        raise UserError(f"Known pixels must be a Boolean tensor of {tuple(picture.shape[:2])}, one for each.")
+    if not known.any() or known.all():
+        raise UserError("Some pixels must be known and some unknown; give another mask, or none to learn from all.")
+    return known.to(picture.device)
+
+
 def _optimisers(network: Field, name: str) -> list[torch.optim.Optimizer]:
     """Optimisers over all parameters. Muon takes hidden matrices only, Adam the rest (Jordan et al. 2024)."""
     hidden = network.hidden_matrices() if name == "muon" else []
@@ -262,6 +276,8 @@ def _lattice(network, picture, seen, batch, pointwise, generator) -> Iterator[Te
                 kept[index] = part
                 room -= size
             plan, target, mask = part
+            if mask is not None and not mask.any():
+                continue
             error = pointwise(network.on_grid(plan), target)
             yield error.mean() if mask is None else error[mask].mean()
 
