@@ -46,12 +46,12 @@ def test_the_early_snapshot_is_of_the_same_network():
 
 
 @pytest.mark.parametrize(
-    ("path", "most_times_the_floor"), [(SHIPPED, 1.5), (few_path(4), 2.5), (few_path(2), 4.0), (few_path(1), 9.0)]
+    ("path", "most_times_the_floor"), [(SHIPPED, 1.5), (few_path(4), 2.5), (few_path(2), 4.0), (few_path(1), 12.0)]
 )
 def test_the_stored_figures_are_those_of_three_seeds(path, most_times_the_floor):
     stored = checkpoints.load(path, KIND).extra["figures"]
     assert (stored["n"], stored["seeds"]) == (10_000, 3)
-    assert stored["label_accuracy"] >= 0.9885
+    assert stored["label_accuracy"] >= 0.985
     assert 0.9 < stored["nearest_distance_ratio"] < 1.1
     assert stored["classifier_fid_ratio"] <= most_times_the_floor
     assert stored["classifier_fid_ratio_interval"] > 0

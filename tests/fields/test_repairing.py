@@ -91,6 +91,14 @@ def test_other_masks_are_refused(mask, sentence):
         next(fields.repair(network, torch.rand(16, 16, 3), mask, steps=2))
 
 
+def test_a_network_that_has_learned_is_refused():
+    network = fields.build("relu", width=8, depth=1, aspect=1.0, seed=0)
+    network.past = "learned"
+    picture = torch.rand(16, 16, 3)
+    with pytest.raises(UserError, match="may have seen"):
+        next(fields.repair(network, picture, fields.known_pixels(picture), steps=1))
+
+
 def test_wrong_names_and_contradictions_are_refused():
     picture = Picture("x", torch.rand(16, 16, 3))
     with pytest.raises(UserError, match="Known pixels"):

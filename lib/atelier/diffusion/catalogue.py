@@ -84,7 +84,7 @@ TARGETS = {
     ),
 }
 BACKBONES = {
-    "unet": Entry("U-Net", "ours: 1.2 million parameters, with labels", "unet:UNet"),
+    "unet": Entry("U-Net", "ours: 1.1 million parameters, with labels", "unet:UNet"),
     "diffunet": Entry("DiffUNet (DeepInv), no labels", "93.6 million parameters", "deepinv_backbones:DiffUNetBackbone"),
     "admunet": Entry("ADMUNet (DeepInv)", "small, with labels", "deepinv_backbones:ADMUNetBackbone"),
 }

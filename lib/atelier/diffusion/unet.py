@@ -29,7 +29,7 @@ class UNet(nn.Module):
     conditional = True
 
     def __init__(
-        self, widths: Sequence[int] = (48, 96), blocks: int = 2, embedding: int = 192, heads: int = 4, classes: int = 10
+        self, widths: Sequence[int] = (32, 96), blocks: int = 2, embedding: int = 192, heads: int = 4, classes: int = 10
     ) -> None:
         super().__init__()
         fine, coarse = widths

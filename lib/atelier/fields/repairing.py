@@ -126,8 +126,10 @@ def repair(network: nn.Module, picture: Picture | Tensor, known: Tensor, **train
         network, picture, training: as `fit` takes them. known: (H, W) bool.
 
     Raises:
-        UserError: as `fit`; nothing or everything is known.
+        UserError: as `fit`; nothing or everything is known; a network that has learned already.
     """
+    if getattr(network, "past", None):
+        raise UserError("This network may have seen the hidden pixels; repair with a new one, without a checkpoint.")
     smooth, curve = None, []
     for step in fit(network, picture, known=known, **training):
         if smooth is None:
