@@ -43,9 +43,13 @@ def test_the_fastest_is_chosen_and_remembered(store, monkeypatch):
     assert seen
 
 
-def test_a_small_gain_does_not_leave_the_safest_format():
-    run, _ = runner(lambda form: 10 if form.precision == "float32" else 9.7)
-    assert fastest("net", run, CPU).precision == "float32"
+@pytest.mark.parametrize(("fast", "likeliest"), [(False, "float32"), (True, "bfloat16")])
+def test_a_small_gain_does_not_leave_the_likeliest_format(monkeypatch, fast, likeliest):
+    monkeypatch.setattr(devices, "has_fast_bfloat16", lambda kind: fast)
+    run, _ = runner(lambda form: 10 if form.precision == likeliest else 9)
+    assert fastest("net", run, CPU).precision == likeliest
+    run, _ = runner(lambda form: 10 if form.precision == likeliest else 5)
+    assert fastest("another", run, CPU).precision != likeliest
 
 
 def test_a_hopeless_number_format_is_never_tried_on_the_network(monkeypatch):

@@ -51,7 +51,8 @@ from atelier.processors import cores, on_free_processors
 from machines import twice
 
 ADMUNET = {"width": 32}
-UNET_AS_LARGE = {"embedding": 288}
+UNET_AS_LARGE = {"embedding": 368}
+WIDER = {"widths": [48, 96]}
 LABELS = torch.arange(100) % 10
 EARLY = 1 / 8
 AUTOGUIDANCE = (1.5, (0.0, 1.0)), (2.0, (0.1, 0.7)), (3.0, (0.1, 0.6))
@@ -74,6 +75,8 @@ def speed(given: argparse.Namespace) -> None:
     print(f"drawing in {format_of(denoiser)}, training in {format_of(denoiser, training=True)}")
     for name, guidance in (("everywhere", Guidance(DEFAULT_GUIDANCE.scale)), ("in its interval", DEFAULT_GUIDANCE)):
         print(f"100 digits, 20 steps, guidance {name}: {seconds_of(5, denoiser, steps=20, guidance=guidance)}")
+    wider = build_denoiser(options=WIDER).eval()
+    print(f"the same with widths 48 and 96: {seconds_of(5, wider, steps=20, guidance=DEFAULT_GUIDANCE)}", flush=True)
     for count in KNOTS:
         few = load_denoiser(few_path(count))[0]
         print(f"100 digits, distilled to {count}: {seconds_of(9, few, guidance=DEFAULT_GUIDANCE)}", flush=True)
@@ -85,7 +88,7 @@ def speed(given: argparse.Namespace) -> None:
         redraws.append(time.perf_counter() - began)
     print(f"the instrument's ten digits: {1000 * statistics.median(redraws[3:]):.0f} ms")
     rates = {}
-    for backbone, options in (("unet", {}), ("unet", UNET_AS_LARGE), ("admunet", ADMUNET)):
+    for backbone, options in (("unet", {}), ("unet", WIDER), ("unet", UNET_AS_LARGE), ("admunet", ADMUNET)):
         trial = build_denoiser(backbone, options=options)
         measured = estimate(trial, 60_000, Recipe(steps=1, batch_size=128), measured_steps=8)
         rates[backbone] = 128 / measured.seconds_per_step
