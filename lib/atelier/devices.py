@@ -73,7 +73,7 @@ def fastest(
     Args:
         key: names what is run. run: runs it once in a format; called some ten times.
         precision, layout: one of `numbers` and `LAYOUTS`; what is not "auto" is taken as it is.
-        numbers: the number formats to choose from. The likeliest, bfloat16 where the hardware has it and else the first,
+        numbers: the number formats to choose from. The likeliest (bfloat16 where the hardware has it, else the first)
             stays unless another is clearly faster, so that a busy machine does not choose at random.
 
     Raises:
