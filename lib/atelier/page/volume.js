@@ -1,0 +1,350 @@
+// A volume (D, H, W, 4), marched through by a WebGL2 fragment shader as volumes/marching.py does it in torch, and three
+// slices. Axes are x to the right, y downwards, z away from the viewer. Nothing is drawn unless something has changed.
+
+const VERTEX = `#version 300 es
+void main() { gl_Position = vec4(gl_VertexID == 1 ? 3.0 : -1.0, gl_VertexID == 2 ? 3.0 : -1.0, 0.0, 1.0); }`;
+const FRAGMENT = `#version 300 es
+precision highp float;
+precision highp sampler3D;
+uniform sampler3D volume;
+uniform vec3 box, sides, right, down, forward, lamp, ground;
+uniform vec2 size, range;
+uniform vec4 cut;
+uniform float zoom, eye, opacity, light, stride;
+uniform bool maximum;
+out vec4 shown;
+
+float density(vec3 p) { return texture(volume, p).a; }
+float windowed(float a) { return clamp((a - range.x) / (range.y - range.x), 0.0, 1.0); }
+float shade(vec3 p) {  // Lambert's, where the density is not flat
+  vec3 h = 1.0 / sides;
+  vec3 g = 0.5 * vec3(density(p + vec3(h.x, 0, 0)) - density(p - vec3(h.x, 0, 0)),
+                      density(p + vec3(0, h.y, 0)) - density(p - vec3(0, h.y, 0)),
+                      density(p + vec3(0, 0, h.z)) - density(p - vec3(0, 0, h.z)));
+  float steep = length(g);
+  float facing = max(0.0, -dot(g, lamp) / (steep + 1e-6)) + 0.3;
+  return 1.0 + (facing - 1.0) * steep / (steep + 2.0 / 255.0);
+}
+void main() {
+  vec2 at = vec2(2.0 * gl_FragCoord.x - size.x, size.y - 2.0 * gl_FragCoord.y) / (zoom * min(size.x, size.y));
+  vec3 target = at.x * right + at.y * down, from = -eye * forward;
+  vec3 way = normalize(target - from);
+  vec3 safe = vec3(abs(way.x) < 1e-9 ? 1e-9 : way.x, abs(way.y) < 1e-9 ? 1e-9 : way.y, abs(way.z) < 1e-9 ? 1e-9 : way.z);
+  vec3 a = (-box - from) / safe, b = (box - from) / safe, low = min(a, b), high = max(a, b);
+  float near = max(0.0, max(low.x, max(low.y, low.z))), far = min(high.x, min(high.y, high.z));
+  if (cut.xyz != vec3(0.0)) {  // only points with normal·p <= offset are seen
+    float slope = dot(way, cut.xyz), room = cut.w - dot(from, cut.xyz);
+    if (slope < -1e-9) near = max(near, room / slope);
+    else if (slope > 1e-9) far = min(far, room / slope);
+    else if (room < 0.0) far = near;
+  }
+  vec3 sum = vec3(0.0);
+  float passed = 1.0, greatest = 0.0;
+  if (far > near) {
+    int count = max(1, int(ceil((far - near) / stride)));
+    float dt = (far - near) / float(count);
+    for (int i = 0; i < count && passed > 0.002; i++) {
+      vec3 p = (from + (near + (float(i) + 0.5) * dt) * way) / box * 0.5 + 0.5;
+      vec4 found = texture(volume, p);
+      if (maximum) greatest = max(greatest, found.a);
+      else if (found.a > range.x) {
+        float through = exp(-windowed(found.a) * opacity * dt);
+        vec3 lit = found.rgb * (light > 0.0 ? 1.0 - light + light * shade(p) : 1.0);
+        sum += passed * (1.0 - through) * lit;
+        passed *= through;
+      }
+    }
+  }
+  shown = vec4(maximum ? vec3(windowed(greatest)) : sum + passed * ground, 1.0);
+}`;
+const GROUND = [14, 16, 22];
+const FIELD_OF_VIEW = 30;
+const STEP = { resting: 1, moving: 2 };  // of a ray, in voxels
+const SLOW_MS = 45;  // a frame that takes longer is drawn smaller while the hand moves
+const CUTS = { none: "no cut", x: "across x", y: "across y", z: "across z", view: "facing you" };
+const MODES = { absorption: "surfaces", maximum: "densest on each ray" };
+
+const unit = (v) => { const n = Math.hypot(...v); return v.map((c) => c / n); };
+
+// Right, down and forward of volumes.Camera.
+function basisOf({ azimuth, elevation }) {
+  const a = (azimuth * Math.PI) / 180, e = (elevation * Math.PI) / 180;
+  const [ca, sa, ce, se] = [Math.cos(a), Math.sin(a), Math.cos(e), Math.sin(e)];
+  return { right: [ca, 0, sa], down: [sa * se, ce, -ca * se], forward: [-sa * ce, se, ca * ce] };
+}
+
+// A WebGL2 context on a canvas that draws one volume; {reason} where there is none.
+function marcher(canvas) {
+  const gl = canvas.getContext("webgl2", { antialias: false, preserveDrawingBuffer: true });
+  if (!gl) return { reason: "This browser has no WebGL2, so the volume stands still; the slices work" };
+  let program, places = {};
+  const part = (kind, text) => { const made = gl.createShader(kind); gl.shaderSource(made, text); gl.compileShader(made); gl.attachShader(program, made); };
+  function begin() {
+    program = gl.createProgram();
+    part(gl.VERTEX_SHADER, VERTEX);
+    part(gl.FRAGMENT_SHADER, FRAGMENT);
+    gl.linkProgram(program);
+    if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) ?? "no shader");
+    gl.useProgram(program);
+    places = new Proxy({}, { get: (kept, name) => (kept[name] ??= gl.getUniformLocation(program, name)) });
+  }
+  function load(voxels, [depth, height, width]) {
+    gl.bindTexture(gl.TEXTURE_3D, gl.createTexture());
+    for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T, gl.TEXTURE_WRAP_R]) gl.texParameteri(gl.TEXTURE_3D, side, gl.CLAMP_TO_EDGE);
+    for (const kind of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_3D, kind, gl.LINEAR);
+    gl.texImage3D(gl.TEXTURE_3D, 0, gl.RGBA8, width, height, depth, 0, gl.RGBA, gl.UNSIGNED_BYTE, voxels);
+    const longest = Math.max(width, height, depth);
+    gl.uniform3f(places.box, width / longest, height / longest, depth / longest);
+    gl.uniform3f(places.sides, width, height, depth);
+    gl.uniform3fv(places.ground, GROUND.map((c) => c / 255));
+  }
+  function draw(view, across, voxel) {
+    if (gl.isContextLost()) return false;
+    if (canvas.width !== across) canvas.width = canvas.height = across;
+    gl.viewport(0, 0, across, across);
+    const { right, down, forward } = basisOf(view);
+    const lamp = unit(right.map((r, k) => -0.45 * r - 0.6 * down[k] - 0.66 * forward[k]));
+    const axis = { x: [-1, 0, 0], y: [0, -1, 0], z: [0, 0, -1], view: forward.map((c) => -c), none: [0, 0, 0] }[view.cut];
+    for (const [name, value] of Object.entries({ right, down, forward, lamp })) gl.uniform3fv(places[name], value);
+    gl.uniform4f(places.cut, ...axis, -view.depth);
+    gl.uniform2f(places.size, across, across);
+    gl.uniform2f(places.range, view.low, Math.max(view.high, view.low + 0.004));
+    for (const name of ["zoom", "opacity", "light"]) gl.uniform1f(places[name], view[name]);
+    gl.uniform1f(places.eye, 1 / Math.tan((FIELD_OF_VIEW * Math.PI) / 360));
+    gl.uniform1f(places.stride, voxel);
+    gl.uniform1i(places.maximum, view.mode === "maximum" ? 1 : 0);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // waits for the frame, so its time is true
+    return true;
+  }
+  begin();
+  return { load, draw, begin, reason: "" };
+}
+
+async function inflate(bytes) {
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(plain).arrayBuffer());
+}
+
+function render({ model, el }) {
+  const send = sender(model);
+  const canvas = element("canvas", { tabindex: "0", role: "img" });
+  const still = element("img", { hidden: "", alt: "" });
+  const told = element("div", { class: "told", role: "status" });
+  const problem = problemLine(model);
+  const slices = ["x", "y", "z"].map((name) => element("canvas", { tabindex: "0", role: "img", "aria-label": `Slice across ${name}` }));
+  const choice = (words, title) => {
+    const node = element("select", { "aria-label": title, title });
+    for (const [value, text] of Object.entries(words)) node.append(element("option", { value, text }));
+    return node;
+  };
+  const knob = (title, low, high, step) => {
+    const input = element("input", { type: "range", min: low, max: high, step, "aria-label": title });
+    const output = element("output", {});
+    return { input, output, node: element("label", {}, element("span", { text: title }), input, output) };
+  };
+  const mode = choice(MODES, "How a ray becomes a colour"), cut = choice(CUTS, "Cutting plane");
+  const reset = element("button", { type: "button", text: "Reset", title: "Reset the view" });
+  const knobs = {
+    low: knob("Density from", 0, 0.99, 0.01), high: knob("to", 0.01, 1, 0.01),
+    opacity: knob("Opacity", 1, 200, 1), depth: knob("Cut at", -1, 1, 0.01),
+  };
+  const captions = slices.map((_, k) => element("figcaption", {}));
+  const row = element("div", { class: "row controls" }, mode, cut, reset);
+  const sliders = Object.values(knobs).map(({ node }) => { node.classList.add("controls"); return node; });
+  const figures = slices.map((slice, k) => element("figure", {}, slice, captions[k]));
+  const side = element("div", { class: "side" }, row, ...sliders, element("div", { class: "slices" }, ...figures), problem.node);
+  const root = element("div", { class: "atelier volume" }, element("div", { class: "seen" }, canvas, still, told), side);
+  el.replaceChildren(root);
+
+  let view = { ...model.get("view") }, home = { ...view }, march = null, voxels = null, size = [1, 1, 1], header = {};
+  const plain = element("canvas");
+  let finer = null, seen = false, frame = 0, resting = null, lifted = null, coarse = 1, stale = true;
+
+  // Sides along x, y, z, and the half widths of the box.
+  const along = () => [size[2], size[1], size[0]];
+  const boxOf = () => { const most = Math.max(...size); return along().map((n) => n / most); };
+
+  function paint(moving) {
+    if (!voxels || !seen) { stale = true; return; }
+    stale = false;
+    paintSlices();
+    if (!march || march.reason) return;
+    const across = Math.max(64, Math.round((canvas.clientWidth * Math.min(devicePixelRatio, 2)) / (moving ? coarse : 1)));
+    const voxel = ((moving ? STEP.moving : STEP.resting) * 2) / Math.max(...size), began = performance.now();
+    if (!march.draw(view, across, voxel)) return;
+    const took = performance.now() - began;
+    if (moving && took > SLOW_MS) coarse = Math.min(5, coarse * 1.3);
+    if (moving && took < SLOW_MS / 3) coarse = Math.max(1, coarse / 1.1);
+    root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
+    told.textContent = moving ? `${Math.round(1000 / Math.max(took, 1))} frames/s` : "";
+  }
+  // Slice k across axis k: its columns and rows are the other two axes, in the order x, z, y where x is cut.
+  const axesOf = (k) => [[2, 1], [0, 2], [0, 1]][k];
+  function paintSlices() {
+    const sides = along(), box = boxOf(), [width, height] = [sides[0], sides[1]];
+    slices.forEach((slice, k) => {
+      const [u, v] = axesOf(k), fits = finer && finer.axis === k && Math.abs(finer.at - view.at[k]) < 1e-6;
+      const index = Math.min(sides[k] - 1, Math.max(0, Math.floor(((view.at[k] / box[k] + 1) / 2) * sides[k])));
+      const [across, down] = fits ? [finer.size[1], finer.size[0]] : [sides[u], sides[v]];
+      const wide = Math.max(across, Math.round(slice.clientWidth * devicePixelRatio)), high = Math.round((wide * box[v]) / box[u]);
+      if (slice.width !== wide || slice.height !== high) { slice.width = wide; slice.height = high; }
+      const shown = new ImageData(across, down), place = [0, 0, 0];
+      place[k] = index;
+      for (let j = 0, to = 0; j < down; j++) for (let i = 0; i < across; i++, to += 4) {
+        let from = to;
+        if (!fits) { place[u] = i; place[v] = j; from = 4 * (place[0] + width * (place[1] + height * place[2])); }
+        const data = fits ? finer.voxels : voxels;
+        const dense = Math.min(1, Math.max(0, (data[from + 3] / 255 - view.low) / Math.max(0.004, view.high - view.low)));
+        for (let c = 0; c < 3; c++) shown.data[to + c] = view.mode === "maximum" ? 255 * dense : GROUND[c] + dense * (data[from + c] - GROUND[c]);
+        shown.data[to + 3] = 255;
+      }
+      plain.width = across;
+      plain.height = down;
+      plain.getContext("2d").putImageData(shown, 0, 0);
+      const c = slice.getContext("2d");
+      c.drawImage(plain, 0, 0, wide, high);
+      c.fillStyle = "rgba(255, 255, 255, .6)";
+      c.fillRect(Math.round(((view.at[u] / box[u] + 1) / 2) * wide), 0, devicePixelRatio, high);
+      c.fillRect(0, Math.round(((view.at[v] / box[v] + 1) / 2) * high), wide, devicePixelRatio);
+      captions[k].textContent = `${"xyz"[k]} = ${view.at[k].toFixed(2)}`;
+    });
+  }
+  function words() {
+    mode.value = view.mode;
+    cut.value = view.cut;
+    for (const [name, { input, output }] of Object.entries(knobs)) {
+      input.value = view[name];
+      output.textContent = (+view[name]).toFixed(name === "opacity" ? 0 : 2);
+    }
+    knobs.opacity.node.hidden = view.mode === "maximum";
+    knobs.depth.node.hidden = view.cut === "none";
+  }
+  function change(next, moving = true) {
+    view = { ...view, ...next };
+    words();
+    frame ||= requestAnimationFrame(() => { frame = 0; paint(moving); });
+    clearTimeout(resting);
+    resting = setTimeout(() => paint(false), 200);
+    clearTimeout(lifted);
+    lifted = setTimeout(() => { model.set("view", { ...view }); model.save_changes(); }, 350);
+  }
+  const turn = (dx, dy) => change({
+    azimuth: (((view.azimuth + dx + 180) % 360) + 360) % 360 - 180,
+    elevation: Math.max(-90, Math.min(90, view.elevation + dy)),
+  });
+  const magnify = (factor) => change({ zoom: Math.min(20, Math.max(0.3, view.zoom * factor)) });
+
+  // One hand turns, two magnify.
+  const hands = new Map();
+  canvas.onpointerdown = (e) => { canvas.setPointerCapture(e.pointerId); hands.set(e.pointerId, [e.clientX, e.clientY]); };
+  canvas.onpointermove = (e) => {
+    const before = hands.get(e.pointerId);
+    if (!before) return;
+    const apart = () => { const [p, q] = [...hands.values()]; return Math.hypot(p[0] - q[0], p[1] - q[1]); };
+    const was = hands.size === 2 ? apart() : 0;
+    hands.set(e.pointerId, [e.clientX, e.clientY]);
+    if (hands.size === 2) magnify(apart() / Math.max(1, was));
+    else turn(((before[0] - e.clientX) / canvas.clientWidth) * 240, ((e.clientY - before[1]) / canvas.clientWidth) * 240);
+  };
+  canvas.onpointerup = canvas.onpointercancel = (e) => hands.delete(e.pointerId);
+  canvas.addEventListener("wheel", (e) => { e.preventDefault(); magnify(Math.exp(-e.deltaY / 500)); }, { passive: false });
+  canvas.ondblclick = reset.onclick = () => change({ ...home }, false);
+  canvas.onkeydown = (e) => {
+    const turned = { ArrowLeft: [-8, 0], ArrowRight: [8, 0], ArrowUp: [0, 8], ArrowDown: [0, -8] }[e.key];
+    if (turned) turn(...turned);
+    else if (e.key === "+" || e.key === "=") magnify(1.15);
+    else if (e.key === "-") magnify(1 / 1.15);
+    else if (e.key === "0") change({ ...home }, false);
+    else return;
+    e.preventDefault();
+  };
+  slices.forEach((slice, k) => {
+    const [u, v] = axesOf(k);
+    const go = (p, q) => {
+      const box = boxOf(), at = [...view.at];
+      at[u] = Math.max(-box[u], Math.min(box[u], p));
+      at[v] = Math.max(-box[v], Math.min(box[v], q));
+      const cutAxis = "xyz".indexOf(view.cut);
+      change(cutAxis < 0 ? { at } : { at, depth: at[cutAxis] });
+    };
+    const drag = (e) => {
+      const place = slice.getBoundingClientRect(), box = boxOf();
+      go(((2 * (e.clientX - place.left)) / place.width - 1) * box[u], ((2 * (e.clientY - place.top)) / place.height - 1) * box[v]);
+    };
+    slice.onpointerdown = (e) => { slice.setPointerCapture(e.pointerId); drag(e); };
+    slice.onpointermove = (e) => { if (slice.hasPointerCapture(e.pointerId)) drag(e); };
+    slice.onpointerup = () => { if (header.exact) [u, v].forEach((axis) => send("slice", { axis, at: view.at[axis] })); };
+    slice.onkeydown = (e) => {
+      const step = { ArrowLeft: [-0.02, 0], ArrowRight: [0.02, 0], ArrowUp: [0, -0.02], ArrowDown: [0, 0.02] }[e.key];
+      if (!step) return;
+      go(view.at[u] + step[0], view.at[v] + step[1]);
+      e.preventDefault();
+    };
+  });
+  mode.onchange = () => change({ mode: mode.value }, false);
+  cut.onchange = () => change({ cut: cut.value }, false);
+  for (const [name, { input }] of Object.entries(knobs)) input.oninput = () => {
+    const value = +input.value;
+    if (name === "low") change({ low: value, high: Math.max(view.high, value + 0.01) });
+    else if (name === "high") change({ high: value, low: Math.min(view.low, value - 0.01) });
+    else if (name === "depth" && "xyz".includes(view.cut)) {
+      const at = [...view.at], axis = "xyz".indexOf(view.cut);
+      at[axis] = Math.max(-boxOf()[axis], Math.min(boxOf()[axis], value));
+      change({ depth: value, at });
+    } else change({ [name]: value });
+  };
+
+  function hangStill(bytes) {
+    canvas.hidden = true;
+    still.hidden = !bytes.length;
+    if (bytes.length) still.src = URL.createObjectURL(new Blob([bytes]));
+    told.textContent = `${march.reason}.`;
+  }
+  async function show() {
+    const found = unpack(model.get("frame"));
+    if (!found.header.size) return;
+    const data = await inflate(found.pictures.voxels);
+    header = found.header;
+    [voxels, size, finer] = [data, header.size, null];
+    canvas.setAttribute("aria-label", `${header.title}: drag or use the arrow keys to turn it`);
+    still.alt = header.title;
+    try { march ??= marcher(canvas); } catch (error) { march = { reason: `WebGL2 failed (${error.message})` }; }
+    if (march.reason) hangStill(found.pictures.still);
+    else march.load(voxels, size);
+    paint(false);
+  }
+  async function refine() {
+    const found = unpack(model.get("fine"));
+    if (!found.header.size) { finer = null; return; }
+    finer = { ...found.header, voxels: await inflate(found.pictures.voxels) };
+    if (voxels) paintSlices();
+  }
+  const follow = () => {
+    const next = model.get("view");
+    if (JSON.stringify(next) === JSON.stringify(view)) return;
+    view = { ...next };
+    home = { ...next };
+    words();
+    paint(false);
+  };
+  canvas.addEventListener("webglcontextlost", (e) => { e.preventDefault(); told.textContent = "The graphics were lost, and come back."; });
+  canvas.addEventListener("webglcontextrestored", () => { march.begin(); march.load(voxels, size); paint(false); });
+  const watch = new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; if (seen && stale) paint(false); });
+  watch.observe(root);
+  const sized = new ResizeObserver(() => paint(false));
+  sized.observe(canvas);
+  const forget = listen(model, { "change:frame": show, "change:fine": refine, "change:view": follow });
+  words();
+  show();
+  refine();
+  return () => {
+    forget();
+    problem.forget();
+    watch.disconnect();
+    sized.disconnect();
+    canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
+  };
+}
+
+export default { render };

@@ -1,0 +1,97 @@
+"""A volume that the page itself marches through: turned, cut and sliced on the reader's graphics processor."""
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import traitlets
+
+from atelier.errors import UserError
+from atelier.page.packing import Widget, element, hung, pack
+
+Slice = Callable[[int, float], np.ndarray]
+MOST_SIDE = 256
+"""Voxels along a side: every WebGL2 has textures of that size."""
+_VIEW = {
+    "azimuth": 30.0,
+    "elevation": 20.0,
+    "zoom": 0.95,
+    "mode": "absorption",
+    "low": 0.6,
+    "high": 0.7,
+    "opacity": 40.0,
+    "light": 0.7,
+    "cut": "none",
+    "depth": 0.0,
+    "at": [0.0, 0.0, 0.0],
+}
+
+
+class Volume(Widget):
+    """A baked volume, seen by ray marching, and three slices through it.
+
+    Drag turns it, the wheel or two fingers magnify, and so do the keys. The page marches a WebGL2 texture whenever
+    something changes, also in a report without a kernel; where the browser has no WebGL2 a still picture stands there,
+    and the slices work. `view` holds the camera, the window of densities and the cut, in the terms of `volumes.Camera`
+    and `volumes.Look`, and follows when the hand is lifted.
+
+    Args:
+        poster: name of the stored volume that stands there until another is shown.
+    """
+
+    _source = "volume"
+    frame = traitlets.Bytes(b"").tag(sync=True)
+    fine = traitlets.Bytes(b"").tag(sync=True)
+    view = traitlets.Dict(_VIEW).tag(sync=True)
+
+    def __init__(self, poster: str = "") -> None:
+        super().__init__(frame=hung(poster))
+
+    def show(
+        self,
+        voxels: np.ndarray,
+        *,
+        title: str = "A volume",
+        still: bytes = b"",
+        exact: Slice | None = None,
+        **view: Any,
+    ) -> None:
+        """Show this volume from now on.
+
+        Args:
+            voxels: (D, H, W, 4) uint8, axes z, y, x: colour and density.
+            title: what it is, for those who do not see it. still: a PNG or JPEG for browsers without WebGL2.
+            exact: exact(axis, at) gives a finer slice (N, M, 4) uint8 across axis 0 (x), 1 (y) or 2 (z) at a
+                coordinate; it replaces the baked slice when the hand is lifted.
+            view: what of `view` is to change.
+
+        Raises:
+            UserError: not such an array, too large, a name that `view` does not have.
+        """
+        shape = getattr(voxels, "shape", ())
+        if getattr(voxels, "dtype", None) != np.uint8 or len(shape) != 4 or shape[3] != 4:
+            raise UserError(f"A volume to show is a uint8 array (D, H, W, 4), and this one is {tuple(shape)}.")
+        if not 2 <= min(shape[:3]) <= max(shape[:3]) <= MOST_SIDE:
+            raise UserError(f"A page shows volumes of 2 to {MOST_SIDE} voxels a side; bake this one smaller.")
+        if unknown := view.keys() - _VIEW.keys():
+            raise UserError(f"A view has no {', '.join(sorted(unknown))}; it has {', '.join(_VIEW)}.")
+        self._acts = {"exact": exact} if exact else {}
+        header = {"size": list(shape[:3]), "title": title, "exact": exact is not None and self._watched}
+        self.fine = b""
+        self.view = {**self.view, **view}
+        self.frame = pack(header, {"voxels": zlib.compress(np.ascontiguousarray(voxels), 6), "still": still})
+
+    def _heard(self, name: str, value: Any) -> None:
+        if name == "slice" and "exact" in self._acts and isinstance(value, Mapping):
+            axis, at = int(value["axis"]), float(value["at"])
+            if axis in (0, 1, 2) and -1 <= at <= 1:
+                self._aside(lambda: self._refine(axis, at))
+
+    def _refine(self, axis: int, at: float) -> None:
+        found = self._acts["exact"](axis, at)
+        header = {"axis": axis, "at": at, "size": list(found.shape[:2])}
+        self.fine = pack(header, {"voxels": zlib.compress(np.ascontiguousarray(found), 1)})
+
+
+volume = element(Volume)
