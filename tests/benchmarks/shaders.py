@@ -15,7 +15,8 @@ from atelier.cppn import FieldSpec
 from atelier.cppn.shading import shader_of
 from machines import processor
 from opening import chromium
-from test_shaders import FIELDS, PAINTER, compared
+from test_shaders import FIELDS, compared
+from webgl import PAINTER
 
 KINDS = {
     "32 neurons, 4 layers": FieldSpec(),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from atelier.paths import ROOT
+from webgl import PAINTER
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 FLAGS.append("--enable-unsafe-swiftshader")  # WebGL by the processor
@@ -30,6 +31,15 @@ def browser():
         opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="module")
+def canvas(browser):
+    """A page that has nothing but the painter of shaders, `window.painter`."""
+    opened = browser.new_page()
+    opened.add_script_tag(content=PAINTER + "; window.painter = painter;")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")

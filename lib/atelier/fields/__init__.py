@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "showing": ["panels", "honest_numbers", "spectrum", "look_inside", "summary"],
         "plane": ["Window"],
         "rendering": ["renderer", "bicubic", "render"],
+        "shading": ["shader_of", "picture_shader"],
         "racing": ["race", "race_panels", "standings"],
         "exports": ["training_gif", "comparison", "checkpoint", "large_picture"],
         "metrics": ["psnr", "ssim"],

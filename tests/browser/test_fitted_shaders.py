@@ -1,0 +1,86 @@
+"""What the shader of a fitted network draws in Chromium (WebGL by the processor) is what PyTorch draws."""
+
+import numpy as np
+import pytest
+import torch
+from atelier import fields
+from atelier.errors import UserError
+from atelier.fields.plane import Window
+from webgl import drawn
+
+pytestmark = pytest.mark.browser
+ASPECT = 0.75
+SMALL = {"width": 12, "depth": 2}
+NETWORKS = {
+    **{name: {"network": name, **SMALL} for name in fields.NETWORKS},
+    "hashed": {"network": "hashgrid", "finest": 90, "table_size": 8, "levels": 3},
+    **{f"norm {norm}": {"network": "conv", "norm": norm, **SMALL} for norm in ("none", "batch")},
+    **{f"{final}, gray": {"network": "siren", "final": final, "channels": 1, **SMALL} for final in ("sigmoid", "tanh")},
+    "the default": {"network": "hashgrid"},
+    "a large one": {"network": "siren", "width": 64, "depth": 3},
+}
+WINDOWS = [Window(), Window(x=0.3, y=-0.2, zoom=9.0), Window(x=-0.41, y=0.55, zoom=700.0), Window(zoom=0.4)]
+
+
+def network_of(name):
+    """An untrained network with every parameter away from where it begins."""
+    network = fields.build(aspect=ASPECT, seed=3, **NETWORKS[name])
+    g = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for key, tensor in network.state_dict().items():
+            if "tables" in key:
+                tensor.copy_(torch.empty_like(tensor).uniform_(-1, 1, generator=g))
+            elif "norm" in key and tensor.is_floating_point():
+                tensor.add_(torch.empty_like(tensor).uniform_(0.1, 0.5, generator=g))
+        network.head.get_parameter("bias" if hasattr(network.head, "bias") else "linear.bias").add_(0.4)
+    return network
+
+
+def compared(canvas, shader, draw, window, flat, size=(40, 48)):
+    found, _ = drawn(canvas, shader, window, size, flat)
+    wanted = draw(window, size[1], size[0])
+    assert wanted.std() > 0.5 or window.zoom > 100, "nothing to compare"
+    return np.abs(found.astype(int) - wanted.astype(int))
+
+
+@pytest.mark.parametrize(
+    ("name", "flat"),
+    [(name, flat) for name in NETWORKS for flat in (True, False) if (name, flat) != ("a large one", True)],
+)
+def test_a_network_looks_the_same(canvas, name, flat):
+    network = network_of(name)
+    shader = fields.shader_of(network)
+    for window in WINDOWS:
+        found = compared(canvas, shader, fields.renderer(network), window, flat and bool(shader.flat))
+        assert found.mean() < 1, window
+        assert found.max() <= 4, window
+
+
+@pytest.mark.parametrize("shape", [(20, 31, 3), (24, 16, 1)])
+def test_pixels_are_enlarged_in_the_same_way(canvas, shape):
+    picture = torch.rand(shape, generator=torch.Generator().manual_seed(2)).mul(255).round() / 255
+    shader, draw = fields.picture_shader(picture), fields.bicubic(picture)
+    for window in WINDOWS:
+        found, _ = drawn(canvas, shader, window, (48, 40), shape[2] == 3)
+        wanted = np.broadcast_to(draw(window, 40, 48), found.shape)
+        edge = np.abs(np.abs(wanted.astype(int) - 255)).max(-1) == 0  # white outside begins within a pixel
+        assert np.abs(found.astype(int) - wanted)[~edge].max() <= 4, window
+
+
+def test_what_cannot_be_a_shader_says_so():
+    own = torch.nn.Sequential(torch.nn.Linear(2, 3))
+    with pytest.raises(UserError, match="Python draws it"):
+        fields.shader_of(own)
+    with pytest.raises(UserError, match="too many"):
+        fields.shader_of(fields.build("relu", width=1024, depth=12))
+    with pytest.raises(UserError, match="gray or colour"):
+        fields.shader_of(fields.build("relu", channels=2))
+
+
+def test_a_network_keeps_its_code_while_it_learns():
+    network = fields.build("hashgrid", picture=torch.rand(32, 32, 3))
+    *_, last = fields.fit(network, torch.rand(32, 32, 3), steps=3)
+    before, after = fields.shader_of(network), fields.shader_of(last.trained)
+    assert before.words() == after.words()
+    assert not np.array_equal(before.numbers, after.numbers)
+    assert not np.array_equal(before.table, after.table)
