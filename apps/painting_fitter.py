@@ -142,10 +142,12 @@ def _():
 
 
 @app.cell
-def _(picture, step, viewer):
-    mo.stop(step is None)
-    _views = {"the network": fields.renderer(step.network), "its pixels, bicubic": fields.bicubic(picture)}
-    viewer.show(_views, aspect=picture.aspect)
+def _(canvas, picture, run, viewer):
+    canvas  # the viewer follows the run, also while it goes on
+    _pixels = fields.bicubic(picture)
+    viewer.follow(
+        run, lambda step: {"the network": fields.renderer(step.network), "its pixels, bicubic": _pixels}, picture.aspect
+    )
     return
 
 

@@ -145,7 +145,7 @@ def test_a_report_draws_at_any_zoom_by_itself(browser, tmp_path):
     assert np.abs(found.astype(int) - wanted).max() <= 4
     for _ in range(40):
         canvas.press("+")
-    opened.locator(".viewer[data-drawn=kernel]").wait_for()  # too deep for a shader: its last picture, stretched
+    opened.locator(".viewer[data-drawn=python]").wait_for()  # too deep for a shader: its last picture, stretched
     assert canvas.evaluate(READ)[1] != text
     opened.close()
 

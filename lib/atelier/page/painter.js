@@ -20,6 +20,14 @@ void main() {
 const CORNERS = `#version 300 es
 void main() { gl_Position = vec4(vec2((gl_VertexID << 1) & 2, gl_VertexID & 2) * 2.0 - 1.0, 0.0, 1.0); }`;
 const MOST_PROGRAMS = 24, MOST_TEXTURES = 32;
+const MOVING_MS = 40, RESTING_MS = 700;  // the longest that a picture may take while the hand moves, and when it rests
+const UNTIMED = 96 * 96;  // pixels of a picture too small to tell how fast larger ones are
+
+// A shader as the kernel sends it: its words {key, code, flat, deepest, table}, its numbers and its table as bytes.
+function shaderOf(words, numbers, table, id = undefined) {
+  const holds = words.table === "half" ? new Uint16Array(table.slice().buffer) : table.slice();
+  return { ...words, numbers: new Float32Array(numbers.slice().buffer), holds, id };
+}
 
 function literal(x) {
   const text = String(Math.fround(x) === x ? +x.toPrecision(8) : x);
@@ -119,7 +127,7 @@ function makePainter() {
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // so that it is done, and its time known
     const pace = (performance.now() - began) / (width * height), before = paces.get(shader.key);
-    paces.set(shader.key, before ? 0.5 * (before + pace) : pace);
+    if (!before || width * height > UNTIMED) paces.set(shader.key, before ? 0.5 * (before + pace) : pace);
     return true;
   }
 
@@ -127,15 +135,16 @@ function makePainter() {
     canvas,
     get reason() { return reason; },
     get software() { return software; },
-    lose() { gl?.getExtension("WEBGL_lose_context")?.loseContext(); },
+    name: () => `shader ${++count}`,  // an id that no other shader has
     // A shader {key, code, flat, table} with its values `numbers` and `holds` in a view {x, y, halfPixel}: true if it was
     // drawn. Shaders of one id follow one another: the textures of the last one go.
     draw,
     // How much smaller than a picture of so many pixels one may be that takes at most so many milliseconds, 1 or less.
     scale(shader, pixels, most) {
-      for (let k = 0; k < 2 && !paces.has(shader.key); k++) {  // the first time is not counted: it compiles
-        if (!draw(shader, { x: 0, y: 0, halfPixel: 1 / 48 }, 48, 48)) return 1;
-        if (!k) paces.delete(shader.key);
+      for (const counts of [false, true]) {  // the first time, which compiles, does not count
+        if (paces.has(shader.key)) break;
+        if (!draw(shader, { x: 0, y: 0, halfPixel: 1 / 64 }, 64, 64)) return 1;
+        if (!counts) paces.delete(shader.key);
       }
       return Math.min(1, Math.sqrt(most / (pixels * paces.get(shader.key))));
     },
