@@ -42,6 +42,26 @@ def canvas(browser):
     opened.close()
 
 
+@pytest.fixture
+def still_page(browser, tmp_path):
+    """`still_page(text, **options)` opens a page of its own, without a network. Errors on its console fail the test."""
+    contexts, complaints = [], []
+
+    def open_page(text, script="", **options):
+        (tmp_path / "page.html").write_text(text)
+        contexts.append(browser.new_context(**{"viewport": {"width": 700, "height": 700}, "offline": True} | options))
+        opened = contexts[-1].new_page()
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.add_init_script(script)
+        opened.goto((tmp_path / "page.html").as_uri())
+        return opened
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
 @pytest.fixture(scope="module")
 def served(request, tmp_path_factory):
     """The address of the app that a test module names in APP, as a read-only web app."""

@@ -1,12 +1,16 @@
 """What the shader of a fitted network draws in Chromium (WebGL by the processor) is what PyTorch draws."""
 
+import marimo as mo
 import numpy as np
 import pytest
 import torch
 from atelier import fields
 from atelier.errors import UserError
+from atelier.fields.exports import page_file, shadertoy_file
 from atelier.fields.plane import Window
-from webgl import drawn
+from atelier.page.report import page as report
+from atelier.page.widgets import Viewer
+from webgl import AS_IF_GRAPHICS, drawn, pixels
 
 pytestmark = pytest.mark.browser
 ASPECT = 0.75
@@ -84,3 +88,83 @@ def test_a_network_keeps_its_code_while_it_learns():
     assert before.words() == after.words()
     assert not np.array_equal(before.numbers, after.numbers)
     assert not np.array_equal(before.table, after.table)
+
+
+PICTURE = torch.rand(24, 32, 3, generator=torch.Generator().manual_seed(4))
+
+
+@pytest.fixture(scope="module")
+def step():
+    *_, last = fields.fit(fields.build("relu", picture=PICTURE, width=16, depth=2), PICTURE, steps=30)
+    return last
+
+
+def two_views(step):
+    viewer = Viewer(longer=96)
+    viewer.show(
+        {"network": fields.renderer(step.network), "pixels": fields.bicubic(PICTURE)}, aspect=32 / 24, window={}
+    )
+    return report("Two views", [mo.ui.anywidget(viewer)])
+
+
+def differences(page, step, window):
+    wanted = {"network": fields.renderer(step.network), "pixels": fields.bicubic(PICTURE)}
+    for label, draw in wanted.items():
+        found = pixels(page.get_by_label(label, exact=True)).astype(int)
+        yield np.abs(found - draw(window, *found.shape[:2]))
+
+
+@pytest.mark.parametrize(("script", "dots"), [("", 1), (AS_IF_GRAPHICS, 1.5)])
+def test_both_views_follow_the_hand(still_page, step, script, dots):
+    page = still_page(two_views(step), script, device_scale_factor=dots)
+    network = page.get_by_label("network", exact=True)
+    network.focus()
+    for key in ("+", "+", "ArrowLeft"):
+        network.press(key)
+    page.locator(".viewer[data-drawn=shader]").wait_for()
+    page.wait_for_timeout(600)
+    assert pixels(network).shape[1] == pytest.approx(dots * network.bounding_box()["width"], abs=1)
+    for found in differences(page, step, Window(x=-0.2 / 1.25**2, zoom=1.25**2)):
+        assert found.mean() < 1
+        assert found.max() <= 5  # rows and columns are not of the same size to the last digit
+
+
+def test_a_lost_context_leaves_a_picture_and_comes_back(still_page, step):
+    page = still_page(two_views(step))
+    page.get_by_label("network", exact=True).press("+")
+    page.locator(".viewer[data-drawn=shader]").wait_for()
+    lose = "atelierPainter.canvas.getContext('webgl2').getExtension('WEBGL_lose_context')"
+    page.evaluate(f"(window.lost = {lose}).loseContext()")
+    page.locator(".viewer[data-drawn=python] .zoomed", has_text="a still picture").wait_for()
+    assert page.locator(".zoomed").get_attribute("title") == "The graphics were reset."
+    assert pixels(page.get_by_label("network", exact=True)).std() > 5
+    page.evaluate("lost.restoreContext()")
+    page.locator(".viewer[data-drawn=shader]").wait_for()
+
+
+def test_two_fingers_magnify_the_page_to_take_home(still_page, step):
+    text = page_file(step)
+    assert len(text) < 200_000
+    page = still_page(text.decode(), has_touch=True)
+    page.wait_for_function("document.body.dataset.drawn > 0")
+    box = page.locator("canvas").bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(32 / 24, rel=0.01)
+    touch = page.context.new_cdp_session(page)
+    for kind, reach in (("touchStart", 60), ("touchMove", 90), ("touchMove", 120), ("touchEnd", None)):
+        points = [{"x": 350 + way * reach, "y": 350, "id": k} for k, way in enumerate((-1, 1))] if reach else []
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    page.get_by_text("zoom 2×").wait_for()
+    page.wait_for_timeout(400)
+    found = pixels(page.locator("canvas")).astype(int)
+    wanted = fields.renderer(step.network)(Window(zoom=2.0), *found.shape[:2])
+    assert np.abs(found - wanted).max() <= 5
+
+
+def test_a_hash_grid_is_taken_home_as_a_page_only(still_page):
+    *_, last = fields.fit(fields.build("hashgrid", picture=PICTURE), PICTURE, steps=3)
+    page = still_page(page_file(last).decode())
+    page.wait_for_function("document.body.dataset.drawn > 0")
+    found = pixels(page.locator("canvas")).astype(int)
+    assert np.abs(found - fields.renderer(last.network)(Window(), *found.shape[:2])).max() <= 5
+    with pytest.raises(UserError, match="no room"):
+        shadertoy_file(last)

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "rendering": ["renderer", "bicubic", "render"],
         "shading": ["shader_of", "picture_shader"],
         "racing": ["race", "race_panels", "standings"],
-        "exports": ["training_gif", "comparison", "checkpoint", "large_picture"],
+        "exports": ["training_gif", "comparison", "checkpoint", "large_picture", "page_file", "shadertoy_file"],
         "metrics": ["psnr", "ssim"],
     },
 )

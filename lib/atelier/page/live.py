@@ -42,8 +42,8 @@ _IDLE: Job = Job(lambda: iter(()))  # in place of a job before the first one
 class Run(Generic[Step]):
     """What a notebook knows of a run: `step` is the newest one at rest (the opening, paused, the last), or None.
 
-    `newest` is the newest step also while the run goes on; read it between two steps only. `watch` is called between two
-    steps, whenever one is drawn.
+    `newest` is the newest step also while the run goes on; read it between two steps only. `watch` is called between
+    two steps, whenever one is drawn.
     """
 
     key: tuple[Callable[..., Iterator[Step]], tuple, dict[str, Any]]

@@ -21,6 +21,7 @@ const CORNERS = `#version 300 es
 void main() { gl_Position = vec4(vec2((gl_VertexID << 1) & 2, gl_VertexID & 2) * 2.0 - 1.0, 0.0, 1.0); }`;
 const MOST_PROGRAMS = 24, MOST_TEXTURES = 32;
 const MOVING_MS = 40, RESTING_MS = 700;  // the longest that a picture may take while the hand moves, and when it rests
+const FORGOTTEN_MS = 10_000;  // how fast a shader is drawn is measured anew after so long
 const UNTIMED = 96 * 96;  // pixels of a picture too small to tell how fast larger ones are
 
 // A shader as the kernel sends it: its words {key, code, flat, deepest, table}, its numbers and its table as bytes.
@@ -126,8 +127,8 @@ function makePainter() {
     gl.uniform1f(place("halfPixel"), view.halfPixel);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // so that it is done, and its time known
-    const pace = (performance.now() - began) / (width * height), before = paces.get(shader.key);
-    if (!before || width * height > UNTIMED) paces.set(shader.key, before ? 0.5 * (before + pace) : pace);
+    const now = performance.now(), pace = (now - began) / (width * height), before = paces.get(shader.key)?.pace;
+    if (!before || width * height > UNTIMED) paces.set(shader.key, { pace: before ? 0.5 * (before + pace) : pace, at: now });
     return true;
   }
 
@@ -141,12 +142,13 @@ function makePainter() {
     draw,
     // How much smaller than a picture of so many pixels one may be that takes at most so many milliseconds, 1 or less.
     scale(shader, pixels, most) {
-      for (const counts of [false, true]) {  // the first time, which compiles, does not count
-        if (paces.has(shader.key)) break;
-        if (!draw(shader, { x: 0, y: 0, halfPixel: 1 / 64 }, 64, 64)) return 1;
-        if (!counts) paces.delete(shader.key);
+      if (performance.now() - (paces.get(shader.key)?.at ?? -Infinity) > FORGOTTEN_MS) {
+        for (let k = 0; k < 2; k++) {  // the first time, which may compile, does not count
+          paces.delete(shader.key);
+          if (!draw(shader, { x: 0, y: 0, halfPixel: 1 / 64 }, 64, 64)) return 1;
+        }
       }
-      return Math.min(1, Math.sqrt(most / (pixels * paces.get(shader.key))));
+      return Math.min(1, Math.sqrt(most / (pixels * paces.get(shader.key).pace)));
     },
   };
 }

@@ -2,9 +2,10 @@
 // on the reader's graphics processor, at every move and whenever new weights come. Else, and deeper than a shader can
 // tell points apart, its last picture follows the hand, stretched, and the exact one replaces it when Python has drawn it.
 
+const SLOW = "This field is slow to draw here";
 const GRAPHICS = ["webglcontextlost", "webglcontextrestored"];
 // A shader that would have to draw smaller than this, while the hand moves or when it rests, is left to Python.
-const LEAST_MOVING = 0.2, LEAST_RESTING = 0.7;
+const LEAST_MOVING = 0.33, LEAST_RESTING = 0.7;
 
 function render({ model, el }) {
   const send = sender(model);
@@ -38,11 +39,15 @@ function render({ model, el }) {
   function shade(view, moving) {
     const { shader, canvas, picture } = view;
     if (!shader || aim.zoom > shader.deepest) return "";
+    if (performance.now() < view.slow) return SLOW;
     // Where a processor draws, the picture by Python stays, and a network that learns is left to Python.
     if (painter().software && (learning || (!view.lit && picture?.exact && same(picture.window, aim)))) return "";
     const dots = Math.min(devicePixelRatio, painter().software ? 1 : 3), wide = (canvas.clientWidth || size[0]) * dots;
     const scale = painter().scale(shader, (wide * wide) / aspect, (moving ? MOVING_MS : RESTING_MS) / views.length);
-    if (scale < (moving ? LEAST_MOVING : LEAST_RESTING)) return "This field is slow to draw here";
+    if (scale < (moving ? LEAST_MOVING : LEAST_RESTING)) {
+      view.slow = performance.now() + FORGOTTEN_MS;
+      return SLOW;
+    }
     const across = Math.max(1, Math.round(wide * scale)), down = Math.max(1, Math.round((wide * scale) / aspect));
     if (!painter().draw(shader, { x: aim.x, y: aim.y, halfPixel: half(aim.zoom)[0] / across }, across, down)) return painter().reason;
     resize(canvas, across, down);
@@ -83,7 +88,8 @@ function render({ model, el }) {
     const drawn = found.every((done) => done === true), unable = found.find((done) => done !== true && done) ?? "";
     root.dataset.drawn = drawn ? "shader" : "python";
     const now = performance.now();
-    rate = moving && now - begun < 1000 ? 0.8 * rate + 200 / (now - begun) : 0;
+    const instant = 1000 / (now - begun);
+    rate = moving && instant > 1 ? (rate ? 0.8 * rate + 0.2 * instant : instant) : 0;
     begun = now;
     const how = unable ? (alive ? "drawn by Python" : "a still picture")
       : !drawn ? "" : rate ? `${Math.round(rate)} frames/s` : painter().software ? "" : "drawn by your graphics processor";
@@ -143,7 +149,7 @@ function render({ model, el }) {
 
   function build(labels) {
     views.forEach((view) => hang(view, null));
-    views = labels.map((label) => ({ canvas: element("canvas", { class: "field", role: "img", tabindex: "0" }), caption: element("figcaption"), picture: null, shader: null, lit: null }));
+    views = labels.map((label) => ({ canvas: element("canvas", { class: "field", role: "img", tabindex: "0" }), caption: element("figcaption"), picture: null, shader: null, lit: null, slow: 0 }));
     row.replaceChildren(...views.map(({ canvas, caption }) => element("figure", {}, element("div", { class: "framed" }, canvas), caption)));
     row.lastChild.firstChild.append(map);
     views.forEach(({ canvas }) => hold(canvas));

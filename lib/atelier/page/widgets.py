@@ -195,10 +195,10 @@ class Shelf(Widget):
 class Viewer(Widget):
     """Pan and zoom over what its views draw.
 
-    Views that have a shader are drawn by the page itself, also in a report without a kernel. Else, and where the browser
-    has no WebGL2 or the zoom is too deep for it, the page stretches the last picture, and the exact one is drawn in a
-    thread, only for the newest window that was asked for. `window` holds x, y and zoom, and follows when the hand is
-    lifted.
+    Views that have a shader are drawn by the page itself, also in a report without a kernel. Else, and where the
+    browser has no WebGL2 or the zoom is too deep for it, the page stretches the last picture, and the exact one is
+    drawn in a thread, only for the newest window that was asked for. `window` holds x, y and zoom, and follows when the
+    hand is lifted.
 
     Args:
         views: caption -> function, as `show` takes them.
@@ -262,8 +262,8 @@ class Viewer(Widget):
     def follow(self, run: Run, views: Callable[[Any], Mapping[str, Draw]], aspect: float = 1.0) -> None:
         """Show views(step) of a run's step at rest, and while the run goes on of its newest one.
 
-        The page gets new weights for its shaders, at most ten times a second, or pictures where it has none; either only
-        as long as somebody sees the viewer, and never for more than a tenth of the time.
+        The page gets new weights for its shaders, at most ten times a second, or pictures where it has none; either
+        only as long as somebody sees the viewer, and never for more than a tenth of the time.
         """
 
         def watch(step: Any) -> None:
@@ -327,8 +327,8 @@ class Viewer(Widget):
             self._makers[0] = shader
 
     def _with_shaders(self, changed: bool = False) -> tuple[list[dict[str, object] | None], bytes]:
-        """The words of each view's shader, None where there is none, and the numbers of all of them as one message, or of
-        those only that are others than the last time."""
+        """The words of each view's shader, None where there is none, and the numbers of all of them as one message, or
+        of those only that are others than the last time."""
         before, makers = self._made, list(self._makers)
         old = [k < len(before) and before[k][0] is maker for k, maker in enumerate(makers)]
         self._made = [before[k] if old[k] else (maker, _shader(maker)) for k, maker in enumerate(makers)]

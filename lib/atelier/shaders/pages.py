@@ -20,18 +20,20 @@ void mainImage(out vec4 fragColor, in vec2 fragCoord) {{
 
 
 def shadertoy(shader: Shader, title: str, window: dict[str, float], aspect: float = 0) -> str:
-    """The text for ShaderToy of what a window (x, y, zoom) shows; aspect as in `standalone`. Raises UserError: a network
-    that is too large, or has a table."""
+    """The text for ShaderToy of what a window (x, y, zoom) shows; aspect as in `standalone`. Raises UserError: the
+    network is too large for a text, or has a table."""
     wide, high = half_extent(aspect) if aspect else (1.0, 1.0)
     place = {key: literal(value) for key, value in {**window, "wide": wide, "high": high}.items()}
     return _SHADERTOY.format(title=title.replace("\n", " "), code=baked(shader), **place)
 
 
-def standalone(shader: Shader, title: str, window: dict[str, float], aspect: float = 0) -> str:
+def standalone(shader: Shader, title: str, window: dict[str, float], aspect: float = 0, still: bytes = b"") -> str:
     """A page that draws the field by itself, without a network: drag, wheel, two fingers and keys roam it.
 
-    aspect: width ÷ height of the picture that it shows, whose longer side spans [-1, 1] at zoom 1; 0 fills the page, and
-    its shorter side spans [-1, 1].
+    Args:
+        aspect: width ÷ height of the picture that it shows, whose longer side spans [-1, 1] at zoom 1; 0 fills the
+            page, whose shorter side then spans [-1, 1].
+        still: a WebP file of the picture, for browsers that cannot draw the field.
     """
     extent = half_extent(aspect) if aspect else (1.0, 1.0)
     values = {"numbers": shader.numbers, "table": shader.table}
@@ -40,6 +42,9 @@ def standalone(shader: Shader, title: str, window: dict[str, float], aspect: flo
     scripts = "".join((_PAGE / f"{name}.js").read_text("utf-8") for name in ("painter", "gestures", "roam"))
     whole = "width: 100vw; height: 100vh"
     size = f"width: min(100vw, {100 * aspect:.6g}vh); aspect-ratio: {aspect:.6g}" if aspect else whole
+    if still:
+        data = base64.b64encode(still).decode()
+        size += f"; background: url(data:image/webp;base64,{data}) center / contain no-repeat"
     field = json.dumps(told).replace("</", "<\\/")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
