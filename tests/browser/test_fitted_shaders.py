@@ -100,7 +100,8 @@ def step():
 
 
 def two_views(step):
-    viewer = Viewer(longer=96)
+    viewer = Viewer()
+    viewer._longer = 240  # of a report
     viewer.show(
         {"network": fields.renderer(step.network), "pixels": fields.bicubic(PICTURE)}, aspect=32 / 24, window={}
     )
