@@ -228,7 +228,7 @@ class Viewer(Widget):
         self._aspect, self._moved, self._learning = 1.0, False, False
         self._makers: list[Maker | None] = []  # of shaders, one for each view
         self._made: list[tuple[Maker | None, Shader | None]] = []
-        self._place, self._next = dict(_WHOLE), 0.0
+        self._place, self._next, self._count = dict(_WHOLE), 0.0, 0
         self._able = self._seen = False  # whether the page draws by its shaders, and whether anybody sees the viewer
         self._longer, self._kind = (longer, "JPEG") if self._watched else (_STILL, "WEBP")
         self.observe(lambda change: setattr(self, "_place", dict(change["new"])), "window")
@@ -314,9 +314,10 @@ class Viewer(Widget):
             "moved": self._moved,
             "live": self._watched,
             "learning": self._learning,
+            "count": self._count,  # so that other weights always come with another frame
             "views": [{"name": str(k), "label": label} for k, label in enumerate(views)],
         }
-        self._moved = False
+        self._moved, self._count = False, self._count + 1
         with self.hold_sync():
             self.shaders, self.weights, self.frame = shaders, weights, pack(header, pictures)
 
