@@ -135,7 +135,7 @@ def _():
     ## Look closer
     Drag to move, turn the wheel to magnify. On the left, the network draws colours *between* the pixels that it learned. On
     the right, the same pixels are enlarged by bicubic interpolation. The network is a function of the place, so it has a
-    value anywhere, but it has seen no data between the pixels. Compare the two by eye.
+    value anywhere, but it has seen no data between the pixels. Compare the two by eye, also while the network learns.
     """
     page.section(_text, viewer)
     return (viewer,)

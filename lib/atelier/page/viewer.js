@@ -22,10 +22,13 @@ function render({ model, el }) {
   el.replaceChildren(root);
   // A view has its canvas, its newest picture {image, window, exact}, and its shader; `lit` is the window that the shader
   // has drawn, null if the picture is shown.
-  let views = [], aim = { x: 0, y: 0, zoom: 1 }, aspect = 1, size = [1, 1], whole = null, alive = false, learning = false;
+  let views = [], aim = { x: 0, y: 0, zoom: 1 }, aspect = 1, size = [1, 1];
+  let whole = null;  // the first view at zoom 1, for the map
+  let alive = false, learning = false;  // whether Python answers, and whether it draws a network that still learns
+  let seen = false, stale = false, able = null;  // on screen or not, to be drawn when it is, what Python was told of both
+  let weighed = null, graphics = null;  // the newest weights, the canvas of the painter
+  let newest = 0, asked = null, lifted = null, rested = null, frame = 0, begun = 0, rate = 0;
   const again = () => setTimeout(paint);  // the graphics were lost or have come back, and the painter knows
-  let weighed = null, watched = null;
-  let newest = 0, asked = null, lifted = null, rested = null, frame = 0, begun = 0, rate = 0, able = null, seen = false;
 
   const half = (zoom) => {
     const unit = spans === "longer" ? Math.max(aspect, 1) : Math.min(aspect, 1);
@@ -171,9 +174,9 @@ function render({ model, el }) {
       view.shader = shaderOf(words[k], numbers, pictures[`${k} table`], view.id);
       hang(view, null);
     });
-    if (own() && !watched) {
-      watched = painter().canvas;
-      for (const event of GRAPHICS) watched.addEventListener(event, again);
+    if (own() && !graphics) {
+      graphics = painter().canvas;
+      for (const event of GRAPHICS) graphics.addEventListener(event, again);
     }
   }
   async function refresh() {
@@ -204,7 +207,8 @@ function render({ model, el }) {
     });
     release(before);
     map.width = Math.round(72 * Math.min(1, aspect)); map.height = Math.round(72 / Math.max(1, aspect));
-    paint();
+    stale = !seen && own() && !painter().software;
+    if (!stale) paint();
   }
   // Weights of a network that still learns.
   const hear = (message, buffers) => {
@@ -218,7 +222,11 @@ function render({ model, el }) {
   model.on("msg:custom", hear);
   const forget = listen(model, { "change:frame": refresh });
   const hidden = () => announce(Boolean(able?.draws));
-  const watcher = new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; hidden(); });
+  const watcher = new IntersectionObserver(([entry]) => {
+    seen = entry.isIntersecting;
+    hidden();
+    if (seen && stale) { stale = false; paint(); }
+  });
   watcher.observe(root);
   const sized = new ResizeObserver(() => own() && views.some(({ lit }) => lit) && soon());
   sized.observe(row);
@@ -228,7 +236,7 @@ function render({ model, el }) {
     forget(); told.forget(); watcher.disconnect(); sized.disconnect();
     model.off("msg:custom", hear);
     document.removeEventListener("visibilitychange", hidden);
-    for (const event of GRAPHICS) watched?.removeEventListener(event, again);
+    for (const event of GRAPHICS) graphics?.removeEventListener(event, again);
     cancelAnimationFrame(frame);
     [asked, lifted, rested].forEach(clearTimeout);
   };

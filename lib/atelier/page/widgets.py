@@ -267,15 +267,17 @@ class Viewer(Widget):
         """
 
         def watch(step: Any) -> None:
-            if not self._acts:
+            nonlocal known
+            if not known:  # another network than before, perhaps
+                known = True
                 self.show(views(step), aspect)
             elif self._seen and not self._busy and time.monotonic() >= self._next:
                 self._take(views(step))
                 self._learning = True
                 self._aside(self._go_on)
 
-        run.watch = watch
-        if run.step is not None:
+        run.watch, known = watch, run.step is not None
+        if known:
             self.show(views(run.step), aspect)
 
     def _go_on(self) -> None:

@@ -204,7 +204,7 @@ def baked(shader: Shader) -> str:
     """The flat code with its numbers in it. Raises UserError: the network is too large for that, or has a table."""
     if shader.table is not None:
         raise UserError(
-            "This network has a table, which a text has no room for; take the page home, or another network."
+            "This network keeps a table, which a text has no room for: take the page home, or choose another network."
         )
     if not shader.flat:
         raise UserError(
