@@ -106,10 +106,8 @@ class Writer:
         same number of another layer, and row(first) the row of the same number among those stored from `first` on."""
 
         def statement(k: int | str) -> str:
-            text = value(
-                lambda source: self.at(source, k), lambda first: f"W({first + k if self.flat else f'{first} + o'})"
-            )
-            return f"{self.at(name, k)} = {text};"
+            row = (lambda first: f"W({first + k})") if self.flat else (lambda first: f"W({first} + {k})")
+            return f"{self.at(name, k)} = {value(lambda source: self.at(source, k), row)};"
 
         self.declare(name, blocks)
         self.over(blocks, statement)
