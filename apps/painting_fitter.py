@@ -135,18 +135,20 @@ def _():
     ## Look closer
     Drag to move, turn the wheel to magnify. On the left, the network draws colours *between* the pixels that it learned. On
     the right, the same pixels are enlarged by bicubic interpolation. The network is a function of the place, so it has a
-    value anywhere, but it has seen no data between the pixels. Compare the two by eye.
+    value anywhere, but it has seen no data between the pixels. Compare the two by eye, also while the network learns.
     """
     page.section(_text, viewer)
     return (viewer,)
 
 
 @app.cell
-def _(picture, step, viewer):
-    mo.stop(step is None)
-    _views = {"the network": fields.renderer(step.network), "its pixels, bicubic": fields.bicubic(picture)}
-    viewer.show(_views, aspect=picture.aspect)
-    return
+def _(canvas, picture, run, viewer):
+    canvas  # the viewer follows the run, also while it goes on
+    pixels = fields.bicubic(picture)
+    viewer.follow(
+        run, lambda step: {"the network": fields.renderer(step.network), "its pixels, bicubic": pixels}, picture.aspect
+    )
+    return (pixels,)
 
 
 @app.cell(hide_code=True)
@@ -259,7 +261,8 @@ def _(load_file):
     _text = """
     ## Take home
     The run as files. A checkpoint holds the network itself: load it again, here or with `--checkpoint`, and Play continues
-    its training.
+    its training. The page draws the network in any browser, without Python: a small network needs less than 200 kB there, a
+    hash grid about a megabyte.
     """
     page.section(_text, mo.hstack([large_size, load_file], justify="start", gap=2, wrap=True))
     return (large_size,)
@@ -273,6 +276,10 @@ def _(large_size, picture, picture_ask, step, upload):
         f"{_name}.safetensors": page.File("Checkpoint", "the network itself", lambda: fields.checkpoint(step)),
         f"{_name}.gif": page.File("Animation", "original, network, curves", lambda: fields.training_gif(step)),
         f"{_name}.png": page.File("Comparison", "original, network, error", lambda: fields.comparison(step)),
+        f"{_name}.html": page.File("A page", "to roam by itself", lambda: fields.page_file(step), written=False),
+        f"{_name}.glsl": page.File(
+            "For ShaderToy", "a small network as a shader", lambda: fields.shadertoy_file(step), written=False
+        ),
         f"{_name}-large.png": page.File("Large picture", "the network drawn at any size", _large, written=False),
     }
     page.take_home(_files, summary=lambda: fields.summary(step))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from atelier.paths import ROOT
+from webgl import PAINTER
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 FLAGS.append("--enable-unsafe-swiftshader")  # WebGL by the processor
@@ -30,6 +31,35 @@ def browser():
         opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="module")
+def canvas(browser):
+    """A page that has nothing but the painter of shaders, `window.painter`."""
+    opened = browser.new_page()
+    opened.add_script_tag(content=PAINTER + "; window.painter = painter;")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def still_page(browser, tmp_path):
+    """`still_page(text, **options)` opens a page of its own, without a network. Errors on its console fail the test."""
+    contexts, complaints = [], []
+
+    def open_page(text, script="", **options):
+        (tmp_path / "page.html").write_text(text)
+        contexts.append(browser.new_context(**{"viewport": {"width": 700, "height": 700}, "offline": True} | options))
+        opened = contexts[-1].new_page()
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.add_init_script(script)
+        opened.goto((tmp_path / "page.html").as_uri())
+        return opened
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from webgl import AS_IF_GRAPHICS, pixels
 
 pytestmark = pytest.mark.browser
 APP = "painting_fitter.py"
@@ -94,6 +95,31 @@ def test_a_run_can_be_replayed_looked_into_and_taken_home(page):
     with page.expect_download() as download:
         page.get_by_title("mona_lisa.gif").click()
     assert download.value.suggested_filename == "mona_lisa.gif"
+
+
+@pytest.mark.parametrize("graphics", [True, False])
+def test_the_viewer_follows_a_run(browser, served, graphics):
+    visit = browser.new_page()
+    visit.set_default_timeout(60_000)
+    if graphics:
+        visit.add_init_script(AS_IF_GRAPHICS.replace("() => 1", "() => 0.75"))
+    visit.goto(served + "?size=64&steps=1000000&network=relu&width=8&depth=1", wait_until="domcontentloaded")
+    status(visit).filter(has_text="Running").wait_for()
+    view = visit.locator(".viewer[data-state=live] canvas.field").first
+    view.scroll_into_view_if_needed()
+    view.hover()
+    visit.mouse.wheel(0, -500)
+    drawn = "shader" if graphics else "python"
+    visit.locator(f".viewer[data-drawn={drawn}] .zoomed", has_text=re.compile(r"zoom (?!1×)")).first.wait_for()
+    visit.wait_for_timeout(1500)
+    before, step = pixels(view), counter(visit)
+    for _ in range(60):
+        if (now := pixels(view)).shape != before.shape or (now != before).any():
+            break
+        visit.wait_for_timeout(250)
+    assert (pixels(view) != before).any()
+    assert counter(visit) > step
+    visit.close()
 
 
 def test_no_run_is_left_when_the_tab_closes(browser, served):

@@ -1,12 +1,10 @@
 """What a shader draws in Chromium (WebGL by the processor) is what PyTorch draws."""
 
 import base64
-from pathlib import Path
 
 import marimo as mo
 import numpy as np
 import pytest
-from atelier import page
 from atelier.cppn import FieldSpec, catalogue, picture
 from atelier.cppn.recipe import WHOLE, Recipe
 from atelier.cppn.shading import page_file, shader_of, shadertoy_file
@@ -14,46 +12,10 @@ from atelier.errors import UserError
 from atelier.page.report import page as report
 from atelier.page.widgets import Viewer
 from atelier.shaders.code import baked
+from webgl import READ, drawn
 
-PAINTER = (Path(page.__file__).parent / "painter.js").read_text("utf-8")
-DRAW = """([words, numbers, view, width, height, flat]) => {
-    const floats = new Float32Array(Uint8Array.from(atob(numbers), (c) => c.charCodeAt(0)).buffer);
-    const painter = window.painter(), t0 = performance.now();
-    if (!painter.draw({ ...words, numbers: floats }, view, width, height, flat)) return painter.reason;
-    const copy = document.createElement("canvas");
-    copy.width = width; copy.height = height;
-    const c = copy.getContext("2d");
-    c.drawImage(painter.canvas, 0, 0);
-    let text = "";
-    for (const byte of c.getImageData(0, 0, width, height).data) text += String.fromCharCode(byte);
-    return [btoa(text), performance.now() - t0];
-}"""
-READ = """(canvas) => {
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    let text = "";
-    for (const byte of data) text += String.fromCharCode(byte);
-    return [canvas.width, btoa(text)];
-}"""
 SIDE = 64
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def canvas(browser):
-    page = browser.new_page()
-    page.add_script_tag(content=PAINTER + "; window.painter = painter;")
-    yield page
-    page.close()
-
-
-def drawn(canvas, shader, window, size, flat=True):
-    """What the browser draws, (H, W, 3) uint8, and its milliseconds."""
-    width, height = size
-    view = {"x": window.x, "y": window.y, "halfPixel": window.half_pixel(height, width)}
-    numbers = base64.b64encode(shader.numbers.tobytes()).decode()
-    found = canvas.evaluate(DRAW, [shader.words(), numbers, view, width, height, flat])
-    assert isinstance(found, list), found
-    return np.frombuffer(base64.b64decode(found[0]), np.uint8).reshape(height, width, 4)[..., :3], found[1]
 
 
 def compared(canvas, spec, window=WHOLE, size=(SIDE, SIDE), flat=True):
@@ -183,7 +145,7 @@ def test_a_report_draws_at_any_zoom_by_itself(browser, tmp_path):
     assert np.abs(found.astype(int) - wanted).max() <= 4
     for _ in range(40):
         canvas.press("+")
-    opened.locator(".viewer[data-drawn=kernel]").wait_for()  # too deep for a shader: its last picture, stretched
+    opened.locator(".viewer[data-drawn=python]").wait_for()  # too deep for a shader: its last picture, stretched
     assert canvas.evaluate(READ)[1] != text
     opened.close()
 

@@ -10,6 +10,7 @@ from atelier.page.controls import number
 from atelier.page.downloads import Download
 from atelier.page.packing import unpack
 from atelier.page.widgets import Actions, Gallery, Instrument, Viewer
+from atelier.shaders import Shader
 from visits import press, wait_for
 
 
@@ -37,6 +38,68 @@ def test_the_viewer_draws_the_newest_window(viewer):
         press(viewer, "look", value)
     time.sleep(0.05)
     assert len(drawn) == count
+
+
+class Painted:
+    """A view with a shader of so many numbers, which counts its drawings."""
+
+    def __init__(self, numbers):
+        self.drawn, self.numbers = 0, np.full((numbers, 4), 0.5, np.float32)
+        self.shader = lambda: Shader("vec3 colour(vec2 p) { return W(0).xyz; }", "", self.numbers)
+
+    def __call__(self, window, height, width):
+        self.drawn += 1
+        return np.zeros((height, width), np.uint8)
+
+
+def test_a_shader_is_sent_once_and_a_page_that_draws_needs_no_pictures(viewer):
+    sent = []
+    viewer.observe(lambda change: sent.append(change["name"]), ["shaders", "weights", "frame"])
+    first, second = Painted(3), Painted(4)
+    viewer.show({"a": first, "b": second})
+    wait_for(lambda: viewer.frame)
+    assert sorted(sent) == ["frame", "shaders", "weights"]
+    assert [words["code"] for words in viewer.shaders] == ["vec3 colour(vec2 p) { return W(0).xyz; }"] * 2
+    assert unpack(viewer.weights)[1]["1 numbers"] == second.numbers.tobytes()
+
+    press(viewer, "look", {"x": 0.5, "y": 0, "zoom": 4})
+    wait_for(lambda: len(sent) == 4)
+    assert sent[3] == "frame"
+
+    press(viewer, "able", {"draws": True, "seen": True})
+    drawn = first.drawn
+    viewer.show({"a": Painted(5), "b": second})
+    wait_for(lambda: not unpack(viewer.frame)[1])
+    assert (first.drawn, sent[4:]) == (drawn, ["weights", "frame"])
+    viewer.show({"a": lambda window, height, width: np.zeros((height, width), np.uint8)})  # it has no shader
+    wait_for(lambda: len(unpack(viewer.frame)[1]) == 1)
+    assert viewer.shaders == [None]
+
+
+def test_a_viewer_follows_a_run_where_somebody_sees_it(viewer, monkeypatch):
+    told = []
+    monkeypatch.setattr(viewer, "send", lambda message, buffers=None: told.append((message, buffers)))
+    pixels, run = Painted(2), SimpleNamespace(step=None, watch=None)
+    viewer.follow(run, lambda step: {"network": step, "pixels": pixels})
+    run.watch(Painted(3))  # nothing is shown yet
+    wait_for(lambda: viewer.frame)
+    drawn, frame = pixels.drawn, viewer.frame
+
+    run.watch(Painted(3))
+    time.sleep(0.1)
+    assert viewer.frame == frame  # nobody sees it
+    press(viewer, "able", {"draws": False, "seen": True})
+    run.watch(Painted(3))
+    wait_for(lambda: unpack(viewer.frame)[0]["learning"])
+    assert pixels.drawn == drawn + 1
+    press(viewer, "able", {"draws": True, "seen": True})
+    wait_for(lambda: not viewer._busy)
+    viewer._next = 0
+    run.watch(Painted(7))
+    wait_for(lambda: any(buffers for _, buffers in told))
+    ((_, (weights,)),) = [sent for sent in told if sent[1]]
+    assert {name: len(data) for name, data in unpack(weights)[1].items()} == {"0 numbers": 7 * 16, "0 table": 0}
+    assert pixels.drawn == drawn + 1
 
 
 def test_an_error_while_drawing_is_told_and_the_next_drawing_works(viewer):

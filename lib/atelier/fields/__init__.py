@@ -17,9 +17,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "showing": ["panels", "honest_numbers", "spectrum", "look_inside", "summary"],
         "plane": ["Window"],
         "rendering": ["renderer", "bicubic", "render"],
+        "shading": ["shader_of", "picture_shader"],
         "racing": ["race", "race_panels", "standings"],
         "repairing": ["repair", "repair_panels", "known_pixels", "total_variation"],
-        "exports": ["training_gif", "comparison", "checkpoint", "large_picture"],
+        "exports": ["training_gif", "comparison", "checkpoint", "large_picture", "page_file", "shadertoy_file"],
         "metrics": ["psnr", "ssim"],
     },
 )

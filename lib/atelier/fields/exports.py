@@ -1,4 +1,4 @@
-"""Files of a run: an animation, a comparison, a checkpoint, a large picture."""
+"""Files of a run: an animation, a comparison, a checkpoint, a large picture, a page and a shader."""
 
 import io
 import tempfile
@@ -15,12 +15,15 @@ from atelier.errors import UserError
 from atelier.fields import networks, rendering
 from atelier.fields.fitting import FitStep, Measure, compared, rendered
 from atelier.fields.plane import Window, fitted_size
+from atelier.fields.shading import shader_of
 from atelier.fields.showing import error_picture, network_at
+from atelier.shaders.pages import shadertoy, standalone
 
 GIF_FRAMES = 51
 GIF_SIDE = 320
 GIF_MILLISECONDS = 100
 _LEAST_CURVES = 200
+_WHOLE = {"x": 0.0, "y": 0.0, "zoom": 1.0}
 
 
 def training_gif(step: FitStep) -> Iterator[animation.Written]:
@@ -110,3 +113,19 @@ def large_picture(network: nn.Module, aspect: float, longer: int) -> Iterator[an
     for step in rendering.render_steps(field, Window(), *fitted_size(aspect, 1.0, longer)):
         yield animation.Written(4 * step.step, 5 * step.total)  # the last fifth is for the encoding
     yield animation.Written(1, 1, encoded(step.pixels))
+
+
+def page_file(step: FitStep) -> bytes:
+    """The network as one HTML page, to roam without Python and without a network connection. Raises UserError: the
+    network has no shader, or is too large for one."""
+    still = encoded(rendering.to_uint8(step.render()), "WEBP")
+    return standalone(shader_of(step.network), step.title, _WHOLE, _aspect(step), still).encode()
+
+
+def shadertoy_file(step: FitStep) -> bytes:
+    """The network as a text for ShaderToy. Raises UserError: the network has no shader, or is too large for a text."""
+    return shadertoy(shader_of(step.network), step.title, _WHOLE, _aspect(step)).encode()
+
+
+def _aspect(step: FitStep) -> float:
+    return step.picture.shape[1] / step.picture.shape[0]

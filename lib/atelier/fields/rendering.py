@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,6 +13,9 @@ from atelier.data.pictures import Picture
 from atelier.errors import UserError
 from atelier.fields.networks import Field, as_field, pixels_of
 from atelier.fields.plane import Window, half_extent, mesh
+
+if TYPE_CHECKING:
+    from atelier.shaders import Shader
 
 TILE_POINTS = 1 << 14
 """Points evaluated at a time: large enough to keep the processor busy, small enough to stay in its cache."""
@@ -64,15 +68,32 @@ def render_steps(field: Field, window: Window, height: int, width: int) -> Itera
         yield RenderStep(min(top + rows, height), height, pixels)
 
 
-def renderer(network: nn.Module) -> Callable[[Window, int, int], np.ndarray]:
-    """A function that draws a network: (window, height, width) -> (height, width, C) uint8."""
+@dataclass(frozen=True)
+class Drawing:
+    """A function that draws what a window shows: (window, height, width) -> (height, width, C) uint8.
+
+    `shader()` gives a shader that draws the same, for a graphics processor; it raises UserError where there is none.
+    """
+
+    draw: Callable[[Window, int, int], np.ndarray]
+    shader: "Callable[[], Shader]"
+
+    def __call__(self, window: Window, height: int, width: int) -> np.ndarray:
+        return self.draw(window, height, width)
+
+
+def renderer(network: nn.Module) -> Drawing:
+    """A function that draws a network."""
+    from atelier.fields.shading import shader_of
+
     field = as_field(network).eval()
-    return lambda window, height, width: to_uint8(render(field, window, height, width))
+    return Drawing(lambda *place: to_uint8(render(field, *place)), lambda: shader_of(network))
 
 
-def bicubic(picture: Picture | Tensor) -> Callable[[Window, int, int], np.ndarray]:
-    """A function that draws the pixels of a picture, enlarged by bicubic interpolation and white outside:
-    (window, height, width) -> (height, width, C) uint8."""
+def bicubic(picture: Picture | Tensor) -> Drawing:
+    """A function that draws the pixels of a picture, enlarged by bicubic interpolation and white outside."""
+    from atelier.fields.shading import picture_shader
+
     pixels = pixels_of(picture).cpu()
     extent = torch.tensor(half_extent(pixels.shape[1] / pixels.shape[0]))
 
@@ -83,7 +104,7 @@ def bicubic(picture: Picture | Tensor) -> Callable[[Window, int, int], np.ndarra
         outside = (grid[0].abs() > 1).any(-1, keepdim=True)
         return to_uint8(torch.where(outside, torch.ones(()), found[0].permute(1, 2, 0)))
 
-    return draw
+    return Drawing(draw, lambda: picture_shader(pixels))
 
 
 def to_uint8(picture: Tensor) -> np.ndarray:

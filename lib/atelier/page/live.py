@@ -42,7 +42,8 @@ _IDLE: Job = Job(lambda: iter(()))  # in place of a job before the first one
 class Run(Generic[Step]):
     """What a notebook knows of a run: `step` is the newest one at rest (the opening, paused, the last), or None.
 
-    `newest` is the newest step also while the run goes on; read it between two steps only.
+    `newest` is the newest step also while the run goes on; read it between two steps only. `watch` is called between
+    two steps, whenever one is drawn.
     """
 
     key: tuple[Callable[..., Iterator[Step]], tuple, dict[str, Any]]
@@ -50,6 +51,7 @@ class Run(Generic[Step]):
     moments: Callable[[Any], Iterable[Frame]] | None = None
     step: Step | None = None
     newest: Step | None = None
+    watch: Callable[[Step], object] | None = None
 
     def make(self) -> Iterator[Step]:
         function, args, kwargs = self.key
@@ -217,6 +219,9 @@ class Live(Widget):
             cost = time.monotonic() - begin
             self._next_full = time.monotonic() + max(4 * cost, min(FULL_SECONDS, 0.1 * job.seconds))
         self._next = max(self._next, time.monotonic() + 0.5 * (time.monotonic() - begin))
+        if run.watch:
+            with self._telling():
+                run.watch(step)
 
     def _settle(self, job: Job, run: Run) -> None:
         """A new state; a run that stands still is drawn exactly, and its moments can be gone back to."""

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 POSTERS = ROOT / "data" / "gallery" / "posters"
 WIDGETS: weakref.WeakSet["Widget"] = weakref.WeakSet()
 """Every widget there is, for the report, which takes their state with it."""
-_SHARED = {"live": ("chart",), "mixer": ("chart",), "viewer": ("painter",)}
+_SHARED = {"live": ("chart",), "mixer": ("chart",), "viewer": ("painter", "gestures")}
 
 
 class Widget(anywidget.AnyWidget):

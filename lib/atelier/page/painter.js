@@ -3,10 +3,11 @@
 
 const HEAD = `#version 300 es
 precision highp float; precision highp int; precision highp sampler2D;
-uniform sampler2D numbers;
+uniform sampler2D numbers, table;
 uniform vec2 centre, size;
 uniform float halfPixel;
 out vec4 painted;
+vec4 T(int i) { return texelFetch(table, ivec2(i & 2047, i >> 11), 0); }
 `;
 const READ = `vec4 W(int i) { return texelFetch(numbers, ivec2(i & 255, i >> 8), 0); }
 mat4 M(int i) { return mat4(W(i), W(i + 1), W(i + 2), W(i + 3)); }
@@ -18,6 +19,16 @@ void main() {
 }`;
 const CORNERS = `#version 300 es
 void main() { gl_Position = vec4(vec2((gl_VertexID << 1) & 2, gl_VertexID & 2) * 2.0 - 1.0, 0.0, 1.0); }`;
+const MOST_PROGRAMS = 24, MOST_TEXTURES = 32;
+const MOVING_MS = 40, RESTING_MS = 700;  // the longest that a picture may take while the hand moves, and when it rests
+const FORGOTTEN_MS = 10_000;  // how fast a shader is drawn is measured anew after so long
+const UNTIMED = 96 * 96;  // pixels of a picture too small to tell how fast larger ones are
+
+// A shader as the kernel sends it: its words {key, code, flat, deepest, table}, its numbers and its table as bytes.
+function shaderOf(words, numbers, table, id = undefined) {
+  const holds = words.table === "half" ? new Uint16Array(table.slice().buffer) : table.slice();
+  return { ...words, numbers: new Float32Array(numbers.slice().buffer), holds, id };
+}
 
 function literal(x) {
   const text = String(Math.fround(x) === x ? +x.toPrecision(8) : x);
@@ -30,11 +41,12 @@ function baked(flat, floats) {
 
 function makePainter() {
   const canvas = document.createElement("canvas");
-  let gl = null, programs = new Map(), textures = new Map(), reason = "", software = false;
+  let gl = null, reason = "", software = false, count = 0;
+  let programs = new Map(), textures = new Map(), paces = new Map();
 
   function begin() {
     gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true });
-    programs = new Map(); textures = new Map();
+    programs = new Map(); textures = new Map(); paces = new Map();
     if (!gl) {
       reason = "This browser gives no WebGL2";
       return;
@@ -43,6 +55,7 @@ function makePainter() {
     const told = gl.getExtension("WEBGL_debug_renderer_info");
     software = /swiftshader|llvmpipe|software|basic render/i.test(told ? gl.getParameter(told.UNMASKED_RENDERER_WEBGL) : "");
     gl.bindVertexArray(gl.createVertexArray());
+    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
   }
   canvas.addEventListener("webglcontextlost", (event) => { event.preventDefault(); gl = null; reason = "The graphics were reset"; });
   canvas.addEventListener("webglcontextrestored", begin);
@@ -60,57 +73,82 @@ function makePainter() {
     gl.linkProgram(program);
     if (gl.getProgramParameter(program, gl.LINK_STATUS) || gl.isContextLost()) return { program };
     const [, fragment] = gl.getAttachedShaders(program);
-    return { problem: gl.getShaderInfoLog(fragment) || gl.getProgramInfoLog(program) || "it did not link" };
+    return { program, problem: gl.getShaderInfoLog(fragment) || gl.getProgramInfoLog(program) || "it did not link" };
   }
-  function recall(map, key, make, most, drop) {
-    if (!map.has(key)) {
-      if (map.size >= most) { const [oldest] = map.keys(); drop(map.get(oldest)); map.delete(oldest); }
-      map.set(key, make());
-    }
-    const found = map.get(key);
-    map.delete(key); map.set(key, found);  // the newest last
-    return found;
+  // What was made for a key from the same source, or made now; the oldest of too many are dropped.
+  function recall(map, key, source, make, most, drop) {
+    let found = map.get(key);
+    if (found && found.source !== source) { drop(found.made); found = null; }
+    map.delete(key);
+    if (!found && map.size >= most) { const [[oldest, old]] = map; drop(old.made); map.delete(oldest); }
+    found ??= { source, made: make() };
+    map.set(key, found);  // the newest last
+    return found.made;
   }
-  function upload(floats) {
-    const rows = Math.max(1, Math.ceil(floats.length / 1024)), padded = new Float32Array(rows * 1024);
-    padded.set(floats);
-    const texture = gl.createTexture();
+  function upload(values, width, channels, format, layout, type) {
+    const rows = Math.max(1, Math.ceil(values.length / channels / width));
+    const padded = new values.constructor(rows * width * channels), texture = gl.createTexture();
+    padded.set(values);
     gl.bindTexture(gl.TEXTURE_2D, texture);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32F, 256, rows, 0, gl.RGBA, gl.FLOAT, padded);
+    gl.texImage2D(gl.TEXTURE_2D, 0, format, width, rows, 0, layout, type, padded);
     return texture;
+  }
+  function bind(unit, key, values, make) {
+    gl.activeTexture(gl.TEXTURE0 + unit);
+    gl.bindTexture(gl.TEXTURE_2D, recall(textures, key, values, make, MOST_TEXTURES, (old) => gl.deleteTexture(old)));
+  }
+
+  function draw(shader, view, width, height, flat = software) {
+    if (!gl || gl.isContextLost()) return false;
+    if (flat && !shader.flat) { reason = "This field is too large for a browser without a graphics processor"; return false; }
+    const rows = Math.max(shader.numbers.length / 1024, (shader.holds?.length ?? 0) / (shader.table === "byte" ? 8192 : 4096));
+    if (rows > gl.getParameter(gl.MAX_TEXTURE_SIZE)) { reason = "This field is too large for the graphics processor"; return false; }
+    shader.id ??= `shader ${++count}`;
+    const { program, problem } = recall(
+      programs, flat ? shader.id : shader.key, flat ? shader.numbers : shader.key,
+      () => compile(flat ? baked(shader.flat, shader.numbers) : READ + shader.code), MOST_PROGRAMS, (old) => gl.deleteProgram(old.program),
+    );
+    if (problem) { reason = `The shader cannot be used here (${problem.trim().slice(0, 200)})`; return false; }
+    reason = "";
+    const began = performance.now();
+    if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+    gl.viewport(0, 0, width, height);
+    gl.useProgram(program);
+    const place = (name) => gl.getUniformLocation(program, name);
+    if (!flat) bind(0, `${shader.id} numbers`, shader.numbers, () => upload(shader.numbers, 256, 4, gl.RGBA32F, gl.RGBA, gl.FLOAT));
+    if (shader.table === "half") bind(1, `${shader.id} table`, shader.holds, () => upload(shader.holds, 2048, 2, gl.RG16F, gl.RG, gl.HALF_FLOAT));
+    if (shader.table === "byte") bind(1, `${shader.id} table`, shader.holds, () => upload(shader.holds, 2048, 4, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE));
+    gl.uniform1i(place("numbers"), 0);
+    gl.uniform1i(place("table"), 1);
+    gl.uniform2f(place("centre"), view.x, view.y);
+    gl.uniform2f(place("size"), width, height);
+    gl.uniform1f(place("halfPixel"), view.halfPixel);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // so that it is done, and its time known
+    const now = performance.now(), pace = (now - began) / (width * height), before = paces.get(shader.key)?.pace;
+    if (!before || width * height > UNTIMED) paces.set(shader.key, { pace: before ? 0.5 * (before + pace) : pace, at: now });
+    return true;
   }
 
   return {
     canvas,
     get reason() { return reason; },
     get software() { return software; },
-    lose() { gl?.getExtension("WEBGL_lose_context")?.loseContext(); },
-    // A shader {key, code, flat} with numbers, a Float32Array, in a view {x, y, halfPixel}: true if it was drawn.
-    draw(shader, view, width, height, flat = software) {
-      if (!gl || gl.isContextLost()) return false;
-      if (flat && !shader.flat) { reason = "This field is too large for a browser without a graphics processor"; return false; }
-      const most = gl.getParameter(gl.MAX_TEXTURE_SIZE);
-      if (shader.numbers.length / 1024 > most) { reason = "This field is too large for the graphics processor"; return false; }
-      shader.id ??= `${shader.key} ${makePainter.count = (makePainter.count ?? 0) + 1}`;
-      const code = () => compile(flat ? baked(shader.flat, shader.numbers) : READ + shader.code);
-      const { program, problem } = recall(programs, flat ? shader.id : shader.key, code, 24, (old) => gl.deleteProgram(old.program ?? null));
-      if (problem) { reason = `The shader cannot be used here (${problem.trim().slice(0, 200)})`; return false; }
-      reason = "";
-      if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
-      gl.viewport(0, 0, width, height);
-      gl.useProgram(program);
-      if (!flat) {
-        const texture = recall(textures, shader.id, () => upload(shader.numbers), 32, (old) => gl.deleteTexture(old));
-        gl.bindTexture(gl.TEXTURE_2D, texture);
+    name: () => `shader ${++count}`,  // an id that no other shader has
+    // A shader {key, code, flat, table} with its values `numbers` and `holds` in a view {x, y, halfPixel}: true if it was
+    // drawn. Shaders of one id follow one another: the textures of the last one go.
+    draw,
+    // How much smaller than a picture of so many pixels one may be that takes at most so many milliseconds, 1 or less.
+    scale(shader, pixels, most) {
+      if (performance.now() - (paces.get(shader.key)?.at ?? -Infinity) > FORGOTTEN_MS) {
+        for (let k = 0; k < 2; k++) {  // the first time, which may compile, does not count
+          paces.delete(shader.key);
+          if (!draw(shader, { x: 0, y: 0, halfPixel: 1 / 64 }, 64, 64)) return 1;
+        }
       }
-      gl.uniform2f(gl.getUniformLocation(program, "centre"), view.x, view.y);
-      gl.uniform2f(gl.getUniformLocation(program, "size"), width, height);
-      gl.uniform1f(gl.getUniformLocation(program, "halfPixel"), view.halfPixel);
-      gl.drawArrays(gl.TRIANGLES, 0, 3);
-      if (software) gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // so that its time is known
-      return true;
+      return Math.min(1, Math.sqrt(most / (pixels * paces.get(shader.key).pace)));
     },
   };
 }

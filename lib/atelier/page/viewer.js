@@ -1,12 +1,16 @@
-// A window on the plane, shown in one or several views: drag moves it, the wheel or two fingers magnify, and so do the
-// keys. A field that came with its shader is drawn here, on the reader's graphics processor, at every move. Else, and
-// deeper than a shader can tell points apart, the last picture follows the hand, stretched, and the exact one replaces it
-// when the kernel has drawn it.
+// A window on the plane, shown in one or several views, see gestures.js. A view that came with its shader is drawn here,
+// on the reader's graphics processor, at every move and whenever new weights come. Else, and deeper than a shader can
+// tell points apart, its last picture follows the hand, stretched, and the exact one replaces it when Python has drawn it.
+
+const SLOW = "This field is slow to draw here";
+const GRAPHICS = ["webglcontextlost", "webglcontextrestored"];
+// A shader that would have to draw smaller than this, while the hand moves or when it rests, is left to Python.
+const LEAST_MOVING = 0.33, LEAST_RESTING = 0.7;
 
 function render({ model, el }) {
   const send = sender(model);
   const { least, most, spans } = model.get("options");
-  const views = element("div", { class: "views" });
+  const row = element("div", { class: "views" });
   const button = (title, text) => element("button", { type: "button", title, "aria-label": title, text });
   const nearer = button("Zoom in", "+"), farther = button("Zoom out", "−"), reset = button("Reset the view", "Reset");
   const full = button("Full screen", "Full screen");
@@ -14,162 +18,228 @@ function render({ model, el }) {
   const map = element("canvas", { class: "map", "aria-hidden": "true", width: "72", height: "72" });
   const bar = element("div", { class: "bar" }, nearer, farther, reset, full, zoomed);
   const told = problemLine(model);
-  const root = element("div", { class: "atelier viewer" }, views, bar, told.node);
+  const root = element("div", { class: "atelier viewer" }, row, bar, told.node);
   el.replaceChildren(root);
-  let aim = { x: 0, y: 0, zoom: 1 }, shown = { ...aim }, aspect = 1, canvases = [], bitmaps = [], whole = null;
-  let newest = 0, timer = null, lifted = null, alive = false;
-  let shader = null, lit = false, frame = 0, coarse = 1, begun = 0, rate = 0;
-  const spare = element("canvas");
+  // A view has its canvas, its newest picture {image, window, exact}, and its shader; `lit` is the window that the shader
+  // has drawn, null if the picture is shown.
+  let views = [], aim = { x: 0, y: 0, zoom: 1 }, aspect = 1, size = [1, 1];
+  let whole = null;  // the first view at zoom 1, for the map
+  let alive = false, learning = false;  // whether Python answers, and whether it draws a network that still learns
+  let seen = false, stale = false, able = null;  // on screen or not, to be drawn when it is, what Python was told of both
+  let weighed = null, graphics = null;  // the newest weights, the canvas of the painter
+  let newest = 0, asked = null, lifted = null, rested = null, frame = 0, begun = 0, rate = 0;
+  const again = () => setTimeout(paint);  // the graphics were lost or have come back, and the painter knows
 
   const half = (zoom) => {
     const unit = spans === "longer" ? Math.max(aspect, 1) : Math.min(aspect, 1);
     return [aspect / unit / zoom, 1 / unit / zoom];
   };
+  const same = (a, b) => a.x === b.x && a.y === b.y && a.zoom === b.zoom;
+  const own = () => views.some(({ shader }) => shader);
+  const resize = (canvas, width, height) => { if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; } };
 
-  // Draw by the shader, while the hand moves with fewer pixels if that is slow; false where it cannot be.
-  function shade(moving) {
-    const canvas = canvases[0];
-    if (!shader || !canvas || aim.zoom > shader.deepest) return false;
-    if (!lit && Object.keys(aim).every((key) => aim[key] === shown[key])) return false;  // the kernel's picture is there
-    const scale = moving ? 1 / coarse : 1, began = performance.now();
-    const across = Math.round(canvas.width * scale), down = Math.round(canvas.height * scale);
-    if (!painter().draw(shader, { x: aim.x, y: aim.y, halfPixel: half(aim.zoom)[0] / across }, across, down)) return false;
-    canvas.getContext("2d").drawImage(painter().canvas, 0, 0, canvas.width, canvas.height);
-    const took = performance.now() - began;
-    if (took > 60 && moving) coarse = Math.min(4, coarse * 1.3);
-    if (took < 15 && moving) coarse = Math.max(1, coarse / 1.1);
-    if (moving && begun) rate = 0.8 * rate + 0.2 * (1000 / Math.max(1, performance.now() - begun));
-    begun = moving ? performance.now() : 0;
+  // Draw by the shader, while the hand moves with fewer pixels if that is slow: true, or a sentence on what is in the way.
+  function shade(view, moving) {
+    const { shader, canvas, picture } = view;
+    if (!shader || aim.zoom > shader.deepest) return "";
+    if (performance.now() < view.slow) return SLOW;
+    // Where a processor draws, the picture by Python stays, and a network that learns is left to Python.
+    if (painter().software && (learning || (!view.lit && picture?.exact && same(picture.window, aim)))) return "";
+    const dots = Math.min(devicePixelRatio, painter().software ? 1 : 3), wide = (canvas.clientWidth || size[0]) * dots;
+    const scale = painter().scale(shader, (wide * wide) / aspect, (moving ? MOVING_MS : RESTING_MS) / views.length);
+    if (scale < (moving ? LEAST_MOVING : LEAST_RESTING)) {
+      view.slow = performance.now() + FORGOTTEN_MS;
+      return SLOW;
+    }
+    const across = Math.max(1, Math.round(wide * scale)), down = Math.max(1, Math.round((wide * scale) / aspect));
+    if (!painter().draw(shader, { x: aim.x, y: aim.y, halfPixel: half(aim.zoom)[0] / across }, across, down)) return painter().reason;
+    resize(canvas, across, down);
+    canvas.getContext("2d").drawImage(painter().canvas, 0, 0);
+    view.lit = { ...aim };
     return true;
   }
-  function paint(moving = false) {
-    const [hx, hy] = half(aim.zoom);
-    const drawn = shade(moving);
-    if (lit && !drawn && canvases[0]) {  // beyond the shader: its last picture is stretched until the kernel's is there
-      spare.width = canvases[0].width; spare.height = canvases[0].height;
-      spare.getContext("2d").drawImage(canvases[0], 0, 0);
-      bitmaps = [spare]; shown = { ...lit };
+  // Show the last picture, moved to where it belongs.
+  function stretch(view) {
+    const { canvas } = view;
+    if (view.lit) {
+      const image = element("canvas", { width: canvas.width, height: canvas.height });
+      image.getContext("2d").drawImage(canvas, 0, 0);
+      hang(view, { image, window: view.lit });
+      view.lit = null;
     }
-    lit = drawn ? { ...aim } : false;
-    root.dataset.drawn = drawn ? "shader" : "kernel";
-    if (!drawn) canvases.forEach((canvas, i) => {
-      const bitmap = bitmaps[i];
-      if (!bitmap) return;
-      const c = canvas.getContext("2d"), ratio = aim.zoom / shown.zoom;
-      c.clearRect(0, 0, canvas.width, canvas.height);
-      const left = ((shown.x - half(shown.zoom)[0] - (aim.x - hx)) / (2 * hx)) * canvas.width;
-      const top = ((shown.y - half(shown.zoom)[1] - (aim.y - hy)) / (2 * hy)) * canvas.height;
-      c.drawImage(bitmap, left, top, canvas.width * ratio, canvas.height * ratio);
-    });
-    const unable = shader && !drawn && aim.zoom <= shader.deepest ? painter().reason : "";
-    const how = unable ? ` · ${alive ? "drawn by the kernel" : "a still picture"}` : drawn && moving && rate ? ` · ${Math.round(rate)} frames/s` : "";
+    if (!view.picture) return;
+    const { image, window } = view.picture, [hx, hy] = half(aim.zoom), [px, py] = half(window.zoom);
+    resize(canvas, image.width, image.height);
+    const c = canvas.getContext("2d"), ratio = aim.zoom / window.zoom;
+    c.clearRect(0, 0, canvas.width, canvas.height);
+    c.drawImage(image, (0.5 + (window.x - px - aim.x) / (2 * hx)) * canvas.width, (0.5 + (window.y - py - aim.y) / (2 * hy)) * canvas.height,
+      canvas.width * ratio, canvas.height * ratio);
+  }
+  // Give a view another picture {image, window, exact}, or none.
+  function hang(view, picture) {
+    const old = view.picture?.image;
+    view.picture = picture;
+    release(old);
+  }
+  function release(image) {
+    if (image && image !== whole && !views.some(({ picture }) => picture?.image === image)) image.close?.();
+  }
+  function paint(moving = false) {
+    if (!views.length) return;
+    const found = views.map((view) => shade(view, moving));
+    found.forEach((done, i) => done === true || stretch(views[i]));
+    const drawn = found.every((done) => done === true), unable = found.find((done) => done !== true && done) ?? "";
+    root.dataset.drawn = drawn ? "shader" : "python";
+    const now = performance.now();
+    const instant = 1000 / (now - begun);
+    rate = moving && instant > 1 ? (rate ? 0.8 * rate + 0.2 * instant : instant) : 0;
+    begun = now;
+    const how = unable ? (alive ? "drawn by Python" : "a still picture")
+      : !drawn ? "" : rate ? `${Math.round(rate)} frames/s` : painter().software ? "" : "drawn by your graphics processor";
     zoomed.title = unable && `${unable}.`;
-    zoomed.textContent = `zoom ${aim.zoom < 10 ? +aim.zoom.toPrecision(2) : aim.zoom < 1e6 ? Math.round(aim.zoom).toLocaleString("en") : aim.zoom.toExponential(1)}×${how}`;
-    const away = aim.zoom > 1.2 || aim.x || aim.y;
+    zoomed.textContent = `zoom ${aim.zoom < 10 ? +aim.zoom.toPrecision(2) : aim.zoom < 1e6 ? Math.round(aim.zoom).toLocaleString("en") : aim.zoom.toExponential(1)}×${how && ` · ${how}`}`;
+    overview();
+    if (own()) announce(!unable && !painter().software);
+    if (!drawn) ask();
+  }
+  function overview() {
+    const away = aim.zoom > 1.2 || aim.x || aim.y, [first] = views;
+    if (!whole && away && first.lit) {
+      whole = element("canvas", { width: map.width, height: map.height });
+      if (!painter().draw(first.shader, { x: 0, y: 0, halfPixel: half(1)[0] / map.width }, map.width, map.height)) whole = null;
+      else whole.getContext("2d").drawImage(painter().canvas, 0, 0);
+    }
     map.style.visibility = whole && away ? "visible" : "hidden";
     if (!whole || !away) return;
-    const c = map.getContext("2d"), [wx, wy] = half(1);
+    const c = map.getContext("2d"), [wx, wy] = half(1), [hx, hy] = half(aim.zoom);
     c.clearRect(0, 0, map.width, map.height);
     c.drawImage(whole, 0, 0, map.width, map.height);
     c.strokeStyle = "#fff"; c.lineWidth = 1.5; c.shadowColor = "#000"; c.shadowBlur = 2;
     const w = Math.max(5, (hx / wx) * map.width), h = Math.max(5, (hy / wy) * map.height);
     c.strokeRect((aim.x / wx / 2 + 0.5) * map.width - w / 2, (aim.y / wy / 2 + 0.5) * map.height - h / 2, w, h);
   }
+  // Python hears whether the page draws by itself, and whether anybody sees it.
+  function announce(draws) {
+    const next = { draws, seen: seen && !document.hidden };
+    if (able && able.draws === next.draws && able.seen === next.seen) return;
+    able = next;
+    send("able", able);
+  }
+  // Ask for the exact picture of the window, unless it is there.
+  function ask() {
+    const there = ({ picture, lit }) => (lit ? same(lit, aim) : picture?.exact && same(picture.window, aim));
+    if (!alive || asked || views.every(there)) return;
+    asked = setTimeout(() => { asked = null; send("look", aim); }, 60);
+  }
+  function soon() {
+    frame ||= requestAnimationFrame(() => { frame = 0; paint(true); });
+    clearTimeout(rested);
+    rested = setTimeout(() => paint(), 350);
+  }
   function move(next) {
     aim = next;
-    if (shader) frame ||= requestAnimationFrame(() => { frame = 0; paint(true); });
+    if (own()) soon();
     else paint();
     clearTimeout(lifted);
-    lifted = setTimeout(() => { if (lit) paint(); model.set("window", { ...aim }); model.save_changes(); }, 350);
-    if (!alive || timer || (lit && aim.zoom <= shader.deepest)) return;
-    timer = setTimeout(() => { timer = null; send("look", aim); }, 60);
+    lifted = setTimeout(() => { model.set("window", { ...aim }); model.save_changes(); }, 350);
   }
-  function magnify(factor, u = 0, v = 0) {
-    const zoom = Math.min(most, Math.max(least, aim.zoom * factor));
-    const [hx, hy] = half(aim.zoom), [gx, gy] = half(zoom);
-    move({ x: aim.x + u * (hx - gx), y: aim.y + v * (hy - gy), zoom });
-  }
-  function touch(canvas) {
-    const hands = new Map();
-    let from = null;
-    const begin = () => {
-      const at = [...hands.values()];
-      const middle = [0, 1].map((k) => at.reduce((sum, p) => sum + p[k], 0) / at.length);
-      from = at.length && { middle, spread: at.length > 1 ? Math.hypot(at[0][0] - at[1][0], at[0][1] - at[1][1]) : 0, aim };
-    };
-    canvas.onpointerdown = (e) => { canvas.setPointerCapture(e.pointerId); hands.set(e.pointerId, [e.clientX, e.clientY]); begin(); };
-    canvas.onpointermove = (e) => {
-      if (!hands.has(e.pointerId) || !from) return;
-      hands.set(e.pointerId, [e.clientX, e.clientY]);
-      const at = [...hands.values()], box = canvas.getBoundingClientRect();
-      const middle = [0, 1].map((k) => at.reduce((sum, p) => sum + p[k], 0) / at.length);
-      const grown = from.spread ? Math.hypot(at[0][0] - at[1][0], at[0][1] - at[1][1]) / from.spread : 1;
-      const zoom = Math.min(most, Math.max(least, from.aim.zoom * grown)), [hx, hy] = half(from.aim.zoom), [gx, gy] = half(zoom);
-      const [u, v] = [(from.middle[0] - box.left) / box.width, (from.middle[1] - box.top) / box.height].map((w) => 2 * w - 1);
-      const [s, t] = [(middle[0] - box.left) / box.width, (middle[1] - box.top) / box.height].map((w) => 2 * w - 1);
-      move({ x: from.aim.x + u * hx - s * gx, y: from.aim.y + v * hy - t * gy, zoom });
-    };
-    canvas.onpointerup = canvas.onpointercancel = (e) => { hands.delete(e.pointerId); begin(); };
-    canvas.addEventListener("wheel", (e) => {
-      e.preventDefault();
-      const box = canvas.getBoundingClientRect(), notch = Math.max(-120, Math.min(120, e.deltaMode ? e.deltaY * 40 : e.deltaY));
-      magnify(Math.exp(-notch / 700), ((e.clientX - box.left) / box.width) * 2 - 1, ((e.clientY - box.top) / box.height) * 2 - 1);
-    }, { passive: false });
-    canvas.onkeydown = (e) => {
-      const [hx, hy] = half(aim.zoom);
-      const step = { ArrowLeft: [-0.2, 0], ArrowRight: [0.2, 0], ArrowUp: [0, -0.2], ArrowDown: [0, 0.2] }[e.key];
-      if (step) move({ ...aim, x: aim.x + step[0] * hx, y: aim.y + step[1] * hy });
-      else if (e.key === "+" || e.key === "=") magnify(1.25);
-      else if (e.key === "-") magnify(0.8);
-      else if (e.key === "0") reset.onclick();
-      else return;
-      e.preventDefault();
-    };
-  }
+  const { magnify, hold } = gestures({ at: () => aim, half, move, home: () => reset.onclick(), least, most });
   nearer.onclick = () => magnify(1.5);
   farther.onclick = () => magnify(1 / 1.5);
   reset.onclick = () => move({ x: 0, y: 0, zoom: 1 });
   full.onclick = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
   full.hidden = !document.fullscreenEnabled;
 
+  function build(labels) {
+    views.forEach((view) => hang(view, null));
+    views = labels.map((label) => ({ canvas: element("canvas", { class: "field", role: "img", tabindex: "0" }), caption: element("figcaption"), picture: null, shader: null, lit: null, slow: 0 }));
+    row.replaceChildren(...views.map(({ canvas, caption }) => element("figure", {}, element("div", { class: "framed" }, canvas), caption)));
+    row.lastChild.firstChild.append(map);
+    views.forEach(({ canvas }) => hold(canvas));
+  }
+  function describe(view, label) {
+    view.canvas.setAttribute("aria-label", label);
+    view.caption.textContent = label;
+  }
+  // Take the numbers of shaders, whose code is known; what a message leaves out stays as it is.
+  function weigh(message) {
+    if (message === weighed) return;
+    weighed = message;
+    const words = model.get("shaders"), { pictures } = unpack(message);
+    views.forEach((view, k) => {
+      const numbers = pictures[`${k} numbers`];
+      if (!words[k]) view.shader = null;
+      if (!words[k] || !numbers) return;
+      view.id ??= painter().name();
+      view.shader = shaderOf(words[k], numbers, pictures[`${k} table`], view.id);
+      hang(view, null);
+    });
+    if (own() && !graphics) {
+      graphics = painter().canvas;
+      for (const event of GRAPHICS) graphics.addEventListener(event, again);
+    }
+  }
   async function refresh() {
     const { header, pictures } = unpack(model.get("frame"));
     root.dataset.state = header.views ? (header.live ? "live" : "poster") : "empty";
     if (!header.views) return;
-    alive = Boolean(header.live);
     const mine = ++newest;
-    const decoded = await Promise.all(header.views.map(({ name }) => decode(pictures[name])));
-    if (mine !== newest) return;
-    if (canvases.length !== header.views.length) {
-      canvases = header.views.map(({ label }) => element("canvas", { role: "img", "aria-label": label, tabindex: "0" }));
-      views.replaceChildren(...header.views.map(({ label }, i) => element("figure", {}, element("div", { class: "framed" }, canvases[i]), element("figcaption", { text: label }))));
-      views.lastChild.firstChild.append(map);
-      canvases.forEach(touch);
-      aim = { ...header.window };
-    }
+    const images = await Promise.all(header.views.map(({ name }) => pictures[name] && decode(pictures[name])));
+    if (mine !== newest) return images.forEach((image) => image?.close());
+    alive = Boolean(header.live);
+    learning = Boolean(header.learning);
+    const first = views.length !== header.views.length;
+    if (first) build(header.views.map(({ label }) => label));
+    header.views.forEach(({ label }, i) => describe(views[i], label));
     aspect = header.aspect;
-    if (header.moved) aim = { ...header.window };
-    bitmaps.forEach((bitmap) => bitmap !== whole && bitmap !== spare && bitmap.close());
-    const numbers = pictures.numbers;
-    shader = header.shader ? { ...header.shader, numbers: new Float32Array(numbers.slice().buffer) } : null;
-    lit = false;
-    bitmaps = decoded;
-    shown = { ...header.window };
+    size = header.size ?? [images[0].width, images[0].height];
+    if (first || header.moved) aim = { ...header.window };
+    if (!learning) weigh(model.get("weights"));
     const before = whole;
-    if (shown.zoom === 1 && !shown.x && !shown.y) whole = decoded[0];
-    else if (header.moved) whole = null;
-    if (before && before !== whole) before.close();
-    if (whole) { map.width = Math.round(72 * Math.min(1, aspect)); map.height = Math.round(72 / Math.max(1, aspect)); }
-    canvases.forEach((canvas, i) => {
-      canvas.width = decoded[i].width;
-      canvas.height = decoded[i].height;
-      views.children[i].querySelector("figcaption").textContent = header.views[i].label;
+    if (same(header.window, { x: 0, y: 0, zoom: 1 })) whole = images[0] ?? null;
+    else if (header.moved || !images[0]) whole = null;
+    views.forEach((view, i) => {
+      const { style } = view.canvas;
+      style.setProperty("--wide", `${size[0]}px`);
+      style.setProperty("--shape", aspect);
+      view.lit = null;
+      hang(view, images[i] ? { image: images[i], window: { ...header.window }, exact: true } : null);
     });
-    paint();
+    release(before);
+    map.width = Math.round(72 * Math.min(1, aspect)); map.height = Math.round(72 / Math.max(1, aspect));
+    stale = !seen && own() && !painter().software;
+    if (!stale) paint();
   }
+  // Weights of a network that still learns.
+  const hear = (message, buffers) => {
+    if (!message?.weights || !buffers?.length || !views.length) return;
+    weigh(buffers[0]);
+    const before = whole;
+    whole = null;
+    release(before);
+    if (seen && !document.hidden) soon();
+  };
+  model.on("msg:custom", hear);
   const forget = listen(model, { "change:frame": refresh });
+  const hidden = () => announce(Boolean(able?.draws));
+  const watcher = new IntersectionObserver(([entry]) => {
+    seen = entry.isIntersecting;
+    hidden();
+    if (seen && stale) { stale = false; paint(); }
+  });
+  watcher.observe(root);
+  const sized = new ResizeObserver(() => own() && views.some(({ lit }) => lit) && soon());
+  sized.observe(row);
+  document.addEventListener("visibilitychange", hidden);
   refresh();
-  return () => { forget(); told.forget(); cancelAnimationFrame(frame); clearTimeout(timer); clearTimeout(lifted); };
+  return () => {
+    forget(); told.forget(); watcher.disconnect(); sized.disconnect();
+    model.off("msg:custom", hear);
+    document.removeEventListener("visibilitychange", hidden);
+    for (const event of GRAPHICS) graphics?.removeEventListener(event, again);
+    cancelAnimationFrame(frame);
+    [asked, lifted, rested].forEach(clearTimeout);
+  };
 }
 
 export default { render };

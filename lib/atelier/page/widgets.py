@@ -1,6 +1,7 @@
 """The widgets beside the live canvas: buttons, thumbnails, clickable drawings, views of the plane, texts and files."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import traitlets
 from atelier.drawing import Chart, encoded
 from atelier.errors import UserError
 from atelier.page.controls import step_of
-from atelier.page.live import chart_values, chart_words
+from atelier.page.live import Run, chart_values, chart_words
 from atelier.page.packing import Widget, element, hung, pack
 from atelier.settings import Control, label
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from atelier.shaders import Shader
 
 Draw = Callable[[Any, int, int], np.ndarray]
+Maker = Callable[[], "Shader"]
+_BYTES_PER_SECOND = 4e6
+"""Of the weights of a network that still learns."""
 _STILL = 1400
 """Pixels of the longer side where there is no kernel to draw more."""
 _WHOLE = {"x": 0.0, "y": 0.0, "zoom": 1.0}
@@ -191,7 +195,7 @@ class Shelf(Widget):
 class Viewer(Widget):
     """Pan and zoom over what its views draw.
 
-    With a shader the page itself draws while the hand moves, also in a report without a kernel. Else, and where the
+    Views that have a shader are drawn by the page itself, also in a report without a kernel. Else, and where the
     browser has no WebGL2 or the zoom is too deep for it, the page stretches the last picture, and the exact one is
     drawn in a thread, only for the newest window that was asked for. `window` holds x, y and zoom, and follows when the
     hand is lifted.
@@ -204,6 +208,9 @@ class Viewer(Widget):
 
     _source = "viewer"
     frame = traitlets.Bytes(b"").tag(sync=True)
+    shaders = traitlets.List().tag(sync=True)
+    """For each view the words of its shader, or None. A trait that stays the same is not sent again."""
+    weights = traitlets.Bytes(b"").tag(sync=True)
     window = traitlets.Dict(_WHOLE).tag(sync=True)
     options = traitlets.Dict().tag(sync=True)
 
@@ -218,9 +225,13 @@ class Viewer(Widget):
         most: float = 4096,
     ) -> None:
         super().__init__(options={"least": least, "most": most, "spans": spans}, frame=hung(poster))
-        self._aspect, self._moved = 1.0, False
-        self._shader: Callable[[], Shader] | None = None
+        self._aspect, self._moved, self._learning = 1.0, False, False
+        self._makers: list[Maker | None] = []  # of shaders, one for each view
+        self._made: list[tuple[Maker | None, Shader | None]] = []
+        self._place, self._next, self._count = dict(_WHOLE), 0.0, 0
+        self._able = self._seen = False  # whether the page draws by its shaders, and whether anybody sees the viewer
         self._longer, self._kind = (longer, "JPEG") if self._watched else (_STILL, "WEBP")
+        self.observe(lambda change: setattr(self, "_place", dict(change["new"])), "window")
         if views:
             self.show(views, window={})
 
@@ -229,49 +240,117 @@ class Viewer(Widget):
         views: Mapping[str, Draw],
         aspect: float = 1.0,
         window: Mapping[str, float] | None = None,
-        shader: Callable[[], "Shader"] | None = None,
+        shader: Maker | None = None,
     ) -> None:
         """Draw these views from now on.
 
         Args:
             views: caption -> draw(window, height, width), which gives (height, width, 3) uint8: what a `fields.Window`
-                shows. aspect: width ÷ height of all views.
+                shows. Where it has an attribute `shader`, a function, that gives the shader of the view, or raises
+                UserError if there is none. aspect: width ÷ height of all views.
             window: where to look, x, y and zoom; where the page looks already if None.
-            shader: gives the shader of the view, where there is only one; it may raise UserError if it has none.
+            shader: of the first view, in place of its attribute.
         """
-        self._acts, self._shader = dict(views), shader if len(views) == 1 else None
+        self._take(views, shader)
+        self._learning = False
         if window is not None or aspect != self._aspect:
             self._moved, self._aspect = True, aspect
             self.window = _WHOLE | dict(window or {})
-        place = dict(self.window)
-        self._aside(lambda: self.draw(place, self._longer))
+        self._place = place = dict(self.window)
+        self._aside(lambda: self.draw(place, self._longer, self._able))
+
+    def follow(self, run: Run, views: Callable[[Any], Mapping[str, Draw]], aspect: float = 1.0) -> None:
+        """Show views(step) of a run's step at rest, and while the run goes on of its newest one.
+
+        The page gets new weights for its shaders, at most ten times a second, or pictures where it has none; either
+        only as long as somebody sees the viewer, and never for more than a tenth of the time.
+        """
+
+        def watch(step: Any) -> None:
+            nonlocal known
+            if not known:  # another network than before, perhaps
+                known = True
+                self.show(views(step), aspect)
+            elif self._seen and not self._busy and time.monotonic() >= self._next:
+                self._take(views(step))
+                self._learning = True
+                self._aside(self._go_on)
+
+        run.watch, known = watch, run.step is not None
+        if known:
+            self.show(views(run.step), aspect)
+
+    def _go_on(self) -> None:
+        """Send what the newest step shows, and wait nine times as long as that took, or as its bytes need."""
+        begin, sent = time.monotonic(), 0
+        if self._able:
+            _, weights = self._with_shaders(changed=True)
+            self.send({"weights": True}, buffers=[weights])
+            sent = len(weights)
+        if not (self._able and self._reaches(self._place["zoom"])):
+            self.draw(self._place, self._longer)
+        now = time.monotonic()
+        self._next = now + max(0.1, 9 * (now - begin), sent / _BYTES_PER_SECOND)
 
     def _heard(self, name: str, value: Any) -> None:
+        if name == "able" and isinstance(value, Mapping):
+            self._able, self._seen = (bool(value.get(word)) for word in ("draws", "seen"))
         if name == "look" and self._acts and isinstance(value, Mapping) and value.keys() >= _WHOLE.keys():
-            place = {key: float(value[key]) for key in _WHOLE}
+            self._place = place = {key: float(value[key]) for key in _WHOLE}
             self._aside(lambda: self.draw(place, self._longer))
 
-    def draw(self, window: Mapping[str, float], longer: int) -> None:
-        """Draw the views at a place now, `longer` pixels along."""
+    def draw(self, window: Mapping[str, float], longer: int, able: bool = False) -> None:
+        """Draw the views at a place now, `longer` pixels along. able: leave out what the page draws by shaders."""
         from atelier.fields.plane import Window, fitted_size
 
         views, aspect = dict(self._acts), self._aspect
         height, width = fitted_size(aspect, 1.0, longer)
         place = Window(**window, spans=self.options["spans"])
-        pictures = {str(k): encoded(draw(place, height, width), self._kind) for k, draw in enumerate(views.values())}
+        shaders, weights = (self.shaders, self.weights) if self._learning else self._with_shaders()
+        needed = dict(enumerate(() if able and self._reaches(place.zoom) else views.values()))
+        pictures = {str(k): encoded(draw(place, height, width), self._kind) for k, draw in needed.items()}
         header = {
             "window": dict(window),
             "aspect": aspect,
+            "size": [width, height],
             "moved": self._moved,
             "live": self._watched,
+            "learning": self._learning,
+            "count": self._count,  # so that other weights always come with another frame
             "views": [{"name": str(k), "label": label} for k, label in enumerate(views)],
         }
-        self._moved = False
-        if self._shader:
-            with contextlib.suppress(UserError):  # too large a field: the kernel draws it
-                shader = self._shader()
-                header["shader"], pictures["numbers"] = shader.words(), shader.numbers.tobytes()
-        self.frame = pack(header, pictures)
+        self._moved, self._count = False, self._count + 1
+        with self.hold_sync():
+            self.shaders, self.weights, self.frame = shaders, weights, pack(header, pictures)
+
+    def _take(self, views: Mapping[str, Draw], shader: Maker | None = None) -> None:
+        self._acts = dict(views)
+        self._makers = [getattr(draw, "shader", None) for draw in views.values()]
+        if shader:
+            self._makers[0] = shader
+
+    def _with_shaders(self, changed: bool = False) -> tuple[list[dict[str, object] | None], bytes]:
+        """The words of each view's shader, None where there is none, and the numbers of all of them as one message, or
+        of those only that are others than the last time."""
+        before, makers = self._made, list(self._makers)
+        old = [k < len(before) and before[k][0] is maker for k, maker in enumerate(makers)]
+        self._made = [before[k] if old[k] else (maker, _shader(maker)) for k, maker in enumerate(makers)]
+        values: dict[str, bytes] = {}
+        for k, (_, shader) in enumerate(self._made):
+            if shader and not (changed and old[k]):
+                values |= {f"{k} numbers": shader.numbers.tobytes()}
+                values |= {f"{k} table": b"" if shader.table is None else shader.table.tobytes()}
+        return [shader.words() if shader else None for _, shader in self._made], pack({}, values)
+
+    def _reaches(self, zoom: float) -> bool:
+        """Whether every view has a shader that is exact at this zoom."""
+        return all(shader is not None and zoom <= shader.deepest for _, shader in self._made)
+
+
+def _shader(maker: Maker | None) -> "Shader | None":
+    with contextlib.suppress(UserError):  # a field without a shader, or too large for one: Python draws it
+        return maker() if maker else None
+    return None
 
 
 class Instrument(Widget):

@@ -20,6 +20,8 @@ LARGEST_FLAT = 3500
 """Texels of the largest network that is written out flat: a processor compiles it in 1.6 s, and gives up at 5,000."""
 LARGEST = 256 * 1024
 """Texels of the largest network that is compiled at all: 4 million numbers."""
+LARGEST_TABLE = 2048 * 2048
+"""Texels of the largest table: WebGL2 promises textures of 2048 × 2048."""
 _INLINE = 8  # blocks of four inputs up to which a product is written in one line
 
 
@@ -32,18 +34,29 @@ class Shader:
             as `W(int)`. Fields of one kind have the same code.
         flat: the same without loops, where every W has a constant index; "" where it would be too long.
         numbers: (n, 4) float32.
+        table: what `T(int)` reads besides, None for nothing: (n, 2) float16, as they are, or (n, 4) uint8, as 0 to 1.
         deepest: zoom down to which float32 tells the points of a picture of 1,000 pixels apart.
     """
 
     code: str
     flat: str
     numbers: np.ndarray = field(repr=False)
+    table: np.ndarray | None = field(default=None, repr=False)
     deepest: float = 1500.0
 
     def words(self) -> dict[str, object]:
         """What a page needs besides the numbers; the key is the same for the same code."""
         key = hashlib.sha1(self.code.encode()).hexdigest()[:16]
-        return {"key": key, "code": self.code, "flat": self.flat, "deepest": self.deepest}
+        return {"key": key, "code": self.code, "flat": self.flat, "deepest": self.deepest, "table": self.holds}
+
+    @property
+    def holds(self) -> str:
+        """What the table holds: "half", "byte" or ""."""
+        return "" if self.table is None else {np.float16: "half", np.uint8: "byte"}[self.table.dtype.type]
+
+
+At = Callable[[str], str]
+Row = Callable[[int], str]
 
 
 class Writer:
@@ -79,6 +92,35 @@ class Writer:
         """A layer of so many blocks."""
         names = ", ".join(f"{name}_{k}" for k in range(blocks)) if self.flat else f"{name}[{blocks}]"
         self.line(f"vec4 {names};")
+
+    def over(self, blocks: int, statement: Callable[[int | str], str]) -> None:
+        """Write a statement for each number of a block."""
+        if self.flat:
+            for k in range(blocks):
+                self.line(f"{{ {statement(k)} }}")
+        else:
+            self.line(f"for (int o = 0; o < {blocks}; o++) {{ {statement('o')} }}")
+
+    def each(self, name: str, blocks: int, value: Callable[[At, Row], str]) -> None:
+        """Write a layer block by block: value(at, row) gives the GLSL of a block, where at(source) is the block of the
+        same number of another layer, and row(first) the row of the same number among those stored from `first` on."""
+
+        def statement(k: int | str) -> str:
+            row = (lambda first: f"W({first + k})") if self.flat else (lambda first: f"W({first} + {k})")
+            return f"{self.at(name, k)} = {value(lambda source: self.at(source, k), row)};"
+
+        self.declare(name, blocks)
+        self.over(blocks, statement)
+
+    def moments(self, name: str, source: str, width: int) -> None:
+        """Write the floats `{name}m`, the mean of a layer's `width` values, and `{name}s`, one over their deviation, as
+        layer norm takes them. What fills the last block up to four must be 0."""
+        blocks = -(-width // 4)
+        self.line(f"float {name}m = 0.0, {name}s = 0.0; vec4 {name}d;")
+        self.over(blocks, lambda k: f"{name}m += dot({self.at(source, k)}, vec4({1 / width:.9g}));")
+        self.over(blocks, lambda k: f"{name}d = {self.at(source, k)} - {name}m; {name}s += dot({name}d, {name}d);")
+        filled = f"{4 * blocks - width}.0 * {name}m * {name}m"
+        self.line(f"{name}s = inversesqrt(({name}s - {filled}) / {width}.0 + 1e-5);")
 
     def layer(
         self,
@@ -127,19 +169,16 @@ class Writer:
                 value = after(value, lambda source: self.at(source, block))
             return f"{text} {self.at(name, block)} = {value};"
 
-        if self.flat:
-            for k in range(blocks):
-                self.line(f"{{ {body(k)} }}")
-        else:
-            self.line(f"for (int o = 0; o < {blocks}; o++) {{ {body('o')} }}")
+        self.over(blocks, body)
         return blocks
 
     def numbers(self) -> np.ndarray:
         return np.concatenate(self._numbers) if self._numbers else np.zeros((1, 4), np.float32)
 
 
-def written(write: Callable[[Writer], None], **about: float) -> Shader:
-    """The shader that `write` writes: it is called once for the code with loops, once for the flat one.
+def written(write: Callable[[Writer], None], table: np.ndarray | None = None, **about: float) -> Shader:
+    """The shader that `write` writes: it is called once for the code with loops, once for the flat one. table: what its
+    code reads as `T(int)`.
 
     Raises:
         UserError: the network is too large for a shader.
@@ -148,17 +187,23 @@ def written(write: Callable[[Writer], None], **about: float) -> Shader:
     write(loops)
     numbers = loops.numbers()
     if len(numbers) > LARGEST:
-        raise UserError(f"This network has {numbers.size:,} numbers, too many for a shader; the kernel draws it.")
+        raise UserError(f"This network has {numbers.size:,} numbers, too many for a shader; Python draws it.")
+    if table is not None and len(table) > LARGEST_TABLE:
+        raise UserError(f"This network has a table of {len(table):,} entries, too many for a shader; Python draws it.")
     text = ""
     if len(numbers) <= LARGEST_FLAT:
         flat = Writer(flat=True)
         write(flat)
         text = "\n".join(flat.lines)
-    return Shader("\n".join(loops.lines), text, numbers, **about)
+    return Shader("\n".join(loops.lines), text, numbers, table, **about)
 
 
 def baked(shader: Shader) -> str:
-    """The flat code with its numbers in it. Raises UserError: the network is too large for that."""
+    """The flat code with its numbers in it. Raises UserError: the network is too large for that, or has a table."""
+    if shader.table is not None:
+        raise UserError(
+            "This network keeps a table, which a text has no room for: take the page home, or choose another network."
+        )
     if not shader.flat:
         raise UserError(
             f"This network has {shader.numbers.size:,} numbers, too many to write out in a shader; turn its "

@@ -22,6 +22,10 @@ vec4 below(vec4 x) { return exp(min(x, 0.0)) - 1.0; }  // of elu and selu, 0 for
 vec4 elu(vec4 x) { return max(x, 0.0) + below(x); }
 vec4 selu(vec4 x) { return 1.05070099 * (max(x, 0.0) + 1.67326324 * below(x)); }
 vec4 gelu(vec4 x) { return 0.5 * x * (1.0 + tangent(0.797884561 * (x + 0.044715 * x * x * x))); }
+vec4 erf(vec4 x) {  // Abramowitz and Stegun, 7.1.26
+  vec4 t = 1.0 / (1.0 + 0.3275911 * abs(x));
+  return sign(x) * (1.0 - t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + 1.061405429 * t)))) * exp(-x * x));
+}
 vec4 mish(vec4 x) { return x * tangent(softplus(x)); }
 vec4 softshrink(vec4 x) { return sign(x) * max(abs(x) - 0.5, 0.0); }
 
