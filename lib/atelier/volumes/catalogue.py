@@ -41,7 +41,7 @@ class Camera:
 
     azimuth: float = 30.0
     elevation: float = 20.0
-    zoom: float = 1.0
+    zoom: float = 0.95
     perspective: float = 30.0
 
     def __post_init__(self) -> None:
@@ -87,9 +87,9 @@ class Look:
     """
 
     mode: str = "absorption"
-    low: float = 0.5
-    high: float = 0.8
-    opacity: float = 24.0
+    low: float = 0.6
+    high: float = 0.7
+    opacity: float = 40.0
     light: float = 0.7
     clip: Clip | None = None
     ground: tuple[int, int, int] = (14, 16, 22)

@@ -146,8 +146,8 @@ def as_voxels(
 ) -> np.ndarray:
     """Any values (D, H, W) or (D, H, W, C) in [0, 1] as a volume (D, H, W, 4) uint8.
 
-    One channel is the density, coloured by a palette "#rrggbb"; three are a colour whose luma is the density; four are a
-    colour and a density. Raises UserError: another number of channels, a size out of bounds."""
+    One channel is the density, coloured by a palette "#rrggbb"; three are a colour whose luma is the density;
+    four are a colour and a density. Raises UserError: another number of channels, a size out of bounds."""
     values = np.asarray(values, np.float32)
     values = values[..., None] if values.ndim == 3 else values
     if values.ndim != 4 or values.shape[3] not in (1, 3, 4):
