@@ -6,7 +6,7 @@ A baked volume is a uint8 array (D, H, W, 4), its axes z, y, x: sRGB colour and 
 
 import lazy_loader
 
-_CATALOGUE = "MODES ENVELOPES ENDINGS SIDE Camera Look Clip volume_options"
+_CATALOGUE = "MODES ENVELOPES ENDINGS SIDE Camera Look Clip volume_options growth_options"
 _GENERATING = "Slab generate bake solid filled several is_blank as_voxels slabs_of"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -14,8 +14,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "catalogue": _CATALOGUE.split(),
         "generating": _GENERATING.split(),
-        "marching": ["march", "turntable", "turntable_file", "still_file"],
+        "marching": ["march", "turntable"],
         "files": ["write", "volume_file", "read"],
+        "showing": ["Grown", "grow", "growth_panels", "look_at", "still_file", "turntable_file"],
         "examples": ["knot"],
     },
 )

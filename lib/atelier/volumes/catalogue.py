@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from atelier.settings import Choice, Control, Number, SettingError
 
@@ -112,5 +112,15 @@ def volume_options() -> dict[str, Control]:
     shape = Control(Choice(tuple(ENVELOPES)), "ball", "Shape", "where the field may be dense", words=ENVELOPES)
     return {
         "volume": Control(side, None, about="also a volume of so many voxels along a side", door="command"),
-        "envelope": shape,
+        "envelope": replace(shape, door="command"),
+    }
+
+
+def growth_options() -> dict[str, Control]:
+    """What a page asks for, as `grow` takes it."""
+    sides = {str(side): f"{side}³ voxels" for side in (48, 64, 96, 128, 192)}
+    return {
+        "voxels": Control(Choice(tuple(sides)), "96", "Size", words=sides, door="page"),
+        "mode": Control(Choice(tuple(MODES)), "absorption", "Rays", words=MODES, door="page"),
+        "low": Control(Number(0.05, 0.9, 0.05), Look.low, "Seen above a density of", door="page"),
     }

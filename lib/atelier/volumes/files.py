@@ -1,14 +1,14 @@
 """Volumes as files of other tools, written slab by slab, and arrays read from files.
 
 Each format is a header and one or two runs of plain numbers at known places, so a volume of any size is written with
-the memory of a slab. ImageJ's TIFF: one hyperstack of the channels red, green, blue and density (tifffile's `imagej`); VTK
-image data: XML with raw appended data (VTK File Formats, "ImageData", "appended").
+the memory of a slab. ImageJ's TIFF is one hyperstack of the channels red, green, blue and density. VTK image data is
+XML with raw appended data (VTK File Formats, "ImageData").
 """
 
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -68,16 +68,23 @@ def write(path: str | Path, slabs: Iterable[Slab] | np.ndarray, spec: FieldSpec 
 
 
 def volume_file(
-    spec: FieldSpec, size: int | Sequence[int] = 128, ending: str = ".tif", *, envelope: str = "ball"
+    spec: FieldSpec,
+    size: int | Sequence[int] = 128,
+    ending: str = ".tif",
+    *,
+    envelope: str = "ball",
+    path: Path | None = None,
 ) -> Iterator[Written]:
-    """The volume of a field as a file in memory: the last step has its bytes as `data`. Errors as `generate` and
-    `write`."""
+    """The volume of a field as a file: at `path`, which the last step names, or in memory, with its bytes as the last
+    step's `data`. Errors as `generate` and `write`."""
+    if path is not None:
+        for step in write(path, generate(spec, size, envelope=envelope), spec):
+            yield replace(step, path=path if step.progress == 1 else None)
+        return
     with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        path = Path(folder) / f"volume{ending}"
-        for last in write(path, generate(spec, size, envelope=envelope), spec):
-            if last.step != last.total:
-                yield last
-        yield Written(last.step, last.total, path.read_bytes())
+        place = Path(folder) / f"volume{ending}"
+        for step in volume_file(spec, size, envelope=envelope, path=place):
+            yield replace(step, path=None, data=place.read_bytes() if step.path else None)
 
 
 def _begin_npy(path: Path, size: Size, spec: FieldSpec | None) -> list[_Run]:

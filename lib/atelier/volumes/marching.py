@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from atelier import animation, drawing
 from atelier.cppn.threads import in_order
 from atelier.fields.plane import axis
 from atelier.fields.plane import check_size as check_picture
@@ -240,17 +239,3 @@ def turntable(
     for k in range(frames):
         turned = replace(camera, azimuth=camera.azimuth + 360 * k / frames)
         yield Turn(k + 1, frames, march(voxels, turned, look, size))
-
-
-def turntable_file(
-    voxels: np.ndarray, *where: object, fps: int = 18, ending: str = ".webp", frames: int = 36
-) -> Iterator[animation.Written]:
-    """A turntable as a file in memory (".webp", ".gif", ".png" or ".mp4"): the last step has its bytes as `data`.
-    where: camera, look and size as `turntable` takes them."""
-    turns = (turn.pixels for turn in turntable(voxels, *where, frames=frames))
-    return animation.encode(ending, turns, fps, count=frames)
-
-
-def still_file(voxels: np.ndarray, *where: object) -> bytes:
-    """A picture of a volume as PNG. where: camera, look and size as `march` takes them."""
-    return drawing.encoded(march(voxels, *where))
