@@ -23,11 +23,12 @@ ENDINGS = {".webp": "WebP", ".gif": "GIF", ".png": "APNG", ".mp4": "MP4"}
 @dataclass(frozen=True)
 class Written:
     """Progress: `step` of `total` parts are done (total 0: nobody knows). `data`: the whole file, in the last step of
-    `encode`."""
+    `encode`; `path`: where it lies, in the last step of what wrote it at its place."""
 
     step: int
     total: int
     data: bytes | None = field(default=None, repr=False)
+    path: Path | None = None
 
     @property
     def progress(self) -> float:

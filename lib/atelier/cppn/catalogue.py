@@ -16,6 +16,7 @@ class Entry:
     size: int = 1  # rows of an input, channels of a colour space
     noun: str = ""  # what a picture made with it is called, if nobody named it
     bred: bool = True  # whether mutation may choose it
+    solid: bool = False  # an input that reads z, which a picture leaves at 0: with it a field fills a volume
 
 
 _LAYERS, _WEB, _TURNED = ("depth",), ("nodes", "neighbours", "rewiring", "operations"), ("order",)
@@ -78,10 +79,12 @@ NORMS: dict[str, Entry] = {"none": Entry("none"), "layer": Entry("across a layer
 INPUTS: dict[str, Entry] = {
     "x": Entry("x", uses=("scale",)),
     "y": Entry("y", uses=("scale",)),
+    "z": Entry("z, depth", uses=("scale",), bred=False, solid=True),
     "r": Entry("r, distance", uses=("scale",)),
     "theta": Entry("θ, angle", size=2),
     "periodic_x": Entry("waves of x", uses=("frequency",), size=2),
     "periodic_y": Entry("waves of y", uses=("frequency",), size=2),
+    "periodic_z": Entry("waves of z", uses=("frequency",), size=2, bred=False, solid=True),
     "spiral": Entry("spiral", "The same at every power of two.", size=2, noun="whirlpool"),
 }
 """What the network sees of a point."""

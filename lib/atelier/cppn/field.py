@@ -1,4 +1,4 @@
-"""build(spec): the network of a random field, its weights, and its evaluation at points of the plane."""
+"""build(spec): the network of a random field, its weights, and its evaluation at points of the plane or of space."""
 
 import math
 
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from atelier.cppn import draws
+from atelier.cppn.catalogue import COLOURS
 from atelier.cppn.colour import Colouring
 from atelier.cppn.functions import ACTIVATIONS, OPERATIONS, Affine, encode
 from atelier.cppn.spec import FieldSpec
@@ -18,6 +19,8 @@ BLOCK = 4096
 only, so that a point's colour does not depend on its neighbours."""
 STRIP = 4 * BLOCK  # points whose inputs and colours are made at once: few short operations, all within the cache
 CALIBRATION_SIDE = 64  # 64 x 64 points are one block
+CALIBRATION_CUBE = 16  # and so are 16 x 16 x 16
+LEAST_SPREAD = 1e-3  # a density that varies less over the cube is not stretched to the full range
 
 
 class Field(nn.Module):
@@ -25,7 +28,8 @@ class Field(nn.Module):
     the same on every machine and every version of torch.
 
     The tone mapping is fixed here, from the mean and spread of the outputs over [-1, 1]^2: it belongs to the
-    field, never to a picture, so that nothing flickers while zooming.
+    field, never to a picture, so that nothing flickers while zooming. A solid field has the same colours in its plane
+    z = 0 as the picture, and the tone of its density comes from the cube [-1, 1]^3.
     """
 
     def __init__(self, spec: FieldSpec):
@@ -44,11 +48,14 @@ class Field(nn.Module):
         self._slots = _assign_slots(self.nodes)
         self._absorbed = {} if self.spec.norm == "layer" else _absorbed(self.nodes)
         self._joined = {node.name: self._join(node) for node in self.nodes}
-        side = (2 * torch.arange(CALIBRATION_SIDE, dtype=torch.float64) + 1) / CALIBRATION_SIDE - 1
-        x, y = side.repeat(CALIBRATION_SIDE), side.repeat_interleave(CALIBRATION_SIDE)
-        self._lattice = self.raw(encode(self.spec, x, y), self.scratch())  # (C, BLOCK), over [-1, 1]^2
+        self._colours = COLOURS[self.spec.colour].size
+        self._lattice = self.raw(encode(self.spec, *_lattice(CALIBRATION_SIDE, 2)), self.scratch())[: self._colours]
         mean, spread = self._lattice.mean(1, keepdim=True), self._lattice.std(1, keepdim=True).clamp_min(1e-6)
         self.colouring = Colouring(self.spec, mean, spread)
+        if self.spec.solid:
+            cube = self.raw(encode(self.spec, *_lattice(CALIBRATION_CUBE, 3)), self.scratch())[-1]  # (BLOCK,)
+            self._density_mean, self._density_spread = cube.mean(), cube.std().clamp_min(LEAST_SPREAD)
+            self.density_variation = self._density(cube).std().item()
 
     def _join(self, node: Node) -> tuple[list[tuple[str, Tensor]], Tensor]:
         """Matrices by source and the bias of a node, with the affine parts of the activations on both sides in them:
@@ -127,36 +134,44 @@ class Field(nn.Module):
         """Buffers for one thread, (slots, BLOCK, width) float32."""
         return torch.empty(max(self._slots.values()) + 1, BLOCK, self.spec.width)
 
+    def _density(self, z: Tensor) -> Tensor:
+        """Raw densities to [0, 1]: about the share of the cube [-1, 1]^3 that is less dense, as the tone of colours."""
+        return z.sub(self._density_mean).mul_(1.702 / self._density_spread).sigmoid_()
+
     @torch.inference_mode()
-    def planes(self, x: Tensor, y: Tensor) -> Tensor:
-        """Colours at points x, y (n,) float64, as (3, n) float32, in the calling thread; see `on_one_core`."""
-        count, x, y = len(x), _whole_blocks(x), _whole_blocks(y)
-        out, scratch = torch.empty(3, len(x)), self.scratch()
-        for start in range(0, len(x), STRIP):
+    def planes(self, *points: Tensor) -> Tensor:
+        """Colours at points x, y (n,) float64, as (3, n) float32, in the calling thread; see `on_one_core`. At points
+        x, y, z of a solid field (4, n), with the density in [0, 1] as the last."""
+        count, points = len(points[0]), [_whole_blocks(axis) for axis in points]
+        out, scratch = torch.empty(len(points) + 1, len(points[0])), self.scratch()
+        for start in range(0, len(points[0]), STRIP):
             strip = slice(start, start + STRIP)
-            inputs = encode(self.spec, x[strip], y[strip])  # (K, STRIP)
-            z = [self.raw(block, scratch) for block in inputs.split(BLOCK, dim=1)]
-            out[:, strip] = self.colouring(torch.cat(z, dim=1))
+            inputs = encode(self.spec, *(axis[strip] for axis in points))  # (K, STRIP)
+            z = torch.cat([self.raw(block, scratch) for block in inputs.split(BLOCK, dim=1)], dim=1)
+            if len(points) > 2:
+                out[3, strip] = self._density(z[-1])
+            out[:3, strip] = self.colouring(z[: self._colours])
         return out[:, :count]
 
     @on_one_core
     @torch.inference_mode()
     def forward(self, coords: Tensor) -> Tensor:
-        """Colours at points of the plane: coords (..., 2) -> (..., 3) float32 sRGB in [0, 1]."""
-        x, y = coords.reshape(-1, 2).double().T.contiguous()
-        return self.planes(x, y).T.reshape(*coords.shape[:-1], 3)
+        """Colours at points of the plane: coords (..., 2) -> (..., 3) float32 sRGB in [0, 1]; of a solid field also
+        colours and density at points of space: (..., 3) -> (..., 4)."""
+        found = self.planes(*coords.reshape(-1, coords.shape[-1]).double().T.contiguous())
+        return found.T.reshape(*coords.shape[:-1], -1)
 
     @on_one_core
     @torch.inference_mode()
     def features(self, coords: Tensor) -> dict[str, Tensor]:
-        """Every node's values at points (..., 2): name -> (..., width) float32; "output" has C columns."""
-        x, y = coords.reshape(-1, 2).double().T.contiguous()
+        """Every node's values at points (..., 2) or (..., 3): name -> (..., width) float32; "output" has C columns."""
+        points = coords.reshape(-1, coords.shape[-1]).double().T.contiguous()
         kept: list[dict[str, Tensor]] = []
-        for block in encode(self.spec, _whole_blocks(x), _whole_blocks(y)).split(BLOCK, dim=1):
+        for block in encode(self.spec, *map(_whole_blocks, points)).split(BLOCK, dim=1):
             kept.append({})
             self.raw(block, self.scratch(), kept[-1])
         return {
-            node.name: torch.cat([part[node.name] for part in kept])[: len(x)].reshape(*coords.shape[:-1], -1)
+            node.name: torch.cat([part[node.name] for part in kept])[: points.shape[1]].reshape(*coords.shape[:-1], -1)
             for node in self.nodes
         }
 
@@ -228,6 +243,12 @@ def _assign_slots(nodes: list[Node]) -> dict[str, int]:
         slots[node.name], held[slot] = slot, node.name
         held = {s: name for s, name in held.items() if last.get(name, i) > i}
     return slots
+
+
+def _lattice(side: int, dimensions: int) -> list[Tensor]:
+    """Coordinates x, y, … of side^dimensions points of [-1, 1]^dimensions, x the fastest; float64."""
+    at = (2 * torch.arange(side, dtype=torch.float64) + 1) / side - 1
+    return [at.repeat_interleave(side**k).repeat(side ** (dimensions - 1 - k)) for k in range(dimensions)]
 
 
 def _whole_blocks(t: Tensor) -> Tensor:

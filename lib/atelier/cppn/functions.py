@@ -2,11 +2,13 @@
 
 Activations work in place on a float32 buffer. The pool: the networks of random art (tanh, sin, cos, Gaussian: Stanley,
 "Compositional pattern producing networks", 2007) and the activations of torch. Symmetries fold the plane and inputs
-turn it into rows of numbers, both in float64, so that a deep zoom keeps its digits and a phase its place.
+turn points into rows of numbers, both in float64, so that a deep zoom keeps its digits and a phase its place. A point
+is (x, y) or (x, y, z); where there is no z it is 0.
 """
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +19,8 @@ from atelier.cppn import draws
 from atelier.cppn.spec import FieldSpec
 
 Activation = Callable[[Tensor], Tensor]
+Points = Sequence[Tensor]
+"""Coordinates x, y and, in space, z of points, (n,) float64 each."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +109,24 @@ FOLDS: dict[str, Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]] = {
 """Symmetry -> points x, y (n,) and an order to folded points."""
 
 
-def _theta(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
+def _angle(at: Points) -> Tensor:
+    return torch.atan2(at[1], at[0])
+
+
+def _distance(at: Points) -> Tensor:
+    """From the origin."""
+    return functools.reduce(torch.hypot, at)
+
+
+def _theta(at: Points, spec: FieldSpec) -> list[Tensor]:
     """The angle as its cosine and sine: the angle itself would jump on the negative axis."""
-    r = torch.hypot(x, y).clamp_min(1e-300)
-    return [x / r, y / r]
+    r = torch.hypot(at[0], at[1]).clamp_min(1e-300)
+    return [at[0] / r, at[1] / r]
 
 
-def _spiral(x: Tensor, y: Tensor, spec: FieldSpec) -> list[Tensor]:
+def _spiral(at: Points, spec: FieldSpec) -> list[Tensor]:
     """cos and sin of 2 pi log2 r + theta: the same at every power of two."""
-    phase = torch.hypot(x, y).clamp_min(1e-300).log2().mul(2 * math.pi) + torch.atan2(y, x)
+    phase = _distance(at).clamp_min(1e-300).log2().mul(2 * math.pi) + _angle(at)
     return [phase.cos(), phase.sin()]
 
 
@@ -122,31 +135,43 @@ def _periodic(t: Tensor, spec: FieldSpec) -> list[Tensor]:
     return [phase.sin(), phase.cos()]
 
 
-SEES: dict[str, Callable[[Tensor, Tensor, FieldSpec], list[Tensor]]] = {
-    "x": lambda x, y, spec: [x * spec.scale],
-    "y": lambda x, y, spec: [y * spec.scale],
-    "r": lambda x, y, spec: [torch.hypot(x, y) * spec.scale],
+def _depth(at: Points) -> Tensor:
+    return at[2] if len(at) > 2 else torch.zeros_like(at[0])
+
+
+SEES: dict[str, Callable[[Points, FieldSpec], list[Tensor]]] = {
+    "x": lambda at, spec: [at[0] * spec.scale],
+    "y": lambda at, spec: [at[1] * spec.scale],
+    "z": lambda at, spec: [_depth(at) * spec.scale],
+    "r": lambda at, spec: [_distance(at) * spec.scale],
     "theta": _theta,
-    "periodic_x": lambda x, y, spec: _periodic(x, spec),
-    "periodic_y": lambda x, y, spec: _periodic(y, spec),
+    "periodic_x": lambda at, spec: _periodic(at[0], spec),
+    "periodic_y": lambda at, spec: _periodic(at[1], spec),
+    "periodic_z": lambda at, spec: _periodic(_depth(at), spec),
     "spiral": _spiral,
 }
-"""Input -> points x, y (n,) to rows (n,)."""
+"""Input -> points to rows (n,)."""
 
 
-def encode(spec: FieldSpec, x: Tensor, y: Tensor) -> Tensor:
-    """Rows of input for points x, y (n,) float64: (K, n) float32, in the order of `topologies.groups`."""
-    x, y = FOLDS[spec.symmetry](x, y, spec.order)
-    rows = [row for name in spec.inputs for row in SEES[name](x, y, spec)] + _fourier(spec, x, y)
-    out = torch.empty(len(rows), x.shape[0])  # (K, n)
+def encode(spec: FieldSpec, *points: Tensor) -> Tensor:
+    """Rows of input for points x, y[, z] (n,) float64: (K, n) float32, in the order of `topologies.groups`. A symmetry
+    folds x and y alone."""
+    at = (*FOLDS[spec.symmetry](*points[:2], spec.order), *points[2:])
+    rows = [row for name in spec.inputs for row in SEES[name](at, spec)] + _fourier(spec, at)
+    out = torch.empty(len(rows), len(at[0]))  # (K, n)
     for target, row in zip(out, rows, strict=True):
         target.copy_(row)
     return out
 
 
-def _fourier(spec: FieldSpec, x: Tensor, y: Tensor) -> list[Tensor]:
+def _fourier(spec: FieldSpec, at: Points) -> list[Tensor]:
     """Random Fourier features (Tancik et al., "Fourier features let networks learn high frequency functions",
     2020, section 6): sin and cos of 2 pi b.x, b normal of spread `fourier_sigma`."""
-    frequencies = draws.normal(spec.seed, "fourier", (spec.fourier, 2)) * (2 * math.pi * spec.fourier_sigma)
-    phases = [x * bx + y * by for bx, by in frequencies.tolist()]
+    spread = 2 * math.pi * spec.fourier_sigma
+    phases = [
+        at[0] * bx + at[1] * by for bx, by in (draws.normal(spec.seed, "fourier", (spec.fourier, 2)) * spread).tolist()
+    ]
+    if len(at) > 2:
+        depths = (draws.normal(spec.seed, "fourier z", (spec.fourier,)) * spread).tolist()
+        phases = [phase + at[2] * bz for phase, bz in zip(phases, depths, strict=True)]
     return [row for phase in phases for row in (phase.sin(), phase.cos())]

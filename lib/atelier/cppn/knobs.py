@@ -74,7 +74,9 @@ def _knob(spec: FieldSpec, name: str) -> Control:
 
 def _inputs(spec: FieldSpec) -> dict[str, Control]:
     return {
-        _SEES + name: Control(Switch(), name in spec.inputs, f"Sees {entry.title}") for name, entry in INPUTS.items()
+        _SEES + name: Control(Switch(), name in spec.inputs, f"Sees {entry.title}")
+        for name, entry in INPUTS.items()
+        if spec.solid or not entry.solid
     }
 
 

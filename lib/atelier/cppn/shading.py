@@ -54,10 +54,12 @@ FOLDS = {
 SEES = {
     "x": ["p.x * knobs.x"],
     "y": ["p.y * knobs.x"],
+    "z": ["0.0"],  # a shader draws the plane z = 0
     "r": ["length(p) * knobs.x"],
     "theta": ["p.x / max(length(p), 1e-30)", "p.y / max(length(p), 1e-30)"],
     "periodic_x": ["turned(p.x * PI * knobs.y).y", "turned(p.x * PI * knobs.y).x"],
     "periodic_y": ["turned(p.y * PI * knobs.y).y", "turned(p.y * PI * knobs.y).x"],
+    "periodic_z": ["0.0", "1.0"],
     "spiral": ["spiral(p).x", "spiral(p).y"],
 }
 """Input -> GLSL of its rows, in the order of `functions.SEES`."""

@@ -41,7 +41,8 @@ def _choice(default: str, options: Mapping[str, Entry], about: str, title: str =
 
 @dataclass(frozen=True)
 class FieldSpec:
-    """A random field: from a point of the plane to a colour.
+    """A random field: from a point of the plane to a colour, or, where z is one of its inputs, from a point of space to
+    a colour and a density; a picture of such a field is its plane z = 0.
 
     Weights are drawn from `strands` (from `seed` alone where there is none): the sum of the strands' standard draws,
     scaled by the initialisation. So every point between two fields is a field with a spec of its own. Raises
@@ -146,6 +147,11 @@ class FieldSpec:
                 if option in (value if isinstance(value, tuple) else (value,)):
                     chosen |= {*entry.uses}
         return [name for name in PROPERTIES if name not in dependent or name in chosen]
+
+    @property
+    def solid(self) -> bool:
+        """Whether the field sees z, so that it fills a volume."""
+        return any(INPUTS[name].solid for name in self.inputs)
 
     def weight_strands(self) -> tuple[tuple[int, float], ...]:
         """The strands of the weights, with the default of the seed alone written out."""

@@ -107,8 +107,8 @@ def fan_in(spec: FieldSpec, node: Node) -> dict[str, int]:
 
 
 def rows(spec: FieldSpec, node: Node) -> int:
-    """Values of a node at a point."""
-    return COLOURS[spec.colour].size if node.name == "output" else spec.width
+    """Values of a node at a point: the output has the colours, and after them the density of a solid field."""
+    return COLOURS[spec.colour].size + spec.solid if node.name == "output" else spec.width
 
 
 def work(spec: FieldSpec) -> int:

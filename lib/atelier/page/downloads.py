@@ -126,8 +126,8 @@ def _write(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]] |
         for name in [name for name, file in files.items() if file.written]:
             for part in _parts(files[name].make):
                 bar(name, part.progress)
-                if part.data:
-                    paths.append(write_whole(folder / name, part.data))
+                if part.data or part.path:
+                    paths.append(part.path or write_whole(folder / name, part.data))
                 elif STOPPED.signal != stopped:
                     STOPPED.words = STOPPED.words or f" while {name} was made"
                     break

@@ -1,0 +1,174 @@
+"""Random fields as volumes: generated in slabs, with bounded memory, and whatever array as voxels to look at.
+
+The field is a `cppn.FieldSpec` that sees z. Nothing of it is written a second time: points of space go through the same
+nodes, inputs and colours as points of the plane.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atelier.cppn.colour import table
+from atelier.cppn.field import Field
+from atelier.cppn.rendering import as_field
+from atelier.cppn.spec import FieldSpec
+from atelier.cppn.threads import in_order
+from atelier.errors import UserError
+from atelier.fields.plane import axis
+from atelier.settings import Choice
+from atelier.volumes.catalogue import ENVELOPES, check_size
+
+SLAB_POINTS = 1 << 17
+"""Voxels of a slab, if one slice does not have more."""
+_BLANK = 0.02  # a density of less spread is taken for none; normal outputs have 0.3
+_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+@dataclass(frozen=True)
+class Slab:
+    """Finished slices of a volume: voxels (d, H, W, 4) uint8 from slice `z` on, of a volume of `size` (D, H, W)."""
+
+    z: int
+    size: tuple[int, int, int]
+    voxels: np.ndarray = field(repr=False)
+
+    @property
+    def step(self) -> int:
+        """Slices finished so far."""
+        return self.z + len(self.voxels)
+
+    @property
+    def progress(self) -> float:
+        """In [0, 1]."""
+        return self.step / self.size[0]
+
+
+def solid(spec: FieldSpec) -> FieldSpec:
+    """The field in space: itself, or a field of the plane that is given z as one more input.
+
+    Where each input has a branch of its own (`mlp`, `residual`, `watts_strogatz`), its plane z = 0 is the picture as it
+    was; elsewhere the weights are scaled to the larger number of inputs."""
+    return spec if spec.solid else spec.replace(inputs=(*spec.inputs, "z"))
+
+
+def generate(spec: FieldSpec | Field, size: int | Sequence[int] = 128, *, envelope: str = "ball") -> Iterator[Slab]:
+    """The slabs of a volume, from the first slice to the last; memory depends on the size of a slice, not on their
+    number.
+
+    size: voxels along each side, or (D, H, W), up to 1024; the longest side spans [-1, 1]. envelope: a name of
+    ENVELOPES. Raises SettingError: a size or an envelope that is not allowed."""
+    depth, height, width = size = check_size(size)
+    within = _ENVELOPES[Choice(tuple(ENVELOPES)).check("The envelope", envelope)]
+    found = spec if isinstance(spec, Field) else as_field(solid(spec))
+    zs, ys, xs = axes(size)
+    slices = max(1, SLAB_POINTS // (height * width))
+    bands = max(1, SLAB_POINTS // width)  # of rows, where one slice is more than a slab
+
+    @torch.inference_mode()
+    def draw(start: int) -> np.ndarray:
+        layers = zs[start : start + slices]
+        voxels = np.empty((len(layers), height, width, 4), np.uint8)
+        for top in range(0, height, bands):
+            rows = ys[top : top + bands]
+            x = xs.repeat(len(layers) * len(rows))
+            y = rows.repeat_interleave(width).repeat(len(layers))
+            z = layers.repeat_interleave(len(rows) * width)
+            planes = found.planes(x, y, z)  # (4, n)
+            planes[3].mul_(within(x, y, z))
+            shape = len(layers), len(rows), width, 4
+            voxels[:, top : top + bands] = planes.mul_(255).add_(0.5).to(torch.uint8).T.reshape(shape).numpy()
+        return voxels
+
+    starts = range(0, depth, slices)
+    for start, voxels in zip(starts, in_order(draw, starts), strict=True):
+        yield Slab(start, size, voxels)
+
+
+def bake(spec: FieldSpec | Field, size: int | Sequence[int] = 128, *, envelope: str = "ball") -> np.ndarray:
+    """A volume (D, H, W, 4) uint8: sRGB colour and density. As `generate`."""
+    voxels = np.empty((*check_size(size), 4), np.uint8)
+    for slab in generate(spec, size, envelope=envelope):
+        voxels[slab.z : slab.step] = slab.voxels
+    return voxels
+
+
+def filled(specs: Iterable[FieldSpec]) -> Iterator[FieldSpec]:
+    """The fields in space whose density varies; blank ones are left out."""
+    for spec in map(solid, specs):
+        if as_field(spec).density_variation >= _BLANK:
+            yield spec
+
+
+def several(
+    specs: Iterable[FieldSpec], size: int | Sequence[int] = 64, *, envelope: str = "ball"
+) -> Iterator[tuple[FieldSpec, np.ndarray]]:
+    """Each field that is not blank, in space, with its volume (D, H, W, 4) uint8."""
+    for spec in filled(specs):
+        yield spec, bake(spec, size, envelope=envelope)
+
+
+def is_blank(voxels: np.ndarray) -> bool:
+    """Whether the density of a volume (D, H, W, 4) uint8 does not vary, so that nothing is to be seen in it."""
+    density = voxels[..., 3]
+    return int(density.max()) - int(density.min()) <= 1
+
+
+def axes(size: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Coordinates of the centres of voxels, zs (D,), ys (H,), xs (W,) float64; the longest side spans [-1, 1]."""
+    zs, ys, xs = (axis(0.0, 1 / max(size), side) for side in size)
+    return zs, ys, xs
+
+
+def slabs_of(voxels: np.ndarray) -> Iterator[Slab]:
+    """The slabs of a volume (D, H, W, 4) uint8 that is there already. Raises UserError: not such an array."""
+    size = check_voxels(voxels).shape[:3]
+    slices = max(1, SLAB_POINTS // (size[1] * size[2]))
+    for start in range(0, size[0], slices):
+        yield Slab(start, size, voxels[start : start + slices])
+
+
+def check_voxels(voxels: np.ndarray) -> np.ndarray:
+    """The array, if it is a baked volume. Raises UserError: another shape or kind of numbers."""
+    if not isinstance(voxels, np.ndarray) or voxels.dtype != np.uint8 or voxels.ndim != 4 or voxels.shape[3] != 4:
+        shape = f"{tuple(getattr(voxels, 'shape', ()))} of {getattr(voxels, 'dtype', type(voxels).__name__)}"
+        raise UserError(
+            f"A volume is a uint8 array (D, H, W, 4), and this is {shape}; make one with bake or as_voxels."
+        )
+    check_size(voxels.shape[:3])
+    return voxels
+
+
+def as_voxels(
+    values: np.ndarray | Tensor, palette: Sequence[str] = ("#0d1030", "#7a3b8f", "#f7a072", "#fff4e6")
+) -> np.ndarray:
+    """Any values (D, H, W) or (D, H, W, C) in [0, 1] as a volume (D, H, W, 4) uint8.
+
+    One channel is the density, coloured by a palette "#rrggbb"; three are a colour whose luma is the density;
+    four are a colour and a density. Raises UserError: another number of channels, a size out of bounds."""
+    values = np.asarray(values, np.float32)
+    values = values[..., None] if values.ndim == 3 else values
+    if values.ndim != 4 or values.shape[3] not in (1, 3, 4):
+        raise UserError(f"Voxels are made of (D, H, W) or (D, H, W, C) with 1, 3 or 4 channels, not of {values.shape}.")
+    check_size(values.shape[:3])
+    values = values.clip(0, 1)
+    if values.shape[3] == 1:
+        colours = table(palette)
+        values = np.concatenate([colours[(values[..., 0] * (len(colours) - 1)).astype(np.int64)], values], axis=3)
+    elif values.shape[3] == 3:
+        values = np.concatenate([values, (values @ _LUMA)[..., None]], axis=3)
+    return (values * 255 + 0.5).astype(np.uint8)
+
+
+def _ball(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """1 inside of the unit ball, falling smoothly to 0 over the last quarter of the radius."""
+    t = ((1 - torch.sqrt(x * x + y * y + z * z)) * 4).clamp_(0, 1)
+    return (t * t * (3 - 2 * t)).float()
+
+
+_ENVELOPES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "ball": _ball,
+    "box": lambda x, y, z: torch.ones(()),
+}
