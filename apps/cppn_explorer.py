@@ -7,7 +7,7 @@ with app.setup:
     from functools import partial
 
     import marimo as mo
-    from atelier import cppn, drawing, page  # nothing here imports torch
+    from atelier import cppn, drawing, page, volumes  # nothing here imports torch
 
 
 @app.cell(hide_code=True)
@@ -15,7 +15,7 @@ def _():
     page.title(
         "Random fields",
         "Networks that nobody trained draw pictures that nobody planned. Choose the one you like, and it has children.",
-        *("Knobs", "Look inside", "Family", "Animate", "Print", "Keep", "How it works", "Try this"),
+        *("Knobs", "Look inside", "Family", "Animate", "Print", "Volumes", "Keep", "How it works", "Try this"),
     )
     return
 
@@ -26,7 +26,7 @@ def _():
     begin_ask, strength_ask, files_ask = page.controls(
         cppn.begin_options(),
         dict(strength=page.number(0, 1, 0.35, step=0.01, title="Siblings: from tweak to overhaul")),
-        cppn.file_options(),
+        cppn.file_options() | volumes.volume_options(),
         later=cppn.motion_options(),
     )
     return begin_ask, files_ask, strength_ask
@@ -298,6 +298,57 @@ def _(breeder, cost, files_ask, paper, paper_ask, print_size, samples, shown):
 
 
 @app.cell(hide_code=True)
+def _():
+    volume_ask = page.Ask(volumes.growth_options(), {})
+    growing = page.live(verb="Fill space", height=200, brief=True)
+    solid_view = page.volume()
+    mo.md("""
+    ## Volumes
+    Give the network a third coordinate, $z$, and it fills space: at each place a colour, and from one more output a density.
+    Layers in a row and webs keep the picture above: it is the plane $z = 0$ of the volume. Press **Fill space**, then drag to
+    turn it, cut it open, and move the cross in the slices.
+    """)
+    return growing, solid_view, volume_ask
+
+
+@app.cell
+def _(growing, shown, volume_ask):
+    # `volumes.grow` yields the voxels (D, H, W, 4), coarse at first. Any field will do: cppn.FieldSpec(seed=7)
+    _options = {"voxels": int(volume_ask.value["voxels"]), "envelope": volume_ask.value["envelope"]}
+    _how = {"show": volumes.growth_panels, "start": False, "aside": True}
+    grown = growing.play(volumes.grow, shown.spec, **_options, **_how)
+    return (grown,)
+
+
+@app.cell
+def _(grown, growing, solid_view):
+    growing  # the volume below follows when it has grown
+    if grown.step:
+        solid_view.show(
+            grown.step.voxels, still=grown.step.still, exact=grown.step.slice, title="A random field in space"
+        )
+    return
+
+
+@app.cell(hide_code=True)
+def _(breeder, grown, growing, shown, solid_view, volume_ask):
+    growing
+    _about = {"spec": shown.spec, "size": int(volume_ask.value["voxels"]), "envelope": volume_ask.value["envelope"]}
+    _files = {
+        f"{breeder.stem}-volume{_end}": page.File(
+            _title, "", partial(volumes.volume_file, ending=_end, **_about), False
+        )
+        for _end, _title in volumes.ENDINGS.items()
+    }
+    _shape = {"voxels": _about["size"], "envelope": _about["envelope"]}
+    _turn = partial(volumes.turntable_file, shown.spec, **_shape)
+    _files[f"{breeder.stem}-turntable.webp"] = page.File("Turntable", "once around", _turn, False)
+    _parts = [mo.hstack([page.panel(volume_ask, across=True), growing], justify="start", gap=2, wrap=True)]
+    mo.vstack([*_parts, *([solid_view, page.take_home(_files)] if grown.step else [])], gap=0.8)
+    return
+
+
+@app.cell(hide_code=True)
 def _(breeder):
     name_text = mo.ui.text(placeholder="Name", label="Keep what you see as", max_length=80)
     keeping = page.actions({"Keep it": lambda: breeder.keep(name_text.value)})
@@ -351,7 +402,19 @@ def _(breeder, favourites, files_ask, motion, shown):
         _walk = cppn.walk_for(_kind, shown)
         _make = partial(cppn.animation_file, _walk, motion["frames"], _size, motion["fps"], _ending)
         _files[f"{breeder.stem}-{_kind}{_ending}"] = page.File("Animation", "a loop", _make)
-    files = page.take_home(_files, lambda: breeder.summary() | {"size": _size})
+    _voxels, _shape = _asked["volume"], {"envelope": _asked["envelope"]}
+    if _voxels:
+        for _end, _title in volumes.ENDINGS.items():
+            _name = f"{breeder.stem}-volume{_end}"
+            _to = {"path": page.written(_name), "ending": _end}
+            _files[_name] = page.File(_title, "", partial(volumes.volume_file, shown.spec, _voxels, **_to, **_shape))
+        _still = partial(volumes.still_file, shown.spec, _voxels, **_shape)
+        _turn = partial(volumes.turntable_file, shown.spec, _voxels, ending=_ending, **_shape)
+        _files[f"{breeder.stem}-volume.png"] = page.File("The volume", "a still picture", _still)
+        _files[f"{breeder.stem}-turntable{_ending}"] = page.File("Turntable", "a turn of the volume", _turn)
+    files = page.take_home(
+        _files, lambda: breeder.summary() | {"size": _size} | ({"volume": _voxels} if _voxels else {})
+    )
     return (files,)
 
 

@@ -1,4 +1,3 @@
-import io
 import math
 from dataclasses import replace
 
@@ -6,7 +5,6 @@ import numpy as np
 import pytest
 from atelier import cppn, volumes
 from atelier.errors import UserError
-from PIL import Image
 
 PARALLEL = volumes.Camera(0, 0, zoom=1, perspective=0)
 PLAIN = volumes.Look(low=0, high=1, opacity=1, light=0, ground=(0, 0, 0))
@@ -110,14 +108,12 @@ def test_a_blank_volume_shows_the_ground():
     assert not volumes.march(filled(0), look=volumes.Look("maximum"), size=(9, 5)).any()
 
 
-def test_a_turntable_begins_with_the_still_and_is_written():
+def test_a_turntable_begins_with_the_still():
     voxels = volumes.bake(cppn.FieldSpec(seed=2), 16)
     turns = list(volumes.turntable(voxels, size=(24, 24), frames=4))
     assert np.array_equal(turns[0].pixels, volumes.march(voxels, size=(24, 24)))
     assert np.array_equal(turns[1].pixels, volumes.march(voxels, volumes.Camera(120), size=(24, 24)))
     assert [turn.progress for turn in turns] == [0.25, 0.5, 0.75, 1]
-    *_, last = volumes.turntable_file(voxels, volumes.Camera(), volumes.Look(), (24, 24), frames=4)
-    assert Image.open(io.BytesIO(last.data)).n_frames == 4
 
 
 @pytest.mark.parametrize(

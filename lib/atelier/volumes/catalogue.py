@@ -117,10 +117,9 @@ def volume_options() -> dict[str, Control]:
 
 
 def growth_options() -> dict[str, Control]:
-    """What a page asks for, as `grow` takes it."""
-    sides = {str(side): f"{side}³ voxels" for side in (48, 64, 96, 128, 192)}
+    """What a page asks for."""
+    sides = {str(side): f"{side}³ voxels" for side in (32, 64, 96, 128)}
     return {
-        "voxels": Control(Choice(tuple(sides)), "96", "Size", words=sides, door="page"),
-        "mode": Control(Choice(tuple(MODES)), "absorption", "Rays", words=MODES, door="page"),
-        "low": Control(Number(0.05, 0.9, 0.05), Look.low, "Seen above a density of", door="page"),
+        "voxels": Control(Choice(tuple(sides)), "64", "Size", words=sides, door="page"),
+        "envelope": Control(Choice(tuple(ENVELOPES)), "ball", "Shape", words=ENVELOPES, door="page"),
     }

@@ -95,6 +95,34 @@ def bake(spec: FieldSpec | Field, size: int | Sequence[int] = 128, *, envelope: 
     return voxels
 
 
+@torch.inference_mode()
+def exact_slice(
+    spec: FieldSpec | Field,
+    size: int | Sequence[int],
+    cut: int,
+    at: float,
+    envelope: str = "ball",
+    side: int = 320,
+) -> np.ndarray:
+    """The field on a plane through a volume of `size`, as (rows, columns, 4) uint8, `side` along the longer side.
+
+    cut: the axis that the plane is across: 0 (x), 1 (y) or 2 (z); columns and rows run along z and y, x and z, or x and
+    y. at: where, in the coordinates of the volume. Raises SettingError: a size or an envelope that is not allowed."""
+    sides = check_size(size)[::-1]  # along x, y, z
+    within = _ENVELOPES[Choice(tuple(ENVELOPES)).check("The envelope", envelope)]
+    found = spec if isinstance(spec, Field) else as_field(solid(spec))
+    u, v = ((2, 1), (0, 2), (0, 1))[cut]
+    longest = max(sides[u], sides[v])
+    columns, rows = (max(2, round(side * sides[k] / longest)) for k in (u, v))
+    points = [torch.full((rows * columns,), float(at), dtype=torch.float64) for _ in range(3)]
+    reach = longest / max(sides)
+    points[u] = axis(0.0, reach / max(rows, columns), columns).repeat(rows)
+    points[v] = axis(0.0, reach / max(rows, columns), rows).repeat_interleave(columns)
+    planes = found.planes(*points)  # (4, rows · columns)
+    planes[3].mul_(within(*points))
+    return planes.mul_(255).add_(0.5).to(torch.uint8).T.reshape(rows, columns, 4).numpy()
+
+
 def filled(specs: Iterable[FieldSpec]) -> Iterator[FieldSpec]:
     """The fields in space whose density varies; blank ones are left out."""
     for spec in map(solid, specs):

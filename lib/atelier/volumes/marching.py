@@ -166,7 +166,7 @@ def _scene(voxels: np.ndarray, camera: Camera, look: Look) -> _Scene:
     """Colours and density, or the density alone where only that is seen."""
     if look.mode == "maximum":
         return _Scene(torch.from_numpy(voxels[None, None, ..., 3].copy()).float().div_(255), look)
-    values = torch.from_numpy(voxels).float().div_(255)  # (D, H, W, 4): the numbers of a voxel lie side by side
+    values = torch.tensor(voxels).float().div_(255)  # (D, H, W, 4): the numbers of a voxel lie side by side
     if look.light:
         values[..., :3] *= (1 - look.light + look.light * _shade(values[..., 3], camera))[..., None]
     return _Scene(values.movedim(-1, 0)[None], look)

@@ -1,0 +1,99 @@
+"""A volume as it comes to be: coarse, fine, and turned once; and its pictures as files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from atelier import animation, drawing
+from atelier.cppn.spec import FieldSpec
+from atelier.settings import Choice
+from atelier.volumes.catalogue import MODES, Camera, Look
+from atelier.volumes.generating import bake, exact_slice
+from atelier.volumes.marching import march, turntable
+
+MOST_SEEN = 192
+"""Voxels along a side of the volume of which pictures are made; a finer one shows no more at their size."""
+SLICE_SIDE = 320
+"""Points along the longer side of an exact slice."""
+FRAMES, FPS = 36, 18
+_COARSER = 4, 2, 1  # times coarser, one after another
+
+
+@dataclass(frozen=True)
+class Grown:
+    """One step: the volume as fine as it is by now, and a picture of it."""
+
+    step: int
+    spec: FieldSpec
+    envelope: str
+    voxels: np.ndarray = field(repr=False)  # (D, H, W, 4) uint8
+    pixels: np.ndarray = field(repr=False)  # (H, W, 3) uint8
+
+    @property
+    def progress(self) -> float:
+        """In [0, 1]."""
+        return self.step / len(_COARSER)
+
+    @property
+    def still(self) -> bytes:
+        """The picture as PNG."""
+        return drawing.encoded(self.pixels)
+
+    def slice(self, axis: int, at: float) -> np.ndarray:
+        """What the field itself has on a plane across axis 0 (x), 1 (y) or 2 (z): (rows, columns, 4) uint8. Columns and
+        rows run along z and y, x and z, x and y."""
+        return exact_slice(self.spec, self.voxels.shape[:3], axis, at, self.envelope)
+
+
+def grow(
+    spec: FieldSpec, *, voxels: int = 96, envelope: str = "ball", mode: str = "absorption", side: int = 320
+) -> Iterator[Grown]:
+    """The volume of a field, first coarse and then fine. side: of the pictures, in pixels. Errors as `generate` and
+    `Look`."""
+    for k, coarse in enumerate(_COARSER, 1):
+        baked = _baked(spec, max(2, voxels // coarse), envelope)
+        yield Grown(k, spec, envelope, baked, march(baked, Camera(), look_at(mode), (side, side)))
+
+
+def growth_panels(step: Grown, full: bool = True) -> drawing.Frame:
+    """A step of `grow`, as the page shows it."""
+    sides = " × ".join(map(str, step.voxels.shape[2::-1]))
+    return drawing.Frame({"volume": step.pixels}, {"volume": f"{sides} voxels"}, step=step.step, total="of 3 sizes")
+
+
+def look_at(mode: str = "absorption", low: float = Look.low) -> Look:
+    """How a volume is looked at if only the ray and the least density that is seen are chosen: surfaces are thin, and a
+    maximum has the whole range above. Raises SettingError: a value out of bounds."""
+    Choice(tuple(MODES)).check("The mode", mode)
+    return Look(mode, low, min(low + Look.high - Look.low, 1.0) if mode == "absorption" else 1.0)
+
+
+def still_file(spec: FieldSpec, voxels: int = 128, *, envelope: str = "ball", look: Look = Look()) -> bytes:  # noqa: B008
+    """A picture of the volume of a field, 800 × 800 pixels, as PNG."""
+    return drawing.encoded(march(_baked(spec, min(voxels, MOST_SEEN), envelope), Camera(), look, (800, 800)))
+
+
+def turntable_file(
+    spec: FieldSpec,
+    voxels: int = 128,
+    *,
+    envelope: str = "ball",
+    look: Look = Look(),  # noqa: B008
+    side: int = 320,
+    ending: str = ".webp",
+) -> Iterator[animation.Written]:
+    """A turn of the volume of a field as a file in memory (".webp", ".gif", ".png" or ".mp4"): the last step has its
+    bytes as `data`."""
+    baked = _baked(spec, min(voxels, MOST_SEEN), envelope)
+    turns = turntable(baked, Camera(), look, (side, side), frames=FRAMES)
+    return animation.encode(ending, (turn.pixels for turn in turns), FPS, count=FRAMES)
+
+
+@lru_cache(maxsize=2)
+def _baked(spec: FieldSpec, voxels: int, envelope: str) -> np.ndarray:
+    """The volume, which is read only: a page and its files look at the same one."""
+    baked = bake(spec, voxels, envelope=envelope)
+    baked.setflags(write=False)
+    return baked

@@ -1,0 +1,47 @@
+import io
+
+import numpy as np
+import pytest
+from atelier import cppn, volumes
+from atelier.errors import UserError
+from PIL import Image
+
+SPEC = cppn.FieldSpec(seed=3, width=12, depth=3)
+
+
+def test_a_volume_grows():
+    steps = list(volumes.grow(SPEC, voxels=16, side=24))
+    assert [step.voxels.shape[0] for step in steps] == [4, 8, 16]
+    assert np.array_equal(steps[-1].voxels, volumes.bake(SPEC, 16))
+    assert [round(3 * step.progress) for step in steps] == [1, 2, 3]
+    assert np.array_equal(steps[1].pixels, volumes.march(steps[1].voxels, size=(24, 24)))
+    assert volumes.growth_panels(steps[-1]).captions["volume"] == "16 × 16 × 16 voxels"
+    assert Image.open(io.BytesIO(steps[-1].still)).size == (24, 24)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_an_exact_slice_at_the_voxels_is_that_of_the_volume(cut):
+    size = 12, 8, 10  # z, y, x
+    voxels = volumes.bake(SPEC, size)
+    sides = size[::-1]
+    place = 3
+    at = (2 * place + 1 - sides[cut]) / max(size)
+    longer = max(side for k, side in enumerate(sides) if k != cut)
+    found = volumes.exact_slice(SPEC, size, cut, at, side=longer)
+    wanted = [voxels[:, :, place].transpose(1, 0, 2), voxels[:, place], voxels[place]][cut]  # rows y, z, y
+    assert found.shape == wanted.shape
+    assert np.abs(found.astype(int) - wanted).max() <= 1
+
+
+def test_still_and_turntable_are_files(monkeypatch):
+    monkeypatch.setattr("atelier.volumes.showing.FRAMES", 3)
+    assert Image.open(io.BytesIO(volumes.still_file(SPEC, 8))).size == (800, 800)
+    *_, last = volumes.turntable_file(SPEC, 8, side=24, ending=".gif")
+    assert Image.open(io.BytesIO(last.data)).n_frames == 3
+
+
+def test_bad_input_gets_one_sentence():
+    with pytest.raises(UserError, match="The mode must be"):
+        volumes.look_at("minimum")
+    with pytest.raises(UserError, match="The lower end"):
+        volumes.look_at("maximum", 2)
