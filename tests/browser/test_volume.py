@@ -1,0 +1,149 @@
+"""What the page marches through is what PyTorch does; the view follows the hand, and stands still without WebGL2."""
+
+import marimo as mo
+import numpy as np
+import pytest
+from atelier import volumes
+from atelier.cppn import FieldSpec
+from atelier.errors import UserError
+from atelier.page.report import page as report
+from atelier.page.volume import Volume
+
+pytestmark = pytest.mark.browser
+SPEC = FieldSpec(seed=3, width=12, depth=3)
+SMALL = {"width": 300, "height": 700}
+NO_WEBGL = "HTMLCanvasElement.prototype.getContext = ((get) => function (kind, ...rest) { \
+  return kind === 'webgl2' ? null : get.call(this, kind, ...rest); })(HTMLCanvasElement.prototype.getContext);"
+READ = """(selector) => {
+  const from = document.querySelector(selector), to = document.createElement("canvas");
+  to.width = from.width; to.height = from.height;
+  to.getContext("2d").drawImage(from, 0, 0);
+  return [from.width, from.height, Array.from(to.getContext("2d").getImageData(0, 0, from.width, from.height).data)];
+}"""
+
+
+def shown(page, selector=".seen canvas"):
+    """The pixels (H, W, 3) of a canvas."""
+    width, height, values = page.evaluate(READ, selector)
+    return np.array(values, np.uint8).reshape(height, width, 4)[..., :3]
+
+
+@pytest.fixture
+def open_volume(still_page):
+    """A report with one volume, opened from the disk without a kernel."""
+
+    def act(voxels, script="", still=b"", **view):
+        widget = Volume()
+        widget.show(voxels, still=still, **view)
+        opened = still_page(report("Volume", [mo.ui.anywidget(widget)]), script, viewport=SMALL)
+        if not script:
+            opened.wait_for_function("Number(document.querySelector('.volume')?.dataset.drawn) > 0")
+        return opened
+
+    return act
+
+
+@pytest.fixture(scope="module")
+def voxels():
+    return volumes.bake(SPEC, (20, 24, 28))
+
+
+@pytest.mark.parametrize(
+    ("view", "look"),
+    [
+        ({"light": 0.0}, {}),
+        ({"light": 0.0, "azimuth": -70.0, "elevation": 55.0, "zoom": 1.6}, {}),
+        ({"light": 0.0, "low": 0.2, "high": 0.9, "opacity": 5.0}, {"low": 0.2, "high": 0.9, "opacity": 5}),
+        ({"light": 0.7}, {"light": 0.7}),
+        ({"mode": "maximum", "low": 0.1, "high": 1.0}, {"mode": "maximum", "low": 0.1, "high": 1.0}),
+        ({"light": 0.0, "cut": "x", "depth": -0.1}, {"clip": volumes.Clip((-1, 0, 0), 0.1)}),
+        ({"light": 0.0, "cut": "z", "depth": 0.2}, {"clip": volumes.Clip((0, 0, -1), -0.2)}),
+    ],
+)
+def test_the_page_marches_as_torch_does(open_volume, voxels, view, look):
+    found = shown(open_volume(voxels, **view))
+    camera = {name: view[name] for name in ("azimuth", "elevation", "zoom") if name in view}
+    wanted = volumes.march(voxels, volumes.Camera(**camera), volumes.Look(**({"light": 0} | look)), found.shape[1::-1])
+    difference = np.abs(found.astype(int) - wanted.astype(int))
+    assert wanted.std() > 5
+    # torch shades the voxels, the page shades the samples between them
+    assert difference.mean() < (4 if view.get("light") else 1.5)
+    assert np.quantile(difference.max(-1), 0.98) <= (32 if view.get("light") else 20)  # rays graze a surface
+
+
+def test_a_hand_turns_magnifies_and_resets_it(open_volume, voxels):
+    page = open_volume(voxels)
+    before = shown(page)
+    place = page.locator(".seen canvas").bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 90, y + 20)
+    page.mouse.up()
+    page.wait_for_timeout(600)
+    turned = shown(page)
+    assert np.abs(turned.astype(int) - before).mean() > 3
+    page.locator(".seen canvas").focus()
+    page.keyboard.press("+")
+    page.wait_for_timeout(600)
+    assert np.abs(shown(page).astype(int) - turned).mean() > 1
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_timeout(600)
+    assert np.array_equal(shown(page), before)
+
+
+def test_a_window_of_densities_hides_and_shows(open_volume):
+    ramp = np.zeros((16, 16, 16, 4), np.uint8)
+    ramp[..., :3], ramp[..., 3] = 255, np.linspace(0, 255, 16).astype(np.uint8)[None, None]  # denser along x
+    page = open_volume(ramp, azimuth=0.0, elevation=0.0, light=0.0, low=0.5, high=0.6, opacity=200.0)
+    bright = lambda: (shown(page)[..., 0] > 128).mean()  # noqa: E731
+    half = bright()
+    page.get_by_label("Density from").fill("0.8")
+    page.wait_for_timeout(600)
+    assert 0 < bright() < half
+
+
+def test_a_cross_in_one_slice_moves_the_others(open_volume, voxels):
+    page = open_volume(voxels)
+    across_z = ".slices figure:nth-child(3) canvas"
+    before = shown(page, ".slices figure:nth-child(1) canvas")
+    page.locator(across_z).click(position={"x": 10, "y": 12})
+    page.wait_for_timeout(500)
+    captions = page.locator(".slices figcaption").all_inner_texts()
+    assert captions[0] != "x = 0.00"
+    assert captions[1] != "y = 0.00"
+    assert captions[2] == "z = 0.00"
+    assert np.abs(shown(page, ".slices figure:nth-child(1) canvas").astype(int) - before).mean() > 1
+
+
+def test_without_webgl_a_still_stands_there_and_the_slices_work(open_volume, voxels):
+    still = volumes.still_file(SPEC, 16)
+    page = open_volume(voxels, NO_WEBGL, still)
+    page.get_by_text("no WebGL2").wait_for()
+    assert page.locator(".seen img").evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 800
+    assert shown(page, ".slices figure:nth-child(2) canvas").std() > 1
+
+
+def test_a_lost_context_comes_back(open_volume, voxels):
+    page = open_volume(voxels)
+    before = shown(page)
+    page.evaluate("""() => {
+        const lose = document.querySelector(".seen canvas").getContext("webgl2").getExtension("WEBGL_lose_context");
+        lose.loseContext();
+        setTimeout(() => lose.restoreContext(), 100);
+    }""")
+    page.wait_for_timeout(800)
+    assert np.array_equal(shown(page), before)
+
+
+def test_other_arrays_are_refused():
+    for wrong, sentence in (
+        (np.zeros((4, 4, 4), np.uint8), r"\(D, H, W, 4\)"),
+        (np.zeros((4, 4, 4, 4)), r"\(D, H, W, 4\)"),
+        (np.zeros((1, 4, 4, 4), np.uint8), "2 to 256 voxels"),
+        (np.zeros((2, 2, 300, 4), np.uint8), "2 to 256 voxels"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            Volume().show(wrong)
+    with pytest.raises(UserError, match="A view has no colour"):
+        Volume().show(np.zeros((4, 4, 4, 4), np.uint8), colour=3)
