@@ -42,7 +42,7 @@ def dps(prior, problem, x, t, s, noise, strength=1.0):
     def direction(x0_hat, problem):
         residual = problem.residual(x0_hat)
         length = residual.flatten(1).norm(dim=1).clamp(min=1e-8)
-        return problem.physics.A_adjoint(residual) / length.view(-1, *[1] * (x.ndim - 1))
+        return (problem.physics.A_adjoint(residual) / length.view(-1, *[1] * (x.ndim - 1))).to(x)
 
     x0_hat, slope = prior.pulled(x, t.t, direction)
     x0_hat = prior.clipped(x0_hat)
@@ -69,19 +69,18 @@ def ddrm(prior, problem, x, t, s, noise, strength=1.0, eta=0.85):
     drawn as a picture and turned by V^T, which is right for real and for complex singular vectors.
     """
     physics = problem.physics
-    values = torch.as_tensor(physics.mask).abs()
+    values = torch.as_tensor(physics.mask, dtype=torch.float64).abs()
     measured = values > 1e-3
-    inverse = torch.where(measured, 1 / values.clamp(min=1e-3), torch.zeros(()))
+    inverse = torch.where(measured, 1 / values.clamp(min=1e-3), 0.0)
     y_bar, noise_y = physics.U_adjoint(problem.y) * inverse, problem.variance**0.5 * inverse
     above, level = t.sigma / t.alpha, s.sigma / s.alpha
-    start = t.step == 1
-    if start:  # where y is better than pure noise, x_t begins at y
-        fresh = physics.V_adjoint(noise())
+    if t.step == 1:  # where y is better than pure noise, x_t begins at y
+        fresh = physics.V_adjoint(noise().double())
         informed = measured & (noise_y <= above)
-        spread = torch.where(informed, (above**2 - noise_y**2).clamp(min=0).sqrt(), torch.tensor(above))
-        x = t.alpha * physics.V(torch.where(informed, y_bar, torch.zeros(())) + spread * fresh)
+        spread = torch.where(informed, (above**2 - noise_y**2).clamp(min=0).sqrt(), above)
+        x = (t.alpha * physics.V(torch.where(informed, y_bar, 0.0) + spread * fresh)).to(x)
     x0_hat = prior(x, t.t)
-    x0_bar, x_bar = physics.V_adjoint(x0_hat), physics.V_adjoint(x / t.alpha)
+    x0_bar, x_bar = physics.V_adjoint(x0_hat.double()), physics.V_adjoint(x.double() / t.alpha)
     keeps = (1 - eta**2) ** 0.5
     unknown = x0_bar + keeps * level * (x_bar - x0_bar) / above
     noisier = x0_bar + keeps * level * (y_bar - x0_bar) / noise_y.clamp(min=1e-12)
@@ -89,8 +88,8 @@ def ddrm(prior, problem, x, t, s, noise, strength=1.0, eta=0.85):
     knows_less, knows_more = measured & (noise_y > level), measured & (noise_y <= level)
     mean = torch.where(knows_more, better, torch.where(knows_less, noisier, unknown))
     rest = (level**2 - (strength * noise_y) ** 2).clamp(min=0).sqrt()
-    spread = torch.where(knows_more, rest, torch.tensor(eta * level))
-    return s.alpha * physics.V(mean + spread * physics.V_adjoint(noise())), x0_hat
+    spread = torch.where(knows_more, rest, eta * level)
+    return (s.alpha * physics.V(mean + spread * physics.V_adjoint(noise().double()))).to(x), x0_hat
 
 
 def replacement(prior, problem, x, t, s, noise, strength=4):
@@ -107,22 +106,21 @@ def replacement(prior, problem, x, t, s, noise, strength=4):
             x = a * x_s + max(0.0, t.sigma**2 - a**2 * s.sigma**2) ** 0.5 * noise()
         x_s, x0_hat = ddpm(prior, x, t, s, noise)
         if spare >= 0:
-            x_s = mask * (s.alpha * problem.y + spare**0.5 * noise()) + (1 - mask) * x_s
+            x_s = mask * (s.alpha * problem.y.to(x) + spare**0.5 * noise()) + (1 - mask) * x_s
     return x_s, x0_hat
 
 
 def langevin(prior, problem, x, t, s, noise, strength=1.0, inner=3, step=0.2):
-    """Annealed Langevin dynamics (Song & Ermon 2019, arXiv:1907.05600, algorithm 1) with the likelihood of Jalal et al.
-    2021 (arXiv:2108.01368): at each level v = sigma / alpha, `inner` steps of size step · v² up the slope of
-    log p_v(z) + log N(y; A z, sigma_y² + v²), z = x / alpha. The way to the next level is an Euler step along the same
-    slope (Song et al. 2021, arXiv:2011.13456, algorithm 2: predictor and corrector)."""
+    """Annealed Langevin dynamics (Song & Ermon 2019, arXiv:1907.05600, algorithm 1): at each level v = sigma / alpha,
+    `inner` steps of size step · v² up the slope of log p_v(z) + log N(y; A z, sigma_y² I + v² A A^T), z = x / alpha; the
+    covariance is that of SNIPS (Kawar et al. 2021, arXiv:2105.14951). The way to the next level is an Euler step along
+    the same slope (Song et al. 2021, arXiv:2011.13456, algorithm 2: predictor and corrector)."""
     level2 = (t.sigma / t.alpha) ** 2
     z, size = x / t.alpha, step * level2
 
     def slope(z):
         x0_hat = prior(t.alpha * z, t.t)
-        likelihood = strength * problem.slope(z) / (problem.variance + level2)
-        return x0_hat, (x0_hat - z) / level2 + likelihood
+        return x0_hat, (x0_hat - z + strength * (problem.nearest(z, level2) - z)) / level2
 
     for _ in range(inner):
         z = z + size * slope(z)[1] + (2 * size) ** 0.5 * noise()

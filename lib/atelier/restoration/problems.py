@@ -27,11 +27,12 @@ class Problem:
     """A measurement of pictures x.
 
     Args:
-        physics: a linear physics with `A`, `A_adjoint`, `A_dagger` and `prox_l2`, such as DeepInv's.
-        y: what was measured, (N, …), or (1, …) for one measurement that all samples share.
+        physics: a linear physics with `A`, `A_adjoint`, `A_dagger` and `prox_l2`, such as DeepInv's, in float64: its
+            weights on prior and measurement differ by up to 1e10.
+        y: what was measured, float64 (N, …), or (1, …) for one measurement that all samples share.
         sigma: standard deviation of its Gaussian noise, in the units of y.
         shape: of one picture, (C, H, W).
-        mask: of pixels that are measured one by one, (1, H, W), 1 where known; None for other physics.
+        mask: of pixels that are measured one by one, float (1, H, W), 1 where known; None for other physics.
     """
 
     physics: Any = field(repr=False)
@@ -55,17 +56,17 @@ class Problem:
         return self if len(self.y) == 1 else replace(self, y=self.y[rows])
 
     def residual(self, x: Tensor) -> Tensor:
-        """y - A x."""
-        return self.y - self.physics.A(x)
+        """y - A x, in float64."""
+        return self.y - self.physics.A(x.double())
 
     def slope(self, x: Tensor) -> Tensor:
         """A^T (y - A x), the direction in which ‖y - A x‖² / 2 falls most."""
-        return self.physics.A_adjoint(self.residual(x))
+        return self.physics.A_adjoint(self.residual(x)).to(x)
 
     def nearest(self, x: Tensor, variance: float) -> Tensor:
         """The mean of the picture if it is N(x, variance I) before it is measured:
         argmin ‖y - A z‖² / sigma² + ‖z - x‖² / variance."""
-        y = self.y.expand(len(x), *self.y.shape[1:]).double()  # the weights differ by up to 1e10
+        y = self.y.expand(len(x), *self.y.shape[1:])
         return self.physics.prox_l2(x.double(), y, variance / self.variance).to(x)
 
     def consistency(self, x: Tensor) -> Tensor:
@@ -77,7 +78,7 @@ class Problem:
 
     def shown(self) -> Tensor:
         """What was measured as pictures, (N, 28, 28) uint8: grey where nothing is known, small pictures enlarged."""
-        y = self.y if self.mask is None else torch.where(self.mask.bool(), self.y, torch.zeros(()))
+        y = self.y if self.mask is None else torch.where(self.mask.bool(), self.y, 0.0)
         factor = self.shape[-1] // y.shape[-1]
         return to_uint8(y.repeat_interleave(factor, -1).repeat_interleave(factor, -2))
 
@@ -108,7 +109,7 @@ def measure(
         raise UserError("The drawing is empty; draw a digit first.")
     mask = known_pixels(task, seed=seed, painted=painted, **options)
     physics = build_physics(task, mask, **options)
-    y = physics.A(to_model(images))
+    y = physics.A(to_model(images).double())
     generators = [torch.Generator().manual_seed(mixed_seed(seed, 7_000 + k)) for k in range(len(images))]
     fresh = torch.stack([torch.randn(y.shape[1:], generator=generator) for generator in generators])
     y = y + 2 * noise * (fresh if mask is None else fresh * mask)
@@ -170,11 +171,12 @@ def build_physics(task: str, mask: Tensor | None = None, *, blur: float = 2.0, *
     physics, shape = _physics(), (1, SIZE, SIZE)
     match TASKS[task].physics:
         case "Inpainting":
-            return physics.Inpainting(img_size=shape, mask=mask)
+            return physics.Inpainting(img_size=shape, mask=mask.double())
         case "BlurFFT":
             return physics.BlurFFT(img_size=shape, filter=_gaussian(BREAKS["blur"].check("blur", blur)))
         case "Downsampling":
-            mean = torch.full((1, 1, SHRINK, SHRINK), 1 / SHRINK**2)
+            mean = torch.zeros(1, 1, SHRINK + 2, SHRINK + 2).double()
+            mean[..., :SHRINK, :SHRINK] = 1 / SHRINK**2  # placed so that the blocks are those of avg_pool2d
             return physics.Downsampling(img_size=shape, filter=mean, factor=SHRINK)
     return physics.Denoising()
 
@@ -187,8 +189,8 @@ def _physics() -> Any:
 
 
 def _gaussian(spread: float) -> Tensor:
-    """(1, 1, K, K) Gaussian filter that sums to 1; spread: its standard deviation in pixels."""
+    """(1, 1, K, K) float64 Gaussian filter that sums to 1; spread: its standard deviation in pixels."""
     reach = min(round(3 * spread) + 1, SIZE // 2 - 1)
-    line = torch.exp(-torch.arange(-reach, reach + 1).square() / (2 * spread**2))
+    line = torch.exp(-torch.arange(-reach, reach + 1).double().square() / (2 * spread**2))
     line = line / line.sum()
     return torch.outer(line, line)[None, None]

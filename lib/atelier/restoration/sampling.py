@@ -104,7 +104,9 @@ def posterior_samples(
     """
     n = len(problem.y) if n is None else n
     if isinstance(n, bool) or int(n) != n or not 1 <= n <= MOST_SAMPLES or len(problem.y) not in (1, n):
-        raise UserError(f"The number of samples must be from 1 to {MOST_SAMPLES:,} and fit the measurement; {n} is not.")
+        raise UserError(
+            f"The number of samples must be from 1 to {MOST_SAMPLES:,} and fit the measurement; {n} is not."
+        )
     step, steps, options, geometric = _method(method, problem, steps, strength)
     grid = _levels(denoiser.schedule, steps, geometric)
     prior = Prior(denoiser, problem, label, n, steps, clip, batch, precision, layout)
@@ -112,7 +114,7 @@ def posterior_samples(
 
     def noise() -> Tensor:
         fresh = torch.stack([torch.randn(problem.shape, generator=generator) for generator in generators])
-        return fresh.to(problem.y)
+        return fresh.to(problem.y.device)
 
     x, began = grid[0].sigma * noise(), time.perf_counter()
     for k, (t, s) in enumerate(pairwise(grid), 1):
