@@ -34,10 +34,10 @@ def pigdm(prior, problem, x, t, s, noise, strength=1.0):
 
 
 def dps(prior, problem, x, t, s, noise, strength=1.0):
-    """Chung et al. 2023 (arXiv:2209.14687), algorithm 1: an unconditional step, then one of size zeta / ‖y - A x0_hat‖
-    down the slope of ‖y - A x0_hat(x_t)‖². Its unit of x is alpha² + sigma² = 1. Here zeta is strength · sqrt(D) / steps
-    with D numbers in a picture, so that a strength suits every size and number of steps; the paper's zeta = 1 at 1,000
-    steps and 3 x 256 x 256 numbers is strength 2.3."""
+    """Chung et al. 2023 (arXiv:2209.14687), algorithm 1: an unconditional step, then one of length zeta down the slope
+    of ‖y - A x0_hat(x_t)‖. Its unit of x is alpha² + sigma² = 1. Here zeta is strength · sqrt(D) / steps with D numbers
+    in a picture, so that a strength suits every size and number of steps; the paper's zeta = 1 at 1,000 steps and
+    3 x 256 x 256 numbers is strength 2.3."""
 
     def direction(x0_hat, problem):
         residual = problem.residual(x0_hat)
@@ -101,20 +101,21 @@ def replacement(prior, problem, x, t, s, noise, strength=4):
     """
     mask = 1.0 if problem.mask is None else problem.mask
     spare, a = s.sigma**2 - s.alpha**2 * problem.variance, t.alpha / s.alpha
-    for repetition in range(int(strength) if spare >= 0 else 1):
-        if repetition:
-            x = a * x_s + max(0.0, t.sigma**2 - a**2 * s.sigma**2) ** 0.5 * noise()
+    if spare < 0:
+        return ddpm(prior, x, t, s, noise)
+    for repetition in range(int(strength)):
         x_s, x0_hat = ddpm(prior, x, t, s, noise)
-        if spare >= 0:
-            x_s = mask * (s.alpha * problem.y.to(x) + spare**0.5 * noise()) + (1 - mask) * x_s
+        x_s = mask * (s.alpha * problem.y.to(x) + spare**0.5 * noise()) + (1 - mask) * x_s
+        if repetition + 1 < strength:
+            x = a * x_s + max(0.0, t.sigma**2 - a**2 * s.sigma**2) ** 0.5 * noise()
     return x_s, x0_hat
 
 
 def langevin(prior, problem, x, t, s, noise, strength=1.0, inner=3, step=0.2):
     """Annealed Langevin dynamics (Song & Ermon 2019, arXiv:1907.05600, algorithm 1): at each level v = sigma / alpha,
-    `inner` steps of size step · v² up the slope of log p_v(z) + log N(y; A z, sigma_y² I + v² A A^T), z = x / alpha; the
-    covariance is that of SNIPS (Kawar et al. 2021, arXiv:2105.14951). The way to the next level is an Euler step along
-    the same slope (Song et al. 2021, arXiv:2011.13456, algorithm 2: predictor and corrector)."""
+    `inner` steps of size step · v² up the slope of log p_v(z) + log N(y; A z, sigma_y² I + v² A A^T), z = x / alpha;
+    the covariance is that of SNIPS (Kawar et al. 2021, arXiv:2105.14951). The way to the next level is an Euler step
+    along the same slope (Song et al. 2021, arXiv:2011.13456, algorithm 2: predictor and corrector)."""
     level2 = (t.sigma / t.alpha) ** 2
     z, size = x / t.alpha, step * level2
 

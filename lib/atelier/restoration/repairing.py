@@ -1,6 +1,7 @@
 """A digit is broken, and repaired step by step; each step carries what its picture needs."""
 
 import io
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -296,3 +297,16 @@ def summary(step: Repair | None) -> dict[str, Any]:
         "shares": {str(label): count / len(scores.labels) for label, count in shares(scores.labels).items()},
         "sentence": step.sentence,
     }
+
+
+def summary_json(step: Repair | None) -> bytes:
+    """`summary` with the scores of each sample, as JSON."""
+    found = summary(step)
+    if step.scores is not None:
+        columns = {name: getattr(step.scores, name) for name in ("psnr", "ssim", "consistency")}
+        found["samples_scored"] = [
+            {name: round(float(values[k]), 4) for name, values in columns.items()}
+            | {"label": int(step.scores.labels[k])}
+            for k in range(len(step.scores.labels))
+        ]
+    return json.dumps(found, indent=1, ensure_ascii=False).encode()
