@@ -128,22 +128,7 @@ def _(canvas, run):
     return
 
 
-@app.cell(hide_code=True)
-def _():
-    # Place of the section "Two dimensions first" (atelier.restoration.plane).
-    return
-
-
-@app.cell(hide_code=True)
-def _():
-    # Place of the section "The exact answer" (atelier.restoration.exact).
-    return
-
-
-@app.cell(hide_code=True)
-def _():
-    # Place of the section "Classify by diffusion" (atelier.restoration.classify).
-    return
+# Place of the sections "Two dimensions first", "The exact answer" and "Classify by diffusion".
 
 
 @app.cell(hide_code=True)

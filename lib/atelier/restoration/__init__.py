@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "sample_rows",
             "summary",
             "summary_json",
+            "summary_json",
         ],
     },
 )

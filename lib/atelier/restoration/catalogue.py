@@ -37,12 +37,19 @@ TASKS = {
     "noise": Task("Add noise only", "Every pixel is measured, with noise.", "Denoising"),
 }
 BREAKS: dict[str, Control] = {
-    "side": Control(Choice(tuple(SIDES)), "bottom", "Covered", "half that is covered", SIDES),
+    "side": Control(Choice(tuple(SIDES)), "top", "Covered", "half that is covered", SIDES),
     "kept": Control(Number(0.01, 1, 0.01), 0.15, "Share of pixels kept", "share of the pixels that is kept"),
     "every": Control(Number(2, 28, whole=True), 4, "Keep one column in", "one column in so many is kept"),
     "blur": Control(Number(0.3, 5, 0.1), 2.0, "Blur radius in pixels", "standard deviation of the blur in pixels"),
 }
 """The controls of the tasks; that of a painted mask is the pad."""
+
+
+WAYS: dict[str, Control] = {
+    "strength": Control(Number(0, 100, optional=True), None, about="strength of the method, auto is its default"),
+    "steps": Control(Number(2, 1000, whole=True, optional=True), None, about="steps, auto is the method's default"),
+}
+"""The controls of a method before it is known."""
 
 
 def breaks_of(task: str) -> dict[str, Control]:

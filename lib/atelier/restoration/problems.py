@@ -9,11 +9,14 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from atelier.diffusion.denoiser import SIZE, to_model, to_uint8
 from atelier.errors import UserError
+from atelier.paths import given_path
 from atelier.restoration.catalogue import BREAKS, MOST_NOISE, TASKS
 from atelier.seeds import mixed_seed
 
@@ -121,7 +124,7 @@ def known_pixels(
     *,
     seed: int = 0,
     painted: Any = None,
-    side: str = "bottom",
+    side: str = "top",
     kept: float = 0.15,
     every: int = 4,
     **others: Any,
@@ -164,6 +167,20 @@ def _uncovered(painted: Any) -> Tensor:
     if not covered.any():
         raise UserError("Nothing is covered; paint over a part of the digit.")
     return (covered == 0).float()
+
+
+def read_pixels(path: str) -> Tensor:
+    """A picture file as (28, 28) uint8 grey values: a digit, white on black, or a mask, white where covered.
+
+    Raises:
+        UserError: there is no such file, or it is no picture.
+    """
+    try:
+        with Image.open(given_path(path)) as picture:
+            small = picture.convert("L").resize((SIZE, SIZE), Image.Resampling.BOX)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} cannot be read as a picture; give a PNG of {SIZE} x {SIZE} pixels.") from error
+    return torch.from_numpy(np.array(small))
 
 
 def build_physics(task: str, mask: Tensor | None = None, *, blur: float = 2.0, **others: Any) -> Any:

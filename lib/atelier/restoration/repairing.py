@@ -23,7 +23,7 @@ from atelier.restoration.problems import Problem, measure
 from atelier.restoration.sampling import PosteriorStep, posterior_samples
 from atelier.restoration.scores import Scores, score, shares, shares_words, verdict
 
-SCALE = 7
+SCALE = 8
 _MOST_SHOWN, _MOST_MOMENTS = 100, 60
 _MILLISECONDS, _REST = 120, 2000
 
@@ -297,6 +297,19 @@ def summary(step: Repair | None) -> dict[str, Any]:
         "shares": {str(label): count / len(scores.labels) for label, count in shares(scores.labels).items()},
         "sentence": step.sentence,
     }
+
+
+def summary_json(step: Repair | None) -> bytes:
+    """`summary` with the scores of each sample, as JSON."""
+    found = summary(step)
+    if step.scores is not None:
+        columns = {name: getattr(step.scores, name) for name in ("psnr", "ssim", "consistency")}
+        found["samples_scored"] = [
+            {name: round(float(values[k]), 4) for name, values in columns.items()}
+            | {"label": int(step.scores.labels[k])}
+            for k in range(len(step.scores.labels))
+        ]
+    return json.dumps(found, indent=1, ensure_ascii=False).encode()
 
 
 def summary_json(step: Repair | None) -> bytes:

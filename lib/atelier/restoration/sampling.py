@@ -21,7 +21,7 @@ from atelier.seeds import mixed_seed
 MOST_SAMPLES = 10_000
 _SMALLEST_ALPHA = 2e-3
 """Where sampling begins: at alpha = 0 the measurement has no slope yet."""
-_LEVELS = 20.0, 0.03
+_LEVELS = 6.0, 0.03
 """First and last noise level sigma / alpha of a method with geometric levels."""
 
 Direction = Callable[[Tensor, Problem], Tensor]
@@ -104,9 +104,8 @@ def posterior_samples(
     """
     n = len(problem.y) if n is None else n
     if isinstance(n, bool) or int(n) != n or not 1 <= n <= MOST_SAMPLES or len(problem.y) not in (1, n):
-        raise UserError(
-            f"The number of samples must be from 1 to {MOST_SAMPLES:,} and fit the measurement; {n} is not."
-        )
+        fits = f"the number of samples must be from 1 to {MOST_SAMPLES:,}, or as many as measurements"
+        raise UserError(f"With {len(problem.y)} measured pictures {fits}, and {n} is not.")
     step, steps, options, geometric = _method(method, problem, steps, strength)
     grid = _levels(denoiser.schedule, steps, geometric)
     prior = Prior(denoiser, problem, label, n, steps, clip, batch, precision, layout)
