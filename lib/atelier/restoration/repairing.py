@@ -310,16 +310,3 @@ def summary_json(step: Repair | None) -> bytes:
             for k in range(len(step.scores.labels))
         ]
     return json.dumps(found, indent=1, ensure_ascii=False).encode()
-
-
-def summary_json(step: Repair | None) -> bytes:
-    """`summary` with the scores of each sample, as JSON."""
-    found = summary(step)
-    if step.scores is not None:
-        columns = {name: getattr(step.scores, name) for name in ("psnr", "ssim", "consistency")}
-        found["samples_scored"] = [
-            {name: round(float(values[k]), 4) for name, values in columns.items()}
-            | {"label": int(step.scores.labels[k])}
-            for k in range(len(step.scores.labels))
-        ]
-    return json.dumps(found, indent=1, ensure_ascii=False).encode()
