@@ -41,7 +41,7 @@ class Mixture(nn.Module):
         x = x_t.flatten(1).double()
         covs = alpha**2 * self.covs + sigma**2 * torch.eye(x.shape[1]).double()
         apart = x[:, None] - alpha * self.means  # (N, K, D)
-        solved = torch.linalg.solve(covs, apart[..., None])[..., 0]
+        solved = torch.einsum("kij,nkj->nki", torch.linalg.inv(covs), apart)
         means = self.means + alpha * torch.einsum("kij,nkj->nki", self.covs, solved)
         logits = self.weights.log() - (apart * solved).sum(-1) / 2 - torch.linalg.slogdet(covs).logabsdet / 2
         return torch.einsum("nk,nki->ni", logits.softmax(1), means).view(-1, *self.shape).to(x_t)
