@@ -30,7 +30,7 @@ from machines import twice
 
 NOISE = 0.1
 BROKEN = {"mask": {"side": "top"}, "shrink": {}, "blur": {"blur": 2.0}, "noise": {}}
-TUNED_ON = 48
+TUNED_ON = 32
 STRENGTHS = {
     "pigdm": (0.5, 0.75, 1.0, 1.5),
     "dps": (0.5, 1.0, 2.0, 4.0, 8.0),
