@@ -23,7 +23,7 @@ def _():
 def _():
     # Each control is a slider here, a word of the address, and an option of the command line.
     break_controls = dict(
-        digit=number(0, 9_999, 12, title="Test digit number", about="number of the test digit to break"),
+        digit=number(0, 9_999, 20, title="Test digit number", about="number of the test digit to break"),
         task=choice(restoration.TASKS, "mask", title="Break it", about="how it is broken"),
         noise=number(
             0.0, restoration.MOST_NOISE, 0.05, step=0.01, title="Noise σ", about="noise in grey values 0 to 1"

@@ -96,7 +96,7 @@ def restored() -> None:
     """A nine whose upper half is covered, and what it could be."""
     from atelier import diffusion, restoration
 
-    *_, last = restoration.repair(diffusion.choose_model("shipped"), digit=12, noise=0.05)
+    *_, last = restoration.repair(diffusion.choose_model("shipped"), digit=20)
     pictures = restoration.panels(last, False).pictures
     shown = [as_image(pictures[name]) for name in ("measured", "samples", "mean")]
     _cover("restoration_lab", shown, optimize=True)
@@ -114,7 +114,7 @@ def posters() -> None:
     _report(write_poster("painting_fitter", fields.panels(fields.finished(data.load_picture("mona_lisa")))))
     _report(write_poster("digit_diffusion", diffusion.panels(drawn)))
     _report(write_poster("digit_steering", diffusion.steering_panels(steered)))
-    *_, last = restoration.repair(model, digit=12)
+    *_, last = restoration.repair(model, digit=20)
     _report(write_poster("restoration_lab", restoration.panels(last)))
     breeder = cppn.Breeder(cppn.begin())
     view = page.viewer({breeder.name: breeder.draw}, spans="shorter")
