@@ -5,7 +5,7 @@ app = marimo.App(width="full", css_file="notebook.css", app_title="Restoration l
 
 with app.setup:
     import marimo as mo
-    from atelier import page, restoration  # nothing here imports torch
+    from atelier import diffusion, page, restoration  # nothing here imports torch
     from atelier.page import choice, number, seed, text
 
 
@@ -50,6 +50,13 @@ def _():
 
 
 @app.cell(hide_code=True)
+def _(load_file, repair_ask):
+    _file = load_file.contents() or repair_ask.value["checkpoint"]
+    loaded, file_problem = page.attempt(diffusion.read_model, _file, load_file.name() or "") if _file else (None, "")
+    return file_problem, loaded
+
+
+@app.cell(hide_code=True)
 def _(break_ask, canvas, file_problem, load_file, repair_ask):
     _problem = [mo.callout(file_problem, kind="danger")] if file_problem else []
     _repair = page.panel(repair_ask, first=["method", "samples", "seed"], more={"The prior": ["told"]})
@@ -86,14 +93,10 @@ def _(break_ask):
 
 
 @app.cell
-def _(load_file, repair_ask):
+def _(loaded):
     # The prior. A denoiser of your own: diffusion.Model("Mine", denoiser).
-    from atelier import diffusion
-
-    _file = load_file.contents() or repair_ask.value["checkpoint"]
-    _loaded, file_problem = page.attempt(diffusion.read_model, _file, load_file.name() or "") if _file else (None, "")
-    model = _loaded or diffusion.choose_model("shipped")
-    return file_problem, model
+    model = loaded or diffusion.choose_model("shipped")
+    return (model,)
 
 
 @app.cell
@@ -186,7 +189,7 @@ def _():
     and nobody can compute it. Here the methods differ:
 
     | method | what it puts in its place | right for |
-    |---|---|---|
+    |:---|:---|:---|
     | ΠGDM | $x_0$ is Gaussian around $\hat x_0$ with variance $r_t^2 = \sigma_t^2 / (\alpha_t^2 + \sigma_t^2)$ | Gaussian priors of variance 1 |
     | DPS | $x_0$ is $\hat x_0$ exactly, with a step of fixed length | small noise levels, roughly |
     | DiffPIR | no slope: $\hat x_0$ moves towards the measurement | the mean; its spread is too small |

@@ -9,9 +9,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "catalogue": ["METHODS", "TASKS", "BREAKS", "WAYS", "LABELS", "MOST_NOISE", "breaks_of", "ways_of"],
+        "catalogue": ["METHODS", "TASKS", "BREAKS", "WAYS", "LABELS", "MOST_NOISE", "breaks_of", "ways_of", "fit_note"],
         "problems": ["Problem", "build_physics", "measure", "read_pixels"],
-        "showing": ["answer", "fit_note"],
+        "showing": ["answer"],
         "sampling": ["posterior_samples", "PosteriorStep"],
         "scores": ["Scores", "score", "shares", "shares_words"],
         "baselines": ["pseudo_inverse", "total_variation"],

@@ -161,3 +161,13 @@ def ways_of(method: str) -> dict[str, Control]:
         "strength": Control(strength, default, "Strength", found.knob),
         "steps": Control(Number(2, 1000, whole=True, log=True), found.steps, "Steps", "steps from noise to picture"),
     }
+
+
+def fit_note(task: str, method: str) -> str:
+    """What the task and the method are, in Markdown, and a warning where the method does not fit."""
+    found, broken = METHODS[method], TASKS[task]
+    words = f"**{broken.title}.** {broken.about} **{found.title}.** {found.about} {found.exact} Strength: {found.knob}."
+    if found.fits and broken.physics not in found.fits:
+        others = [other.title for other in METHODS.values() if not other.fits or broken.physics in other.fits]
+        words += f" **It does not fit this task; choose one of {', '.join(others)}.**"
+    return words

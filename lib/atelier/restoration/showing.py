@@ -3,19 +3,8 @@
 import html
 
 from atelier import figures
-from atelier.restoration.catalogue import METHODS, TASKS
 from atelier.restoration.repairing import Repair
 from atelier.restoration.scores import shares
-
-
-def fit_note(task: str, method: str) -> str:
-    """What the task and the method are, in Markdown, and a warning where the method does not fit."""
-    found, broken = METHODS[method], TASKS[task]
-    words = f"**{broken.title}.** {broken.about} **{found.title}.** {found.about} {found.exact} Strength: {found.knob}."
-    if found.fits and broken.physics not in found.fits:
-        others = [other.title for other in METHODS.values() if not other.fits or broken.physics in other.fits]
-        words += f" **It does not fit this task; choose one of {', '.join(others)}.**"
-    return words
 
 
 def answer(step: Repair | None) -> str:
