@@ -1,6 +1,6 @@
 """The pictures of the README, the covers of the apps and their posters, from what the product makes:
-`uv run python -m atelier.showcase [PART …]`, all if no part is named. Parts: painting, digits, random_fields, posters.
-Screenshots of the apps are made by `tests/benchmarks/opening.py --screenshots`."""
+`uv run python -m atelier.showcase [PART …]`, all if no part is named. Parts: painting, digits, random_fields, restored,
+posters. Screenshots of the apps are made by `tests/benchmarks/opening.py --screenshots`."""
 
 import io
 import sys
@@ -92,9 +92,19 @@ def random_fields() -> None:
     _report(GALLERY / "random_field_zoom.webp")
 
 
+def restored() -> None:
+    """A nine whose upper half is covered, and what it could be."""
+    from atelier import diffusion, restoration
+
+    *_, last = restoration.repair(diffusion.choose_model("shipped"), digit=20)
+    pictures = restoration.panels(last, False).pictures
+    shown = [as_image(pictures[name]) for name in ("measured", "samples", "mean")]
+    _cover("restoration_lab", shown, optimize=True)
+
+
 def posters() -> None:
     """The first picture of each app, which stands there until the live one comes."""
-    from atelier import cppn, data, diffusion, fields, page
+    from atelier import cppn, data, diffusion, fields, page, restoration
     from atelier.page.live import write_poster
     from atelier.page.packing import hang
 
@@ -104,6 +114,8 @@ def posters() -> None:
     _report(write_poster("painting_fitter", fields.panels(fields.finished(data.load_picture("mona_lisa")))))
     _report(write_poster("digit_diffusion", diffusion.panels(drawn)))
     _report(write_poster("digit_steering", diffusion.steering_panels(steered)))
+    *_, last = restoration.repair(model, digit=20)
+    _report(write_poster("restoration_lab", restoration.panels(last)))
     breeder = cppn.Breeder(cppn.begin())
     view = page.viewer({breeder.name: breeder.draw}, spans="shorter")
     view.widget.draw(breeder.place, 512)
@@ -113,7 +125,7 @@ def posters() -> None:
     _report(hang("random_fields_siblings", siblings.widget.frame))
 
 
-PARTS = {part.__name__: part for part in (painting, digits, random_fields, posters)}
+PARTS = {part.__name__: part for part in (painting, digits, random_fields, restored, posters)}
 
 
 def main() -> None:

@@ -1,0 +1,173 @@
+"""What can be chosen by name: tasks and methods, without torch.
+
+A new method is one function in `methods.py` and one line in `METHODS`.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from atelier.settings import Choice, Control, Number
+
+SIDES = {"left": "left half", "right": "right half", "top": "upper half", "bottom": "lower half"}
+LABELS = ("none", *"0123456789")
+"""What the prior may be told: nothing, or the digit."""
+MOST_NOISE = 1.0
+"""The largest sigma, in grey values from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A way to break a digit: its title, one line about it, its DeepInv physics, and the controls that it uses."""
+
+    title: str
+    about: str
+    physics: str
+    uses: tuple[str, ...] = ()
+
+
+TASKS = {
+    "mask": Task("Cover half", "Half of the pixels are not measured.", "Inpainting", ("side",)),
+    "painted": Task("Paint a mask", "The pixels that you paint over are not measured.", "Inpainting", ("painted",)),
+    "pixels": Task("Keep random pixels", "Most pixels are not measured.", "Inpainting", ("kept",)),
+    "columns": Task("Keep every n-th column", "Only some columns are measured.", "Inpainting", ("every",)),
+    "blur": Task("Blur", "Each pixel is a weighted mean of its neighbours.", "BlurFFT", ("blur",)),
+    "shrink": Task("Shrink to 7 × 7", "Each pixel measured is the mean of 4 × 4 pixels.", "Downsampling"),
+    "noise": Task("Add noise only", "Every pixel is measured, with noise.", "Denoising"),
+}
+BREAKS: dict[str, Control] = {
+    "side": Control(Choice(tuple(SIDES)), "top", "Covered", "half that is covered", SIDES),
+    "kept": Control(Number(0.01, 1, 0.01), 0.15, "Share of pixels kept", "share of the pixels that is kept"),
+    "every": Control(Number(2, 28, whole=True), 4, "Keep one column in", "one column in so many is kept"),
+    "blur": Control(Number(0.3, 5, 0.1), 2.0, "Blur radius in pixels", "standard deviation of the blur in pixels"),
+}
+"""The controls of the tasks; that of a painted mask is the pad."""
+
+
+WAYS: dict[str, Control] = {
+    "strength": Control(Number(0, 100, optional=True), None, about="strength of the method, auto is its default"),
+    "steps": Control(Number(2, 1000, whole=True, optional=True), None, about="steps, auto is the method's default"),
+}
+"""The controls of a method before it is known."""
+
+
+def breaks_of(task: str) -> dict[str, Control]:
+    """The controls that a task uses."""
+    return {name: BREAKS[name] for name in TASKS[task].uses if name in BREAKS}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to sample the posterior.
+
+    Args:
+        about: what one step does. exact: on which priors its samples are exact, in the limit of many steps.
+        made_by: "module:function" of this room.
+        strength: default, smallest and largest value of its one knob. knob: what that knob does.
+        steps: the default number of steps.
+        fits: the physics that it works with; all where it is empty.
+        geometric: whether its noise levels sigma/alpha fall by a constant ratio, else they are even in time.
+    """
+
+    title: str
+    about: str
+    exact: str
+    made_by: str
+    strength: tuple[float, float, float]
+    knob: str
+    steps: int
+    fits: tuple[str, ...] = ()
+    geometric: bool = False
+
+    def load(self) -> Callable[..., Any]:
+        """The function of its steps."""
+        module, _, name = self.made_by.partition(":")
+        return getattr(importlib.import_module(f"atelier.restoration.{module}"), name)
+
+
+METHODS = {
+    "pigdm": Method(
+        "ΠGDM",
+        "Takes x̂₀ as the centre of a Gaussian, and moves x_t by the slope of the exact likelihood under it "
+        "(Song et al. 2023). Needs the network's derivative.",
+        "Exact for a Gaussian prior of unit variance.",
+        "methods:pigdm",
+        (1.0, 0.0, 3.0),
+        "weight of the likelihood; 0 ignores the measurement",
+        50,
+    ),
+    "dps": Method(
+        "DPS",
+        "After each step x_t moves down the slope of ‖y − A x̂₀‖ (Chung et al. 2023). Needs the network's derivative.",
+        "Approximate: it takes x̂₀ for the picture itself.",
+        "methods:dps",
+        (1.0, 0.0, 10.0),
+        "step size ζ, times 1,000 / steps",
+        100,
+    ),
+    "diffpir": Method(
+        "DiffPIR",
+        "Replaces x̂₀ by the picture between it and the measurement (Zhu et al. 2023). No derivative: fast.",
+        "Approximate: right about what is measured, and it underrates the spread.",
+        "methods:diffpir",
+        (1.0, 0.0, 100.0),
+        "weight of the measurement, 1 / λ",
+        50,
+    ),
+    "ddrm": Method(
+        "DDRM",
+        "Works on the singular values of A: what is measured well comes from y, the rest from the network "
+        "(Kawar et al. 2022).",
+        "Approximate: x̂₀ does not know the measurement.",
+        "methods:ddrm",
+        (1.0, 0.0, 1.0),
+        "η_b, share of the measurement where it is better than x_t",
+        50,
+        ("Inpainting", "BlurFFT", "Denoising"),
+    ),
+    "replacement": Method(
+        "Replacement (RePaint)",
+        "Replaces the known pixels of x_t by the measurement with fresh noise, and repeats each step "
+        "(Lugmayr et al. 2022).",
+        "Exact for noise only; for masks nearly so with many repetitions.",
+        "methods:replacement",
+        (4, 1, 20),
+        "how often each step is repeated",
+        30,
+        ("Inpainting", "Denoising"),
+    ),
+    "langevin": Method(
+        "Annealed Langevin",
+        "At each noise level several noisy steps up the slope of prior and likelihood (Song & Ermon 2019; Jalal et al. "
+        "2021).",
+        "Exact for every prior in the limit of small and many steps.",
+        "methods:langevin",
+        (1.0, 0.0, 3.0),
+        "weight of the likelihood; 0 ignores the measurement",
+        40,
+        geometric=True,
+    ),
+}
+
+
+def ways_of(method: str) -> dict[str, Control]:
+    """The controls of a method with its defaults."""
+    found = METHODS[method]
+    default, low, high = found.strength
+    whole = isinstance(default, int)
+    strength = Number(low, high, 1 if whole else 0.05 if high <= 10 else 0.5, whole)
+    return {
+        "strength": Control(strength, default, "Strength", found.knob),
+        "steps": Control(Number(2, 1000, whole=True, log=True), found.steps, "Steps", "steps from noise to picture"),
+    }
+
+
+def fit_note(task: str, method: str) -> str:
+    """What the task and the method are, in Markdown, and a warning where the method does not fit."""
+    found, broken = METHODS[method], TASKS[task]
+    words = f"**{broken.title}.** {broken.about} **{found.title}.** {found.about} {found.exact} Strength: {found.knob}."
+    if found.fits and broken.physics not in found.fits:
+        others = [other.title for other in METHODS.values() if not other.fits or broken.physics in other.fits]
+        words += f" **It does not fit this task; choose one of {', '.join(others)}.**"
+    return words

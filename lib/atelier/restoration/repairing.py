@@ -1,0 +1,312 @@
+"""A digit is broken, and repaired step by step; each step carries what its picture needs."""
+
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atelier import animation
+from atelier.data.digits import load_digits
+from atelier.diffusion.denoiser import to_uint8
+from atelier.diffusion.models import Model
+from atelier.diffusion.sheets import sheet
+from atelier.drawing import Chart, Frame, Line, captioned, encoded
+from atelier.errors import UserError
+from atelier.restoration.catalogue import METHODS, TASKS
+from atelier.restoration.problems import Problem, measure
+from atelier.restoration.sampling import PosteriorStep, posterior_samples
+from atelier.restoration.scores import Scores, score, shares, shares_words, verdict
+
+SCALE = 8
+_MOST_SHOWN, _MOST_MOMENTS = 100, 60
+_MILLISECONDS, _REST = 120, 2000
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What there was to see after a step."""
+
+    step: int
+    seconds: float
+    pictures: Tensor = field(repr=False)  # (M, 28, 28) uint8
+    mean: Tensor = field(repr=False)  # (28, 28) uint8
+    spread: Tensor = field(repr=False)  # (28, 28) uint8, the standard deviation, white at half of the range
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a repair remembers: curves, and moments for the replay and the animation."""
+
+    steps: list[int] = field(default_factory=list)
+    consistency: list[float] = field(default_factory=list)
+    spread: list[float] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Samples after one step of `repair`; at step 0 there is only what was measured."""
+
+    model: Model
+    problem: Problem
+    truth: Tensor | None = field(repr=False)  # (28, 28) uint8, where it is known
+    label: int | None  # the true label, where it is known
+    at: PosteriorStep | None
+    scores: Scores | None  # of the samples, at the end only
+    mean_scores: Scores | None  # of their mean, at the end only
+    past: Past = field(repr=False)
+    asked: Mapping[str, Any] = field(default_factory=dict)  # the settings, JSON-able
+
+    @property
+    def step(self) -> int:
+        return self.at.step if self.at else 0
+
+    @property
+    def progress(self) -> float:
+        """Share of the steps that are done."""
+        return self.at.progress if self.at else 0.0
+
+    @property
+    def images(self) -> Tensor:
+        """The samples as they are, (N, 28, 28) uint8."""
+        return _begun(self).at.images
+
+    @property
+    def sentence(self) -> str:
+        """What the judge reads in the samples; empty before the end."""
+        return f"{shares_words(self.scores.labels)} {verdict(self.scores.labels)}" if self.scores else ""
+
+
+def repair(
+    model: Model,
+    *,
+    digit: int = 0,
+    drawn: Any = None,
+    task: str = "mask",
+    noise: float = 0.05,
+    painted: Any = None,
+    method: str = "pigdm",
+    samples: int = 16,
+    steps: int | None = None,
+    strength: float | None = None,
+    told: str = "none",
+    seed: int = 0,
+    **breaks: Any,
+) -> Iterator[Repair]:
+    """Break a digit, and draw digits that it could have been; one `Repair` a step, the first before any network call.
+
+    Args:
+        digit: number of a digit of the test split.
+        drawn: (28, 28) uint8, a digit of one's own in its place.
+        task, noise, painted, breaks: what is done to it, as `problems.measure` takes it.
+        method, steps, strength: as `posterior_samples` takes them.
+        told: "none", or the label that the prior is told.
+
+    Raises:
+        UserError: as `measure` and `posterior_samples`; a number that no test digit has.
+    """
+    image, label, note = _digit(model, digit) if drawn is None else (_own(drawn), None, "")
+    problem = measure(image[None], task, noise=noise, seed=seed, painted=painted, **breaks)
+    asked = {"task": task, "noise": noise, **breaks, "digit": None if drawn is not None else digit}
+    found = METHODS.get(method) if isinstance(method, str) else None
+    asked |= {
+        "method": method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__),
+        "samples": samples,
+        "steps": steps if steps is not None or not found else found.steps,
+        "strength": strength if strength is not None or not found else found.strength[0],
+        "told": told,
+        "seed": seed,
+    }
+    if note:
+        asked["note"] = note
+    past = Past()
+    yield Repair(model, problem, image, label, None, None, None, past, asked)
+    options = {"method": method, "steps": steps, "strength": strength, "seed": seed}
+    options["label"] = None if told == "none" else int(told)
+    for at in posterior_samples(model.denoiser, problem, n=samples, **options):
+        past.steps.append(at.step)
+        past.consistency.append(float(problem.consistency(at.estimate).mean()))
+        past.spread.append(float(at.estimate.std(0).mean()) / 2 if samples > 1 else 0.0)
+        if at.step % math.ceil(at.steps / _MOST_MOMENTS) == 0 or at.last:
+            past.moments.append(_moment(at))
+        scores = mean_scores = None
+        if at.last:
+            scores = score(problem, at.estimate, image[None])
+            mean_scores = score(problem, at.estimate.mean(0, keepdim=True), image[None])
+        yield Repair(model, problem, image, label, at, scores, mean_scores, past, asked)
+
+
+def _digit(model: Model, number: int) -> tuple[Tensor, int, str]:
+    digits = load_digits(model.dataset, "test")
+    if not 0 <= number < len(digits.images):
+        raise UserError(f"There are test digits 0 to {len(digits.images) - 1:,}, and {number} is none of them.")
+    return digits.images[number], int(digits.labels[number]), digits.note
+
+
+def _own(drawn: Any) -> Tensor:
+    image = torch.as_tensor(np.asarray(drawn))
+    if image.shape != (28, 28) or image.dtype != torch.uint8:
+        raise UserError(f"A drawing must be 28 x 28 pixels of uint8, and this one is {tuple(image.shape)}.")
+    return image
+
+
+def _moment(at: PosteriorStep) -> Moment:
+    estimate = at.estimate
+    spread = estimate.std(0) if len(estimate) > 1 else torch.zeros_like(estimate[0])  # (1, 28, 28), at most about 1
+    mean = to_uint8(estimate.mean(0, keepdim=True))[0]
+    return Moment(at.step, at.seconds, at.images[:_MOST_SHOWN], mean, to_uint8(2 * spread[None] - 1)[0])
+
+
+def panels(step: Repair, full: bool = True) -> Frame:
+    """The digit, what was measured of it, samples, their mean and standard deviation, and curves."""
+    frame = _frame(step, _moment(step.at) if step.at else None)
+    if not (full and step.at):
+        return frame
+    past, level = step.past, step.problem.sigma / 2
+    lines = [Line(past.steps, past.consistency, "samples"), Line(past.steps, [level] * len(past.steps), "the noise")]
+    charts = [
+        Chart("Distance to the measurement", lines, digits=3, log=True, height=64),
+        Chart("Standard deviation of the samples", [Line(past.steps, past.spread)], digits=3, height=64),
+    ]
+    return replace(frame, charts=charts)
+
+
+def moments(step: Repair) -> Iterator[Frame]:
+    """What there was to see on the way, for a replay."""
+    for moment in step.past.moments:
+        yield _frame(step, moment)
+
+
+def _frame(step: Repair, moment: Moment | None) -> Frame:
+    dark = torch.full((28, 28), 24, dtype=torch.uint8)
+    n = step.asked["samples"]
+    shown = torch.stack([dark] * min(n, _MOST_SHOWN)) if moment is None else moment.pictures
+    hidden = f", the first {_MOST_SHOWN}" if n > _MOST_SHOWN else ""
+    whole = {
+        "truth": step.truth,
+        "measured": step.problem.shown()[0],
+        "mean": moment.mean if moment else dark,
+        "spread": moment.spread if moment else dark,
+    }
+    pictures = {name: sheet(image[None], 1, SCALE) for name, image in whole.items()}
+    columns = math.ceil(len(shown) ** 0.5)
+    pictures["samples"] = sheet(shown, columns, max(2, round(SCALE / columns)))
+    captions = {
+        "truth": "the digit" if step.label is None else f"the digit: {step.label}",
+        "measured": f"measured: {TASKS[step.asked['task']].title.lower()}",
+        "samples": f"samples of what it could be{hidden}",
+        "mean": "their mean",
+        "spread": "their standard deviation",
+    }
+    order = ("truth", "measured", "samples", "mean", "spread")
+    return Frame(
+        {name: pictures[name] for name in order},
+        captions,
+        step=moment.step if moment else 0,
+        total=f"of {step.at.steps} steps" if step.at else "",
+        seconds=moment.seconds if moment else None,
+        note="" if step.at else "Broken; the repair begins",
+    )
+
+
+def _begun(step: Repair | None) -> Repair:
+    if step is None or step.at is None:
+        raise UserError("There is nothing to save yet: press Play, and wait for the end or press Pause.")
+    return step
+
+
+def sample_rows(step: Repair | None) -> list[dict[str, str]]:
+    """A table of the samples and of their mean: PSNR, SSIM, distance to the measurement, and the judge's label; empty
+    before the end."""
+    if step is None or step.scores is None:
+        return []
+    rows = [_row(str(k + 1), step.scores, k) for k in range(len(step.scores.labels))]
+    return [_row("mean of all", step.mean_scores, 0), *rows]
+
+
+def _row(name: str, scores: Scores, k: int) -> dict[str, str]:
+    return {
+        "Sample": name,
+        "PSNR": f"{scores.psnr[k]:.1f} dB",
+        "SSIM": f"{scores.ssim[k]:.2f}",
+        "Distance to the measurement": f"{scores.consistency[k]:.3f}",
+        "Read as": str(int(scores.labels[k])),
+    }
+
+
+def samples_png(step: Repair | None) -> bytes:
+    """The digit, the measurement, the samples, their mean and deviation, as one PNG; UserError if nothing was repaired
+    yet, as the others."""
+    frame = _frame(_begun(step), _moment(step.at))
+    return encoded(captioned(list(frame.pictures.values()), list(frame.captions.values())))
+
+
+def samples_npz(step: Repair | None) -> bytes:
+    """`samples` (N, 28, 28) float32 in [-1, 1], `truth` (28, 28) uint8, `measured` (the y of y = A x + noise), `labels`
+    (N,) as the judge reads them, -1 before the end; as numpy's .npz."""
+    step = _begun(step)
+    samples = step.at.estimate[:, 0].numpy()
+    labels = step.scores.labels.numpy() if step.scores else np.full(len(samples), -1)
+    packed = io.BytesIO()
+    measured = step.problem.y[0, 0].numpy()
+    np.savez_compressed(packed, samples=samples, truth=step.truth.numpy(), measured=measured, labels=labels)
+    return packed.getvalue()
+
+
+def samples_gif(step: Repair | None) -> Iterator[animation.Written]:
+    """The way from noise to samples beside the measurement; rests at its end. The last step has the bytes."""
+    step = _begun(step)
+    found = step.past.moments
+    frames = (_strip(_frame(step, moment)) for moment in found)
+    durations = [_MILLISECONDS] * (len(found) - 1) + [_REST]
+    return animation.encode(".gif", frames, durations=durations, count=len(found))
+
+
+def _strip(frame: Frame) -> np.ndarray:
+    """The measurement, the samples and their mean side by side."""
+    tiles = [frame.pictures[name] for name in ("measured", "samples", "mean")]
+    height = max(tile.shape[0] for tile in tiles)
+    padded = [np.pad(tile, ((0, height - tile.shape[0]), (0, 8)), constant_values=128) for tile in tiles]
+    return np.hstack(padded)
+
+
+def summary(step: Repair | None) -> dict[str, Any]:
+    """What a command prints last, JSON-able."""
+    step = _begun(step)
+    found = {**step.asked, "model": step.model.title, "true_label": step.label, "seconds": round(step.at.seconds, 3)}
+    if step.scores is None:
+        return found
+    scores, mean = step.scores, step.mean_scores
+
+    def average(values: Tensor) -> float | None:
+        value = float(values.double().mean())
+        return round(value, 4) if math.isfinite(value) else None
+
+    return found | {
+        "psnr": average(scores.psnr),
+        "ssim": average(scores.ssim),
+        "consistency": average(scores.consistency),
+        "psnr_of_mean": average(mean.psnr),
+        "labels": scores.labels.tolist(),
+        "shares": {str(label): count / len(scores.labels) for label, count in shares(scores.labels).items()},
+        "sentence": step.sentence,
+    }
+
+
+def summary_json(step: Repair | None) -> bytes:
+    """`summary` with the scores of each sample, as JSON."""
+    found = summary(step)
+    if step.scores is not None:
+        columns = {name: getattr(step.scores, name) for name in ("psnr", "ssim", "consistency")}
+        found["samples_scored"] = [
+            {name: round(float(values[k]), 4) for name, values in columns.items()}
+            | {"label": int(step.scores.labels[k])}
+            for k in range(len(step.scores.labels))
+        ]
+    return json.dumps(found, indent=1, ensure_ascii=False).encode()

@@ -1,0 +1,221 @@
+"""Posterior sampling as an iterator of steps: one loop for all methods of `catalogue.METHODS`."""
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from atelier.devices import Format
+from atelier.diffusion.denoiser import DATA_RANGE, Denoiser, format_of, to_uint8
+from atelier.diffusion.sampling import Rates
+from atelier.errors import UserError
+from atelier.restoration.catalogue import METHODS
+from atelier.restoration.problems import Problem
+from atelier.seeds import mixed_seed
+
+MOST_SAMPLES = 10_000
+_SMALLEST_ALPHA = 2e-3
+"""Where sampling begins: at alpha = 0 the measurement has no slope yet."""
+_LEVELS = 6.0, 0.03
+"""First and last noise level sigma / alpha of a method with geometric levels."""
+
+Direction = Callable[[Tensor, Problem], Tensor]
+
+
+@dataclass(frozen=True)
+class Level(Rates):
+    """A time with its place in the run: `step` counts from 1."""
+
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class PosteriorStep:
+    """State after one step; pictures are (N, C, H, W)."""
+
+    step: int  # from 1 to `steps`
+    steps: int
+    before: Level
+    after: Level
+    seconds: float  # from the start
+    network_calls: int  # for each picture
+    x0_hat: Tensor = field(repr=False)  # what the method believes the pictures are
+    x_t: Tensor = field(repr=False)  # after the last step the samples
+
+    @property
+    def last(self) -> bool:
+        return self.step == self.steps
+
+    @property
+    def progress(self) -> float:
+        """Share of the steps that are done."""
+        return self.step / self.steps
+
+    @property
+    def estimate(self) -> Tensor:
+        """The samples as far as they are known: x0_hat on the way, x_t at the end."""
+        return self.x_t if self.last else self.x0_hat
+
+    @property
+    def images(self) -> Tensor:
+        """`estimate` as uint8 (N, 28, 28)."""
+        return to_uint8(self.estimate)
+
+
+def posterior_samples(
+    denoiser: Any,
+    problem: Problem,
+    *,
+    n: int | None = None,
+    method: str | Callable[..., tuple[Tensor, Tensor]] = "pigdm",
+    label: int | None = None,
+    steps: int | None = None,
+    strength: float | None = None,
+    seed: int = 0,
+    first: int = 0,
+    clip: bool = True,
+    batch: int = 100,
+    precision: str = "auto",
+    layout: str = "auto",
+) -> Iterator[PosteriorStep]:
+    """Draw pictures that could have been measured, one PosteriorStep per step.
+
+    Args:
+        denoiser: the prior, in eval mode: a `Denoiser`, or any module with a `schedule` and
+            `forward(x_t, t, label) -> x0_hat`.
+        problem: one measurement for all samples, or as many as samples.
+        n: number of samples; by default as many as measurements.
+        method: a name in `METHODS`, or a function (see `methods`).
+        label: the label that the prior is told, None for none.
+        steps, strength: by default those of the method.
+        seed, first: sample k draws all its noise from (seed, first + k) alone.
+        clip: whether x0_hat is clipped to [-1, 1].
+        batch: pictures per network call, which bounds the memory.
+        precision, layout: of the computation, see `devices.fastest`.
+
+    Raises:
+        UserError: a number out of bounds, a method that does not fit the physics, a prior of another size, a label for
+            a prior without labels.
+    """
+    n = len(problem.y) if n is None else n
+    if isinstance(n, bool) or int(n) != n or not 1 <= n <= MOST_SAMPLES or len(problem.y) not in (1, n):
+        fits = f"the number of samples must be from 1 to {MOST_SAMPLES:,}, or as many as measurements"
+        raise UserError(f"With {len(problem.y)} measured pictures {fits}, and {n} is not.")
+    step, steps, options, geometric = _method(method, problem, steps, strength)
+    grid = _levels(denoiser.schedule, steps, geometric)
+    prior = Prior(denoiser, problem, label, n, steps, clip, batch, precision, layout)
+    generators = [torch.Generator().manual_seed(mixed_seed(seed, first + k)) for k in range(n)]
+
+    def noise() -> Tensor:
+        fresh = torch.stack([torch.randn(problem.shape, generator=generator) for generator in generators])
+        return fresh.to(problem.y.device)
+
+    x, began = grid[0].sigma * noise(), time.perf_counter()
+    for k, (t, s) in enumerate(pairwise(grid), 1):
+        x, x0_hat = step(prior, problem, x, t, s, noise, **options)
+        yield PosteriorStep(k, steps, t, s, time.perf_counter() - began, prior.calls, x0_hat, x)
+
+
+def _method(method: Any, problem: Problem, steps: int | None, strength: float | None) -> tuple:
+    """The function of a method, its steps and options, and whether its levels are geometric; UserError where it does
+    not fit."""
+    if callable(method):
+        return method, steps or 50, {} if strength is None else {"strength": strength}, False
+    if method not in METHODS:
+        raise UserError(f"There is no method {method!r}; choose one of {', '.join(METHODS)}.")
+    found = METHODS[method]
+    if found.fits and problem.kind not in found.fits:
+        others = ", ".join(other.title for other in METHODS.values() if not other.fits)
+        raise UserError(
+            f"{found.title} does not fit this measurement ({problem.kind}); it needs {' or '.join(found.fits)}. "
+            f"Choose one of {others}."
+        )
+    default, low, high = found.strength
+    strength = default if strength is None else strength
+    if isinstance(strength, bool) or not low <= strength <= high:
+        raise UserError(f"The strength of {found.title} must be from {low:g} to {high:g}, and {strength} is not.")
+    return found.load(), found.steps if steps is None else steps, {"strength": strength}, found.geometric
+
+
+def _levels(schedule: Any, steps: int, geometric: bool) -> list[Level]:
+    """The falling noise levels of a run."""
+    times = schedule.sampling_times(steps)
+    if geometric:
+        ratios = torch.linspace(*torch.tensor(_LEVELS, dtype=torch.float64).log().tolist(), steps).exp()
+        times = torch.cat([schedule.time_of(ratios / (1 + ratios)), times[-1:]])
+    elif float(schedule.alpha(times[:1])) < _SMALLEST_ALPHA:
+        times[0] = float(schedule.time_of(torch.tensor(1 - _SMALLEST_ALPHA)))
+    rates = zip(times.tolist(), schedule.alpha(times).tolist(), schedule.sigma(times).tolist(), strict=True)
+    return [Level(*row, step=k) for k, row in enumerate(rates, 1)]
+
+
+class Prior:
+    """The denoiser as a method sees it: x0_hat for all pictures, in batches; counts its calls."""
+
+    def __init__(
+        self,
+        denoiser: Any,
+        problem: Problem,
+        label: int | None,
+        n: int,
+        steps: int,
+        clip: bool = True,
+        batch: int = 100,
+        precision: str = "auto",
+        layout: str = "auto",
+    ) -> None:
+        if getattr(denoiser, "knots", ()):
+            raise UserError("A distilled network knows a few noise levels only; choose one that was not distilled.")
+        self.format = Format()
+        if isinstance(denoiser, Denoiser):
+            self.format = format_of(denoiser, precision, layout)
+            if not self.format.fits(denoiser):
+                denoiser = copy.deepcopy(denoiser)
+                self.format.lay_out(denoiser)
+        self.denoiser, self.problem, self.steps = denoiser, problem, steps
+        self.label = None if label is None else torch.full((n,), int(label))
+        self.clip, self.batch, self.calls = clip, batch, 0
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, t: float) -> Tensor:
+        """x0_hat, clipped where that is asked for."""
+        self.calls += 1
+        return self.clipped(torch.cat([self._believe(x[rows], t, rows) for rows in self._parts(x)]))
+
+    def pulled(self, x: Tensor, t: float, direction: Direction) -> tuple[Tensor, Tensor]:
+        """x0_hat, not clipped, and J^T direction(x0_hat, problem) with J = d x0_hat / d x."""
+        self.calls += 1
+        found, slopes = [], []
+        for rows in self._parts(x):
+            with torch.enable_grad():
+                part = x[rows].detach().requires_grad_()
+                x0_hat = self._believe(part, t, rows)
+            wanted = direction(x0_hat.detach(), self.problem.part(rows))
+            slopes.append(torch.autograd.grad(x0_hat, part, wanted)[0])
+            found.append(x0_hat.detach())
+        return torch.cat(found), torch.cat(slopes)
+
+    def clipped(self, x0_hat: Tensor) -> Tensor:
+        return x0_hat.clamp(*DATA_RANGE) if self.clip else x0_hat
+
+    def _parts(self, x: Tensor) -> list[slice]:
+        return [slice(first, first + self.batch) for first in range(0, len(x), self.batch)]
+
+    def _believe(self, x: Tensor, t: float, rows: slice) -> Tensor:
+        label = None if self.label is None else self.label[rows]
+        try:
+            with self.format.autocast(x.device):
+                x0_hat = self.denoiser(x, t, label)
+        except RuntimeError as error:
+            raise UserError(f"{self._wanted(x)} ({error}).") from error
+        if x0_hat.shape != x.shape:
+            raise UserError(f"{self._wanted(x)}; it gave {tuple(x0_hat.shape[1:])}.")
+        return x0_hat
+
+    def _wanted(self, x: Tensor) -> str:
+        return f"The prior must denoise pictures of {tuple(x.shape[1:])}; choose one of that size"
