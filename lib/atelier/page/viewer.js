@@ -4,7 +4,7 @@
 
 const SLOW = "This field is slow to draw here";
 const GRAPHICS = ["webglcontextlost", "webglcontextrestored"];
-// A shader that would have to draw smaller than this, while the hand moves or when it rests, is left to Python.
+// A shader that would have to draw smaller than this, while the hand moves or when it rests, is left to Python, if there is one.
 const LEAST_MOVING = 0.33, LEAST_RESTING = 0.7;
 
 function render({ model, el }) {
@@ -46,8 +46,9 @@ function render({ model, el }) {
     // Where a processor draws, the picture by Python stays, and a network that learns is left to Python.
     if (painter().software && (learning || (!view.lit && picture?.exact && same(picture.window, aim)))) return "";
     const dots = Math.min(devicePixelRatio, painter().software ? 1 : 3), wide = (canvas.clientWidth || size[0]) * dots;
-    const scale = painter().scale(shader, (wide * wide) / aspect, (moving ? MOVING_MS : RESTING_MS) / views.length);
-    if (scale < (moving ? LEAST_MOVING : LEAST_RESTING)) {
+    let scale = painter().scale(shader, (wide * wide) / aspect, (moving ? MOVING_MS : RESTING_MS) / views.length);
+    if (!alive) scale = moving ? Math.max(0.1, scale) : 1;  // slow, but nobody else can draw
+    else if (scale < (moving ? LEAST_MOVING : LEAST_RESTING)) {
       view.slow = performance.now() + FORGOTTEN_MS;
       return SLOW;
     }
