@@ -5,6 +5,7 @@ from atelier.page.controls import Ask, choice, controls, follow_in_address, numb
 from atelier.page.downloads import File, take_home, written
 from atelier.page.layout import beside, links, panel, row, section, stats, table, title
 from atelier.page.live import Run, live, replay
+from atelier.page.pad import pad
 from atelier.page.session import attempt, check, session
 from atelier.page.volume import volume
 from atelier.page.widgets import actions, diagram, gallery, instrument, mixer, shelf, upload, viewer

@@ -1,0 +1,119 @@
+"""Reading a digit by diffusion: its label helps the denoiser most (Li et al. 2023, arXiv:2303.16203).
+
+A noisy digit is denoised once for each label, and all labels see the same noise. The errors are divided by their mean
+over the labels, so that each noise level counts alike.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from atelier import figures
+from atelier.data.digits import load_digits
+from atelier.diffusion.denoiser import to_model
+from atelier.diffusion.evaluation import load_judges
+from atelier.diffusion.judges import judge_logits
+from atelier.diffusion.models import Model
+from atelier.errors import UserError
+from atelier.restoration.exact import Network
+
+RANGE = 0.5, 0.85
+"""Of noise fractions, chosen on 300 training digits, 8 noises each: 98.7 % were read right; with 0.35 to 0.75 it was
+97.3 %, and with 0.25 to 0.6 72.7 %, since the denoiser needs no label where the noise is low."""
+DRAWS = 16
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Relative errors of N digits for each label after `step` noises: 1 is the mean over the labels."""
+
+    step: int
+    draws: int
+    errors: Tensor = field(repr=False)  # (N, 10), means over the noises so far
+    others: Tensor = field(repr=False)  # (N,) labels by the judge, a plain classifier
+    labels: Tensor | None = field(default=None, repr=False)  # (N,) true ones
+
+    @property
+    def progress(self) -> float:
+        return self.step / self.draws
+
+    @property
+    def last(self) -> bool:
+        return self.step == self.draws
+
+    @property
+    def read(self) -> Tensor:
+        """(N,) the labels with the least error."""
+        return self.errors.argmin(1)
+
+
+def classify(
+    model: Model, images: Tensor, labels: Tensor | None = None, *, draws: int = DRAWS, seed: int = 0
+) -> Iterator[Reading]:
+    """Read digits, one more noise a step.
+
+    Args:
+        model: with labels. images: (N, 28, 28) uint8. labels: (N,) true ones, where they are known.
+        draws: noises, at noise fractions spread evenly over RANGE.
+
+    Raises:
+        UserError: a model without labels, an empty picture, draws out of bounds.
+    """
+    if not model.denoiser.conditional:
+        raise UserError("This network knows no labels, so it cannot read a digit; choose one that does.")
+    if isinstance(draws, bool) or not 1 <= draws <= 1000:
+        raise UserError(f"Reading takes 1 to 1,000 noises, and {draws} is not.")
+    if not bool(images.flatten(1).any(1).all()):
+        raise UserError("The drawing is empty; draw a digit first.")
+    denoise, x0 = Network(model.denoiser), to_model(images)
+    generator, schedule = torch.Generator().manual_seed(seed), model.denoiser.schedule
+    others = judge_logits(load_judges(model.dataset).labels, images).argmax(1)
+    asked, total = torch.arange(CLASSES), torch.zeros(len(images), CLASSES)
+    for k in range(draws):
+        fraction = RANGE[0] + (RANGE[1] - RANGE[0]) * (k + 0.5) / draws
+        t = float(schedule.time_of(torch.tensor(fraction, dtype=torch.float64)))
+        alpha, sigma = schedule.rates(x0, t)
+        x_t = alpha * x0 + sigma * torch.randn(x0.shape, generator=generator)
+        found = denoise(x_t.repeat_interleave(CLASSES, 0), t, asked.repeat(len(x0)))
+        errors = (found - x0.repeat_interleave(CLASSES, 0)).square().flatten(1).mean(1).view(-1, CLASSES)
+        total += errors / errors.mean(1, keepdim=True)
+        yield Reading(k + 1, draws, total / (k + 1), others, labels)
+
+
+def classify_test(model: Model, *, n: int = 1_000, draws: int = DRAWS, seed: int = 0) -> Iterator[Reading]:
+    """`classify` n test digits drawn at random."""
+    test = load_digits(model.dataset, "test")
+    pick = torch.randperm(len(test.images), generator=torch.Generator().manual_seed(seed))[:n]
+    yield from classify(model, test.images[pick], test.labels[pick], draws=draws, seed=seed)
+
+
+def accuracy(at: Reading) -> dict[str, float]:
+    """The share of digits that diffusion, and the plain classifier, read right. Raises UserError: no true labels."""
+    if at.labels is None:
+        raise UserError("Nobody knows what these digits are; give their labels.")
+    return {
+        name: float((found == at.labels).float().mean())
+        for name, found in (("diffusion", at.read), ("classifier", at.others))
+    }
+
+
+def reading_figure(at: Reading) -> str:
+    """The relative errors of the first digit, a bar a label, as an SVG element; the least is marked."""
+    made, (ax,) = figures.figure(4.6, 2.0)
+    errors = at.errors[0]
+    colours = [figures.COLOURS[1] if k == int(at.read[0]) else figures.COLOURS[0] for k in range(CLASSES)]
+    low = float(errors.min())
+    ax.bar(range(CLASSES), errors.tolist(), color=colours, width=0.7)
+    ax.set(xticks=range(CLASSES), ylim=(low - 0.15 * (float(errors.max()) - low), None))
+    ax.set(xlabel="label told to the network", ylabel="relative error")
+    return figures.svg(made)
+
+
+def reading_words(at: Reading) -> str:
+    """What is read in the first digit, and by the plain classifier."""
+    order, other = at.errors[0].argsort().tolist(), int(at.others[0])
+    plain = f"The plain classifier reads a {other}{', too' if other == order[0] else ''}."
+    return f"The label {order[0]} helps the network most, {order[1]} next, after {at.step} noises. {plain}"

@@ -1,0 +1,171 @@
+"""The exact denoiser of a finite set of pictures, and how far a network is from it.
+
+If x0 is one of the pictures p_1 … p_K with equal chance and x_t = alpha x0 + sigma eps, then
+
+    E[x0 | x_t] = sum_k w_k p_k,  w = softmax(-‖x_t - alpha p_k‖² / (2 sigma²))
+
+(Karras et al. 2022, arXiv:2206.00364, appendix B.3; DeepInv has it as `models.MMSE`). No denoiser has a smaller error
+on these pictures, and it can draw nothing else. A network that is worse on them, but better on new ones, has
+generalised.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from atelier import figures
+from atelier.data.digits import load_digits
+from atelier.devices import Format
+from atelier.diffusion.denoiser import DATA_RANGE, Denoiser, format_of, to_model
+from atelier.diffusion.models import Model
+from atelier.diffusion.schedules import Schedule
+from atelier.errors import UserError
+
+FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Noise fractions sigma / (alpha + sigma) that are compared."""
+_ROWS, _POOL = 64, 10_000
+
+
+class ExactDenoiser(nn.Module):
+    """The mean of the clean picture, given a noisy one, if it is one of `images`: forward(x_t, t, label) -> x0_hat.
+
+    Args:
+        images: (K, 28, 28) uint8, kept as they are. labels: (K,), for those who ask with a label.
+        schedule: gives alpha(t) and sigma(t).
+    """
+
+    conditional = True
+
+    def __init__(self, images: Tensor, labels: Tensor, schedule: Schedule) -> None:
+        super().__init__()
+        if not len(images):
+            raise UserError("An exact denoiser needs pictures; give at least one.")
+        self.images, self.labels, self.schedule = images.flatten(1), labels, schedule
+
+    @torch.no_grad()
+    def forward(self, x_t: Tensor, t: Tensor | float, label: Tensor | None = None) -> Tensor:
+        """x_t: (N, 1, 28, 28). label: None, or (N,); then only pictures of that label count. (N, 1, 28, 28) float32."""
+        alpha, sigma = (rate.flatten(1) for rate in self.schedule.rates(x_t, t))  # (N, 1) each
+        return torch.cat(
+            [
+                self._means(x_t[rows].flatten(1), alpha[rows], sigma[rows], None if label is None else label[rows])
+                for rows in torch.arange(len(x_t)).split(_ROWS)
+            ]
+        ).view_as(x_t)
+
+    def _means(self, x: Tensor, alpha: Tensor, sigma: Tensor, label: Tensor | None) -> Tensor:
+        """(n, 784) means, the softmax taken over one part of the pictures after another."""
+        variance = sigma.square().clamp(min=1e-12)
+        most = torch.full((len(x), 1), -torch.inf)
+        total, mean = torch.zeros(len(x), 1), torch.zeros_like(x)
+        for first in range(0, len(self.images), _POOL):
+            pool = self.images[first : first + _POOL].float() / 127.5 - 1  # (P, 784)
+            logits = (alpha * (x @ pool.T) - alpha.square() * pool.square().sum(1) / 2) / variance  # (n, P)
+            if label is not None:
+                logits[label[:, None] != self.labels[first : first + _POOL]] = -torch.inf
+            higher = torch.maximum(most, logits.amax(1, keepdim=True))
+            scale, weights = (most - higher).exp().nan_to_num(0), (logits - higher).exp().nan_to_num(0)
+            total = total * scale + weights.sum(1, keepdim=True)
+            mean = mean * scale + weights @ pool
+            most = higher
+        return mean / total
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Mean squared errors per pixel of x0_hat, pictures in [-1, 1], at the noise fractions done so far."""
+
+    step: int
+    progress: float
+    fractions: list[float]
+    errors: dict[str, list[float]] = field(repr=False)
+    n: int = 0
+
+    @property
+    def last(self) -> bool:
+        return self.progress == 1
+
+
+def compare(model: Model, *, n: int = 100, pool: int = 60_000, seed: int = 0) -> Iterator[Comparison]:
+    """The network and the exact denoiser of its training pictures, both without labels, on n pictures of each split,
+    one noise level a step.
+
+    Raises:
+        UserError: n out of bounds.
+    """
+    if isinstance(n, bool) or not 1 <= n <= 5_000:
+        raise UserError(f"A comparison takes 1 to 5,000 pictures of each split, and {n} is not.")
+    training, test = load_digits(model.dataset), load_digits(model.dataset, "test")
+    denoiser, generator = model.denoiser, torch.Generator().manual_seed(seed)
+    exact = ExactDenoiser(training.images[:pool], training.labels[:pool], denoiser.schedule)
+    picks = {
+        name: to_model(split.images[torch.randperm(most, generator=generator)[:n]])
+        for name, split, most in (
+            ("training", training, len(exact.images)),
+            ("test", test, len(test.images)),
+        )
+    }
+    network = Network(denoiser)
+    errors: dict[str, list[float]] = {}
+    for k, fraction in enumerate(FRACTIONS, 1):
+        t = float(denoiser.schedule.time_of(torch.tensor(fraction, dtype=torch.float64)))
+        for split, x0 in picks.items():
+            alpha, sigma = denoiser.schedule.rates(x0, t)
+            x_t = alpha * x0 + sigma * torch.randn(x0.shape, generator=generator)
+            for name, denoise in (("network", network), ("exact", exact)):
+                error = (denoise(x_t, t).clamp(*DATA_RANGE) - x0).square().mean().item()
+                errors.setdefault(f"{name}, {split} digits", []).append(error)
+        yield Comparison(k, k / len(FRACTIONS), list(FRACTIONS[:k]), errors, n)
+
+
+class Network:
+    """A denoiser in its fastest format, for pictures on the CPU: network(x_t, t, label) -> x0_hat on the CPU."""
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        self.denoiser = denoiser
+        self.format = format_of(denoiser) if isinstance(denoiser, Denoiser) else Format()
+
+    @torch.no_grad()
+    def __call__(self, x_t: Tensor, t: float, label: Tensor | None = None) -> Tensor:
+        device, parts = getattr(self.denoiser, "device", x_t.device), []
+        with self.format.autocast(device):
+            for rows in torch.arange(len(x_t)).split(100):
+                told = None if label is None else label[rows].to(device)
+                parts.append(self.denoiser(x_t[rows].to(device), t, told).float().cpu())
+        return torch.cat(parts)
+
+
+def comparison_figure(at: Comparison) -> str:
+    """The errors over the noise fraction, as an SVG element."""
+    made, (ax,) = figures.figure(6.4, 3.2)
+    for name, values in at.errors.items():
+        colour = figures.COLOURS[0] if name.startswith("network") else figures.COLOURS[1]
+        style = "-" if "test" in name else ":"
+        ax.semilogy(at.fractions, np.maximum(values, 1e-7), style, color=colour, linewidth=1.8, label=name)
+    ax.set_xlabel("noise fraction")
+    ax.set_ylabel("squared error per pixel")
+    ax.legend(frameon=False, fontsize=9, labelcolor=figures.INK)
+    return figures.svg(made)
+
+
+def comparison_words(at: Comparison) -> str:
+    """What the figure says, computed from its numbers."""
+    new, exact_new = at.errors["network, test digits"], at.errors["exact, test digits"]
+    own = at.errors["network, training digits"]
+    better = [f for f, a, b in zip(at.fractions, new, exact_new, strict=True) if a < b]
+    if better:
+        first = (
+            f"On digits that neither has seen the network has the smaller error at noise fractions {min(better):g} to "
+            f"{max(better):g}: it knows strokes, where the exact denoiser knows whole training digits only."
+        )
+    else:
+        first = "On digits that neither has seen the exact denoiser has the smaller error at every noise fraction here."
+    gap = sum(a / b for a, b in zip(new, own, strict=True)) / len(own)
+    second = (
+        f"The network's error on new digits is {gap:.2f} times that on training digits, on average over the noise "
+        f"fractions: {'it has hardly memorised any' if gap < 1.15 else 'it remembers some of them'}."
+    )
+    return f"{first} {second}"

@@ -1,0 +1,40 @@
+"""A label helps the denoiser, so a denoiser reads."""
+
+import pytest
+import torch
+from atelier.data.digits import font_digits
+from atelier.diffusion.denoiser import build_denoiser
+from atelier.diffusion.models import Model, shipped_model
+from atelier.diffusion.schedules import build_schedule
+from atelier.errors import UserError
+from atelier.restoration import ExactDenoiser, accuracy, classify, reading_figure, reading_words
+
+
+def test_the_exact_denoiser_reads_its_own_digits():
+    digits = font_digits(80)
+    oracle = ExactDenoiser(digits.images, digits.labels, build_schedule("flow"))
+    *_, last = classify(Model("exact", oracle), digits.images[:20], digits.labels[:20], draws=3)
+    assert last.last
+    assert accuracy(last)["diffusion"] >= 0.95
+    assert last.errors.mean(1) == pytest.approx(1.0)
+    assert "<svg" in reading_figure(last)
+    assert f"The label {int(last.read[0])} helps" in reading_words(last)
+
+
+@pytest.mark.real_data
+def test_the_shipped_network_reads_test_digits():
+    from atelier.restoration import classify_test
+
+    steps = list(classify_test(shipped_model(), n=40, draws=4))
+    assert [step.step for step in steps] == [1, 2, 3, 4]
+    assert accuracy(steps[-1])["diffusion"] >= 0.9
+
+
+def test_bad_input_gets_one_sentence():
+    digits = font_digits(10)
+    with pytest.raises(UserError, match="drawing is empty"):
+        next(classify(shipped_model(), torch.zeros(1, 28, 28, dtype=torch.uint8)))
+    with pytest.raises(UserError, match="1 to 1,000"):
+        next(classify(shipped_model(), digits.images[:1], draws=0))
+    with pytest.raises(UserError, match="knows no labels"):
+        next(classify(Model("x", build_denoiser("diffunet")), digits.images[:1]))
