@@ -44,7 +44,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    canvas = page.live(poster="restoration_lab", height=250)
+    canvas = page.live(poster="restoration_lab", height=270)
     load_file = page.upload(filetypes=[".safetensors"], max_size=200 << 20, label="Load a prior that you trained")
     return canvas, load_file
 

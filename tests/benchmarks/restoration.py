@@ -33,13 +33,13 @@ BROKEN = {"mask": {"side": "top"}, "shrink": {}, "blur": {"blur": 2.0}, "noise":
 TUNED_ON = 32
 STRENGTHS = {
     "pigdm": (0.5, 0.75, 1.0, 1.5),
-    "dps": (0.5, 1.0, 2.0, 4.0, 8.0),
-    "diffpir": (0.1, 0.3, 1.0, 3.0, 10.0),
+    "dps": (0.5, 1.0, 2.0, 4.0),
+    "diffpir": (0.3, 1.0, 3.0, 10.0),
     "ddrm": (0.5, 0.8, 1.0),
     "replacement": (1, 4, 10),
     "langevin": (0.5, 1.0, 2.0),
 }
-TV_WEIGHTS = {"mask": 0.03, "shrink": 0.03, "blur": 0.03, "noise": 0.1}
+TV_WEIGHTS = {"mask": 0.2, "shrink": 0.01, "blur": 0.01, "noise": 0.1}
 """Of total variation, the best on training digits for each task."""
 
 
@@ -75,7 +75,7 @@ def tune(args):
             if not fits(method, task):
                 continue
             problem = problem_of(task, images, seed=1)
-            tried = [{"weight": w} for w in (0.01, 0.03, 0.1, 0.2, 0.4, 0.8)]
+            tried = [{"weight": w} for w in (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4)]
             if method != "tv":
                 tried = [{"strength": s} for s in STRENGTHS[method]]
                 tried = [{**t, "steps": n} for t in tried for n in args.steps or [METHODS[method].steps]]

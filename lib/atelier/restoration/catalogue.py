@@ -95,7 +95,7 @@ METHODS = {
         "methods:pigdm",
         (1.0, 0.0, 3.0),
         "weight of the likelihood; 0 ignores the measurement",
-        50,
+        30,
     ),
     "dps": Method(
         "DPS",
@@ -111,7 +111,7 @@ METHODS = {
         "Replaces x̂₀ by the picture between it and the measurement (Zhu et al. 2023). No derivative: fast.",
         "Approximate: right about what is measured, and it underrates the spread.",
         "methods:diffpir",
-        (1.0, 0.0, 100.0),
+        (3.0, 0.0, 100.0),
         "weight of the measurement, 1 / λ",
         50,
     ),

@@ -18,6 +18,7 @@ from atelier.diffusion.models import Model
 from atelier.diffusion.sheets import sheet
 from atelier.drawing import Chart, Frame, Line, captioned, encoded
 from atelier.errors import UserError
+from atelier.restoration.baselines import pseudo_inverse
 from atelier.restoration.catalogue import METHODS, TASKS
 from atelier.restoration.problems import Problem, measure
 from atelier.restoration.sampling import PosteriorStep, posterior_samples
@@ -188,26 +189,27 @@ def _frame(step: Repair, moment: Moment | None) -> Frame:
     n = step.asked["samples"]
     shown = torch.stack([dark] * min(n, _MOST_SHOWN)) if moment is None else moment.pictures
     hidden = f", the first {_MOST_SHOWN}" if n > _MOST_SHOWN else ""
-    whole = {
-        "truth": step.truth,
-        "measured": step.problem.shown()[0],
-        "mean": moment.mean if moment else dark,
-        "spread": moment.spread if moment else dark,
+    columns, measured = math.ceil(len(shown) ** 0.5), step.problem.shown()[0]
+    mean = moment.mean if moment else dark
+    flow = {
+        "x, the digit" if step.label is None else f"x, the digit: {step.label}": step.truth,
+        "y = A x + noise": measured,
+        "A⁺ y, no prior": to_uint8(pseudo_inverse(step.problem))[0],
+        "mean of samples": mean,
+        "their deviation": moment.spread if moment else dark,
     }
-    pictures = {name: sheet(image[None], 1, SCALE) for name, image in whole.items()}
-    columns = math.ceil(len(shown) ** 0.5)
-    pictures["samples"] = sheet(shown, columns, max(2, round(SCALE / columns)))
-    captions = {
-        "truth": "the digit" if step.label is None else f"the digit: {step.label}",
-        "measured": f"measured: {TASKS[step.asked['task']].title.lower()}",
-        "samples": f"samples of what it could be{hidden}",
-        "mean": "their mean",
-        "spread": "their standard deviation",
-    }
-    order = ("truth", "measured", "samples", "mean", "spread")
     return Frame(
-        {name: pictures[name] for name in order},
-        captions,
+        {
+            "measured": sheet(measured[None], 1, SCALE),
+            "samples": sheet(shown, columns, max(2, round(SCALE / columns))),
+            "mean": sheet(mean[None], 1, SCALE),
+        },
+        {
+            "measured": f"measured: {TASKS[step.asked['task']].title.lower()}",
+            "samples": f"samples of what it could be{hidden}",
+            "mean": "their mean",
+        },
+        flow={name: sheet(image[None], 1, 3) for name, image in flow.items()},
         step=moment.step if moment else 0,
         total=f"of {step.at.steps} steps" if step.at else "",
         seconds=moment.seconds if moment else None,
@@ -243,8 +245,10 @@ def _row(name: str, scores: Scores, k: int) -> dict[str, str]:
 def samples_png(step: Repair | None) -> bytes:
     """The digit, the measurement, the samples, their mean and deviation, as one PNG; UserError if nothing was repaired
     yet, as the others."""
-    frame = _frame(_begun(step), _moment(step.at))
-    return encoded(captioned(list(frame.pictures.values()), list(frame.captions.values())))
+    moment = _moment(_begun(step).at)
+    frame = _frame(step, moment)
+    pictures = [sheet(step.truth[None], 1, SCALE), *frame.pictures.values(), sheet(moment.spread[None], 1, SCALE)]
+    return encoded(captioned(pictures, ["the digit", *frame.captions.values(), "their standard deviation"]))
 
 
 def samples_npz(step: Repair | None) -> bytes:
