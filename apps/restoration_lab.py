@@ -14,7 +14,7 @@ def _():
     page.title(
         "Restoration lab",
         "Break a digit, and a diffusion model draws what it could have been. Where many answers fit, you see all of them.",
-        *("Ambiguity", "Take home", "How it works", "Try this"),
+        *("Ambiguity", "The exact answer", "Read by diffusion", "Take home", "How it works", "Try this"),
     )
     return
 
@@ -46,7 +46,8 @@ def _():
 def _():
     canvas = page.live(poster="restoration_lab", height=270)
     load_file = page.upload(filetypes=[".safetensors"], max_size=200 << 20, label="Load a prior that you trained")
-    return canvas, load_file
+    pad = page.pad()
+    return canvas, load_file, pad
 
 
 @app.cell(hide_code=True)
@@ -74,21 +75,22 @@ def _(break_ask, repair_ask):
 
 
 @app.cell(hide_code=True)
-def _(break_ask, repair_ask, task_ask):
+def _(break_ask, pad, repair_ask, task_ask):
     _note = restoration.fit_note(break_ask.value["task"], repair_ask.value["method"])
     _slow = "The first repair after the start imports DeepInv, which takes 10 to 20 seconds."
-    page.panel(task_ask, notes=f"{_note} {_slow}", across=True)
+    _hint = "Draw a digit of your own, or choose *Paint a mask* and cover what is to be lost."
+    _beside = mo.vstack([mo.md(_hint), page.panel(task_ask, notes=f"{_note} {_slow}", across=True)], gap=0.4)
+    mo.hstack([pad, _beside], justify="start", align="start", gap=2, wrap=True, widths=[0, 1])
     return
 
 
 @app.cell
-def _(break_ask):
+def _(break_ask, pad):
     # A digit of your own and a painted mask, (28, 28) uint8 each. None: the test digit, and nothing is painted over.
     with page.check():
-        drawn, painted = (
-            restoration.read_pixels(break_ask.value[_name]) if break_ask.value[_name] else None
-            for _name in ("drawing", "painted")
-        )
+        _drawing, _mask = (break_ask.value[_name] for _name in ("drawing", "painted"))
+        drawn = restoration.read_pixels(_drawing) if _drawing else pad.drawn
+        painted = restoration.read_pixels(_mask) if _mask else pad.covered
     return drawn, painted
 
 
@@ -131,7 +133,73 @@ def _(canvas, run):
     return
 
 
-# Place of the sections "Two dimensions first", "The exact answer" and "Classify by diffusion".
+@app.cell(hide_code=True)
+def _(canvas, pad, run):
+    canvas
+    if run.step and run.step.truth is not None:
+        pad.show(run.step.truth.numpy())
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    exact_canvas = page.live(verb="Compare", brief=True, height=120)
+    _text = """
+    ## The exact answer
+    For the 60,000 training digits alone the best denoiser can be written down: the mean of all of them, each weighted by how
+    likely it became the noisy picture. No network can beat it on these digits. But it knows nothing else: on a *new* digit
+    it answers with training digits. Press **Compare**: where the network's solid line lies below the exact one, it has
+    learned what digits have in common instead of remembering them.
+    """
+    page.section(_text, exact_canvas)
+    return (exact_canvas,)
+
+
+@app.cell
+def _(exact_canvas, model):
+    compared = exact_canvas.play(
+        restoration.compare, model, n=50, show=restoration.comparison_panels, start=False, aside=True
+    )
+    return (compared,)
+
+
+@app.cell(hide_code=True)
+def _(compared, exact_canvas):
+    exact_canvas
+    mo.stop(compared.step is None)
+    mo.md(f"{restoration.comparison_words(compared.step)}\n\n{restoration.comparison_figure(compared.step)}")
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    read_canvas = page.live(verb="Read", brief=True, height=120)
+    _text = """
+    ## Read by diffusion
+    The network was never taught to read, only to denoise a digit whose label it is told. Yet it reads: noise is added to
+    the digit above, and the network removes it once for each of the ten labels. The right label helps most.
+    """
+    page.section(_text, read_canvas)
+    return (read_canvas,)
+
+
+@app.cell
+def _(canvas, model, read_canvas, run):
+    canvas
+    mo.stop(run.step is None)
+    _digit = run.step.truth[None]  # (1, 28, 28) uint8
+    reading = read_canvas.play(
+        restoration.classify, model, _digit, draws=32, show=restoration.reading_panels, start=False, aside=True
+    )
+    return (reading,)
+
+
+@app.cell(hide_code=True)
+def _(read_canvas, reading):
+    read_canvas
+    mo.stop(reading.step is None)
+    mo.md(f"{restoration.reading_words(reading.step)}\n\n{restoration.reading_figure(reading.step)}")
+    return
 
 
 @app.cell(hide_code=True)

@@ -16,6 +16,7 @@ from atelier.diffusion.denoiser import to_model
 from atelier.diffusion.evaluation import load_judges
 from atelier.diffusion.judges import judge_logits
 from atelier.diffusion.models import Model
+from atelier.drawing import Chart, Frame, Line
 from atelier.errors import UserError
 from atelier.restoration.exact import Network
 
@@ -98,6 +99,13 @@ def accuracy(at: Reading) -> dict[str, float]:
         name: float((found == at.labels).float().mean())
         for name, found in (("diffusion", at.read), ("classifier", at.others))
     }
+
+
+def reading_panels(at: Reading, full: bool = True) -> Frame:
+    """The errors so far, over the labels."""
+    line = Line(list(range(CLASSES)), at.errors[0].tolist())
+    chart = Chart("Relative error", [line], digits=4, over="label told to the network", height=140, newest=False)
+    return Frame({}, {}, [chart], step=at.step, total=f"of {at.draws} noises")
 
 
 def reading_figure(at: Reading) -> str:

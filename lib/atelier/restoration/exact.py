@@ -22,6 +22,7 @@ from atelier.devices import Format
 from atelier.diffusion.denoiser import DATA_RANGE, Denoiser, format_of, to_model
 from atelier.diffusion.models import Model
 from atelier.diffusion.schedules import Schedule
+from atelier.drawing import Chart, Frame, Line
 from atelier.errors import UserError
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -136,6 +137,13 @@ class Network:
                 told = None if label is None else label[rows].to(device)
                 parts.append(self.denoiser(x_t[rows].to(device), t, told).float().cpu())
         return torch.cat(parts)
+
+
+def comparison_panels(at: Comparison, full: bool = True) -> Frame:
+    """The errors so far."""
+    lines = [Line(at.fractions, values, name) for name, values in at.errors.items()]
+    chart = Chart("Squared error per pixel", lines, digits=4, log=True, over="noise fraction", height=180, newest=False)
+    return Frame({}, {}, [chart], step=at.step, total=f"of {len(FRACTIONS)} noise levels")
 
 
 def comparison_figure(at: Comparison) -> str:
