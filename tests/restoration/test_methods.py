@@ -98,7 +98,7 @@ def test_diffpir_and_ddrm_find_the_mean_and_underrate_the_spread(method, low, hi
 
 def test_dps_leaves_alone_what_is_not_measured_and_moves_to_what_is():
     problem, _, y = masked()
-    found = drawn(UNIT, problem, "dps", steps=100)
+    found = drawn(UNIT, problem, "dps", steps=100, strength=1.0)
     assert found[:, 2:].mean(0).abs().max() < 0.15
     assert (found[:, 2:].std(0) - 1).abs().max() < 0.15
     assert (found[:, :2].mean(0) - y).norm() < 0.5 * y.norm()
