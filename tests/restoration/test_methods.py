@@ -91,14 +91,14 @@ def test_pigdm_comes_near_to_a_gaussian_that_is_not_its_own(make):
 @pytest.mark.parametrize(("method", "low", "high"), [("diffpir", 0.5, 1.0), ("ddrm", 0.3, 1.1)])
 @pytest.mark.parametrize("make", [masked, noisy])
 def test_diffpir_and_ddrm_find_the_mean_and_underrate_the_spread(method, low, high, make):
-    shift, spread, _ = deviations(UNIT, make(), method)
+    shift, spread, _ = deviations(UNIT, make(), method, strength=1.0)
     assert shift < 0.3
     assert ((spread > low) & (spread < high)).all()
 
 
 def test_dps_leaves_alone_what_is_not_measured_and_moves_to_what_is():
     problem, _, y = masked()
-    found = drawn(UNIT, problem, "dps", steps=100)
+    found = drawn(UNIT, problem, "dps", steps=100, strength=1.0)
     assert found[:, 2:].mean(0).abs().max() < 0.15
     assert (found[:, 2:].std(0) - 1).abs().max() < 0.15
     assert (found[:, :2].mean(0) - y).norm() < 0.5 * y.norm()

@@ -102,9 +102,9 @@ METHODS = {
         "After each step x_t moves down the slope of ‖y − A x̂₀‖ (Chung et al. 2023). Needs the network's derivative.",
         "Approximate: it takes x̂₀ for the picture itself.",
         "methods:dps",
-        (1.0, 0.0, 10.0),
-        "step size ζ, times 1,000 / steps",
-        100,
+        (4.0, 0.0, 10.0),
+        "length of all steps together, in grey values of a pixel",
+        30,
     ),
     "diffpir": Method(
         "DiffPIR",
