@@ -133,12 +133,12 @@ def _(canvas, run):
     return
 
 
-@app.cell(hide_code=True)
-def _(canvas, pad, run):
-    canvas
-    if run.step and run.step.truth is not None:
-        pad.show(run.step.truth.numpy())
-    return
+@app.cell
+def _(break_ask, drawn, model, pad):
+    with page.check():
+        truth, *_ = restoration.digit_of(model, break_ask.value["digit"], drawn)  # (28, 28) uint8
+    pad.show(truth.numpy())
+    return (truth,)
 
 
 @app.cell(hide_code=True)
@@ -167,7 +167,7 @@ def _(exact_canvas, model):
 def _(compared, exact_canvas):
     exact_canvas
     mo.stop(compared.step is None)
-    mo.md(f"{restoration.comparison_words(compared.step)}\n\n{restoration.comparison_figure(compared.step)}")
+    mo.md(restoration.comparison_words(compared.step))
     return
 
 
@@ -184,13 +184,9 @@ def _():
 
 
 @app.cell
-def _(canvas, model, read_canvas, run):
-    canvas
-    mo.stop(run.step is None)
-    _digit = run.step.truth[None]  # (1, 28, 28) uint8
-    reading = read_canvas.play(
-        restoration.classify, model, _digit, draws=32, show=restoration.reading_panels, start=False, aside=True
-    )
+def _(model, read_canvas, truth):
+    _how = {"show": restoration.reading_panels, "start": False, "aside": True}
+    reading = read_canvas.play(restoration.classify, model, truth[None], draws=32, **_how)
     return (reading,)
 
 
@@ -198,7 +194,7 @@ def _(canvas, model, read_canvas, run):
 def _(read_canvas, reading):
     read_canvas
     mo.stop(reading.step is None)
-    mo.md(f"{restoration.reading_words(reading.step)}\n\n{restoration.reading_figure(reading.step)}")
+    mo.vstack([mo.md(restoration.reading_words(reading.step)), mo.Html(restoration.reading_figure(reading.step))])
     return
 
 

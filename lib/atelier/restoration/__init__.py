@@ -15,11 +15,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "sampling": ["posterior_samples", "PosteriorStep"],
         "scores": ["Scores", "score", "shares", "shares_words"],
         "baselines": ["pseudo_inverse", "total_variation"],
-        "exact": ["ExactDenoiser", "compare", "comparison_panels", "comparison_figure", "comparison_words"],
+        "exact": ["ExactDenoiser", "compare", "comparison_panels", "comparison_words"],
         "classify": ["classify", "classify_test", "accuracy", "reading_panels", "reading_figure", "reading_words"],
         "repairing": [
             "Repair",
             "repair",
+            "digit_of",
             "panels",
             "moments",
             "samples_png",

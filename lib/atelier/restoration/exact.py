@@ -12,11 +12,9 @@ generalised.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from atelier import figures
 from atelier.data.digits import load_digits
 from atelier.devices import Format
 from atelier.diffusion.denoiser import DATA_RANGE, Denoiser, format_of, to_model
@@ -28,6 +26,7 @@ from atelier.errors import UserError
 FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Noise fractions sigma / (alpha + sigma) that are compared."""
 _ROWS, _POOL = 64, 10_000
+_SMALLEST = 1e-5  # of what a chart on a scale of ratios shows
 
 
 class ExactDenoiser(nn.Module):
@@ -141,22 +140,9 @@ class Network:
 
 def comparison_panels(at: Comparison, full: bool = True) -> Frame:
     """The errors so far."""
-    lines = [Line(at.fractions, values, name) for name, values in at.errors.items()]
+    lines = [Line(at.fractions, [max(value, _SMALLEST) for value in found], name) for name, found in at.errors.items()]
     chart = Chart("Squared error per pixel", lines, digits=4, log=True, over="noise fraction", height=180, newest=False)
     return Frame({}, {}, [chart], step=at.step, total=f"of {len(FRACTIONS)} noise levels")
-
-
-def comparison_figure(at: Comparison) -> str:
-    """The errors over the noise fraction, as an SVG element."""
-    made, (ax,) = figures.figure(6.4, 3.2)
-    for name, values in at.errors.items():
-        colour = figures.COLOURS[0] if name.startswith("network") else figures.COLOURS[1]
-        style = "-" if "test" in name else ":"
-        ax.semilogy(at.fractions, np.maximum(values, 1e-7), style, color=colour, linewidth=1.8, label=name)
-    ax.set_xlabel("noise fraction")
-    ax.set_ylabel("squared error per pixel")
-    ax.legend(frameon=False, fontsize=9, labelcolor=figures.INK)
-    return figures.svg(made)
 
 
 def comparison_words(at: Comparison) -> str:

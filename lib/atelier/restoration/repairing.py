@@ -112,7 +112,7 @@ def repair(
     Raises:
         UserError: as `measure` and `posterior_samples`; a number that no test digit has.
     """
-    image, label, note = _digit(model, digit) if drawn is None else (_own(drawn), None, "")
+    image, label, note = digit_of(model, digit, drawn)
     problem = measure(image[None], task, noise=noise, seed=seed, painted=painted, **breaks)
     asked = {"task": task, "noise": noise, **breaks, "digit": None if drawn is not None else digit}
     found = METHODS.get(method) if isinstance(method, str) else None
@@ -143,7 +143,15 @@ def repair(
         yield Repair(model, problem, image, label, at, scores, mean_scores, past, asked)
 
 
-def _digit(model: Model, number: int) -> tuple[Tensor, int, str]:
+def digit_of(model: Model, number: int = 0, drawn: Any = None) -> tuple[Tensor, int | None, str]:
+    """The digit that is broken, (28, 28) uint8: a drawn one, or a test digit of the data set that the model was trained
+    on; its label where it is known, and a note where digits from fonts stand in.
+
+    Raises:
+        UserError: a number that no test digit has, a drawing of another shape.
+    """
+    if drawn is not None:
+        return _own(drawn), None, ""
     digits = load_digits(model.dataset, "test")
     if not 0 <= number < len(digits.images):
         raise UserError(f"There are test digits 0 to {len(digits.images) - 1:,}, and {number} is none of them.")
