@@ -136,8 +136,8 @@ def _(canvas, run):
 @app.cell
 def _(break_ask, drawn, model, pad):
     with page.check():
-        truth, *_ = restoration.digit_of(model, break_ask.value["digit"], drawn)  # (28, 28) uint8
-    pad.show(truth.numpy())
+        truth = restoration.digit_of(model, break_ask.value["digit"], drawn)[0][None]  # (1, 28, 28) uint8
+    pad.show(truth[0].numpy())
     return (truth,)
 
 
@@ -186,7 +186,7 @@ def _():
 @app.cell
 def _(model, read_canvas, truth):
     _how = {"show": restoration.reading_panels, "start": False, "aside": True}
-    reading = read_canvas.play(restoration.classify, model, truth[None], draws=32, **_how)
+    reading = read_canvas.play(restoration.classify, model, truth, draws=32, **_how)
     return (reading,)
 
 

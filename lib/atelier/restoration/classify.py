@@ -16,7 +16,7 @@ from atelier.diffusion.denoiser import to_model
 from atelier.diffusion.evaluation import load_judges
 from atelier.diffusion.judges import judge_logits
 from atelier.diffusion.models import Model
-from atelier.drawing import Chart, Frame, Line
+from atelier.drawing import Frame
 from atelier.errors import UserError
 from atelier.restoration.exact import Network
 
@@ -35,6 +35,7 @@ class Reading:
     draws: int
     errors: Tensor = field(repr=False)  # (N, 10), means over the noises so far
     others: Tensor = field(repr=False)  # (N,) labels by the judge, a plain classifier
+    images: Tensor = field(repr=False)  # (N, 28, 28) uint8
     labels: Tensor | None = field(default=None, repr=False)  # (N,) true ones
 
     @property
@@ -81,7 +82,7 @@ def classify(
         found = denoise(x_t.repeat_interleave(CLASSES, 0), t, asked.repeat(len(x0)))
         errors = (found - x0.repeat_interleave(CLASSES, 0)).square().flatten(1).mean(1).view(-1, CLASSES)
         total += errors / errors.mean(1, keepdim=True)
-        yield Reading(k + 1, draws, total / (k + 1), others, labels)
+        yield Reading(k + 1, draws, total / (k + 1), others, images, labels)
 
 
 def classify_test(model: Model, *, n: int = 1_000, draws: int = DRAWS, seed: int = 0) -> Iterator[Reading]:
@@ -102,10 +103,9 @@ def accuracy(at: Reading) -> dict[str, float]:
 
 
 def reading_panels(at: Reading, full: bool = True) -> Frame:
-    """The errors so far, over the labels."""
-    line = Line(list(range(CLASSES)), at.errors[0].tolist())
-    chart = Chart("Relative error", [line], digits=4, over="label told to the network", height=140, newest=False)
-    return Frame({}, {}, [chart], step=at.step, total=f"of {at.draws} noises")
+    """The first digit, and what is read in it so far."""
+    found = f"read so far: {int(at.read[0])}"
+    return Frame({"digit": at.images[0].numpy()}, {"digit": found}, step=at.step, total=f"of {at.draws} noises")
 
 
 def reading_figure(at: Reading) -> str:

@@ -1,0 +1,28 @@
+"""A pad gives what the page has sent, and refuses other pictures."""
+
+import numpy as np
+import pytest
+from atelier.errors import UserError
+from atelier.page.pad import SIDE, Pad
+
+
+def test_nothing_is_drawn_at_first_and_then_what_the_page_sends():
+    pad = Pad()
+    assert pad.drawn is None
+    assert pad.covered is None
+    stroke = np.zeros((SIDE, SIDE), np.uint8)
+    stroke[3:20, 14] = 255
+    pad.digit = stroke.tobytes()
+    assert np.array_equal(pad.drawn, stroke)
+    pad.mask = bytes(SIDE * SIDE)  # nothing is covered
+    assert pad.covered is None
+    pad.digit = b"short"
+    assert pad.drawn is None
+
+
+def test_other_pictures_are_refused():
+    pad = Pad()
+    pad.show(np.full((SIDE, SIDE), 7, np.uint8))
+    assert pad.picture == bytes([7]) * SIDE**2
+    with pytest.raises(UserError, match="28 x 28 pixels"):
+        pad.show(np.zeros((14, 14), np.uint8))
