@@ -8,13 +8,17 @@ APP = "restoration_lab.py"
 
 
 def becomes(page, words):
-    page.locator(".live .state", has_text=words).wait_for(timeout=120_000)
+    hero(page).locator(".state", has_text=words).wait_for(timeout=120_000)
+
+
+def hero(page):
+    return page.locator(".atelier.live").first
 
 
 @pytest.mark.parametrize("page", ["?method=diffpir&samples=4&steps=6"], indirect=True)
 def test_a_digit_is_broken_and_repaired_in_another_way(page, tmp_path):
     becomes(page, "Finished")
-    assert page.locator(".live .counter").inner_text() == "6"
+    assert hero(page).locator(".counter").inner_text() == "6"
     page.get_by_text("read as", exact=False).first.wait_for()
 
     page.locator("select", has_text="Cover half").select_option("Blur")
@@ -22,8 +26,8 @@ def test_a_digit_is_broken_and_repaired_in_another_way(page, tmp_path):
     page.get_by_text("measured: blur").wait_for(timeout=60_000)
     becomes(page, "Finished")
 
-    page.locator(".live .replay input").press("ArrowLeft")
-    page.locator(".live .counter", has_text="5").wait_for()
+    hero(page).locator(".replay input").press("ArrowLeft")
+    hero(page).locator(".counter", has_text="5").wait_for()
     with page.expect_download() as download:
         page.locator(".atelier.download button", has_text="NPZ").first.click()
     download.value.save_as(tmp_path / "restored.npz")
@@ -32,3 +36,30 @@ def test_a_digit_is_broken_and_repaired_in_another_way(page, tmp_path):
     page.locator("select", has_text="ΠGDM").select_option("Replacement (RePaint)")
     becomes(page, "Ended in an error")
     page.get_by_text("does not fit this measurement").wait_for()
+
+
+@pytest.mark.parametrize("page", ["?task=painted&method=diffpir&samples=2&steps=4"], indirect=True)
+def test_a_digit_is_drawn_covered_repaired_and_read(page):
+    pad = page.locator(".atelier.pad canvas")
+    pad.wait_for(timeout=60_000)
+    becomes(page, "Ended in an error")  # nothing is covered yet
+
+    def stroke(*points):
+        pad.scroll_into_view_if_needed()
+        place = pad.bounding_box()
+        at = [(place["x"] + 7 * x, place["y"] + 7 * y) for x, y in points]
+        page.mouse.move(*at[0])
+        page.mouse.down()
+        for point in at[1:]:
+            page.mouse.move(*point, steps=5)
+        page.mouse.up()
+
+    stroke((14, 5), (13, 23))
+    page.get_by_role("button", name="Cover", exact=True).click()
+    page.wait_for_timeout(1500)  # the sections above settle
+    stroke((9, 7), (20, 7))
+    becomes(page, "Finished")
+    assert page.get_by_text("x, the digit", exact=True).count() == 1  # a drawing has no known label
+
+    page.get_by_role("button", name="Read", exact=True).click()
+    page.get_by_text("helps the network most").wait_for(timeout=90_000)
