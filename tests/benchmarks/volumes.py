@@ -1,0 +1,51 @@
+"""Figures of volumes, run by hand: `uv run python tests/benchmarks/volumes.py`.
+
+The default field in space: seconds for 128³ voxels of colour and density, for a marched still of 400×400 pixels, and what
+512³ voxels add to the process while their slabs are written to a file. Runs twice: as the machine is, and limited to AVX2.
+"""
+
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from atelier import volumes
+from atelier.cppn import FieldSpec
+from machines import twice
+
+SPEC = FieldSpec(seed=3)
+
+
+def seconds(run: Callable[[], object], repeats: int = 3) -> float:
+    """The median time of a run, warm."""
+    found = []
+    for _ in range(repeats + 1):
+        began = time.perf_counter()
+        run()
+        found.append(time.perf_counter() - began)
+    return statistics.median(found[1:])
+
+
+def peak() -> float:
+    """MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    twice()
+    voxels = volumes.bake(SPEC, 128)
+    print(f"128³ voxels: {seconds(lambda: volumes.bake(SPEC, 128)):.2f} s", flush=True)
+    for mode in volumes.MODES:
+        took = seconds(lambda mode=mode: volumes.march(voxels, look=volumes.look_at(mode), size=(400, 400)))
+        print(f"still of 400×400, {mode}: {took:.2f} s", flush=True)
+    before, began = peak(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in volumes.write(Path(folder) / "volume.npy", volumes.generate(SPEC, 512)):
+            pass
+    print(f"512³ voxels to a file: {time.perf_counter() - began:.0f} s, {peak() - before:.0f} MiB added", flush=True)
+
+
+if __name__ == "__main__":
+    main()
