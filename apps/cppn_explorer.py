@@ -300,7 +300,7 @@ def _(breeder, cost, files_ask, paper, paper_ask, print_size, samples, shown):
 @app.cell(hide_code=True)
 def _():
     volume_ask = page.Ask(volumes.growth_options(), {})
-    growing = page.live(verb="Fill space", height=200, brief=True)
+    growing = page.live(verb="Fill space", height=40, brief=True)
     solid_view = page.volume()
     mo.md("""
     ## Volumes
@@ -343,8 +343,8 @@ def _(breeder, grown, growing, shown, solid_view, volume_ask):
     _shape = {"voxels": _about["size"], "envelope": _about["envelope"]}
     _turn = partial(volumes.turntable_file, shown.spec, **_shape)
     _files[f"{breeder.stem}-turntable.webp"] = page.File("Turntable", "once around", _turn, False)
-    _parts = [mo.hstack([page.panel(volume_ask, across=True), growing], justify="start", gap=2, wrap=True)]
-    mo.vstack([*_parts, *([solid_view, page.take_home(_files)] if grown.step else [])], gap=0.8)
+    _grown = [solid_view, page.take_home(_files)] if grown.step else []
+    mo.vstack([page.panel(volume_ask, across=True), growing, *_grown], gap=0.6)
     return
 
 
@@ -407,7 +407,9 @@ def _(breeder, favourites, files_ask, motion, shown):
         for _end, _title in volumes.ENDINGS.items():
             _name = f"{breeder.stem}-volume{_end}"
             _to = {"path": page.written(_name), "ending": _end}
-            _files[_name] = page.File(_title, "", partial(volumes.volume_file, shown.spec, _voxels, **_to, **_shape))
+            _files[_name] = page.File(
+                _title, "colour and density", partial(volumes.volume_file, shown.spec, _voxels, **_to, **_shape)
+            )
         _still = partial(volumes.still_file, shown.spec, _voxels, **_shape)
         _turn = partial(volumes.turntable_file, shown.spec, _voxels, ending=_ending, **_shape)
         _files[f"{breeder.stem}-volume.png"] = page.File("The volume", "a still picture", _still)

@@ -1,7 +1,8 @@
 """Figures of volumes, run by hand: `uv run python tests/benchmarks/volumes.py`.
 
-The default field in space: seconds for 128³ voxels of colour and density, for a marched still of 400×400 pixels, and what
-512³ voxels add to the process while their slabs are written to a file. Runs twice: as the machine is, and limited to AVX2.
+The default field in space: seconds for 128³ voxels of colour and density, for a marched still of 400×400 pixels, and
+what 512³ voxels add to the process while their slabs are written to a file. Runs twice: as the machine is, and limited
+to AVX2.
 """
 
 import resource

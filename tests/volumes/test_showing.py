@@ -15,7 +15,7 @@ def test_a_volume_grows():
     assert np.array_equal(steps[-1].voxels, volumes.bake(SPEC, 16))
     assert [round(3 * step.progress) for step in steps] == [1, 2, 3]
     assert np.array_equal(steps[1].pixels, volumes.march(steps[1].voxels, size=(24, 24)))
-    assert volumes.growth_panels(steps[-1]).captions["volume"] == "16 × 16 × 16 voxels"
+    assert volumes.growth_panels(steps[-1]).total == "of 3: 16³ voxels"
     assert Image.open(io.BytesIO(steps[-1].still)).size == (24, 24)
 
 

@@ -58,9 +58,8 @@ def grow(
 
 
 def growth_panels(step: Grown, full: bool = True) -> drawing.Frame:
-    """A step of `grow`, as the page shows it."""
-    sides = " × ".join(map(str, step.voxels.shape[2::-1]))
-    return drawing.Frame({"volume": step.pixels}, {"volume": f"{sides} voxels"}, step=step.step, total="of 3 sizes")
+    """How fine the volume of a step of `grow` is; the volume itself is seen in a viewer of its own."""
+    return drawing.Frame({}, step=step.step, total=f"of {len(_COARSER)}: {len(step.voxels)}³ voxels")
 
 
 def look_at(mode: str = "absorption", low: float = Look.low) -> Look:
