@@ -336,7 +336,7 @@ def _(breeder, grown, growing, shown, solid_view, volume_ask):
     _about = {"spec": shown.spec, "size": int(volume_ask.value["voxels"]), "envelope": volume_ask.value["envelope"]}
     _files = {
         f"{breeder.stem}-volume{_end}": page.File(
-            _title, "", partial(volumes.volume_file, ending=_end, **_about), False
+            _title, "colour and density", partial(volumes.volume_file, ending=_end, **_about), False
         )
         for _end, _title in volumes.ENDINGS.items()
     }
