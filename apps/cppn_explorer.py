@@ -449,7 +449,7 @@ def _():
       what you see is computed there, not enlarged.
     - **Who draws it.** The network is also written as a *shader*, a program for your own graphics processor, which draws
       while your hand moves. Deeper than zoom 1,500 its 32-bit numbers no longer tell the points apart; from there on the
-      program draws with 64 bits.
+      Python draws with 64 bits.
     - **What it does not promise.** A smooth function looked at closely enough is nearly flat: zoom a thousand times into most
       fields, and one soft gradient is left. Only fields made of *spiral* and *theta* look the same at every
       power of two, and repeat without end. Coordinates are 64-bit numbers, which suffice for a zoom of up to about
