@@ -24,6 +24,7 @@ RANGE = 0.5, 0.85
 """Of noise fractions, chosen on 300 training digits, 8 noises each: 98.7 % were read right; with 0.35 to 0.75 it was
 97.3 %, and with 0.25 to 0.6 72.7 %, since the denoiser needs no label where the noise is low."""
 DRAWS = 16
+_GOLDEN = 0.618034
 CLASSES = 10
 
 
@@ -74,8 +75,9 @@ def classify(
     generator, schedule = torch.Generator().manual_seed(seed), model.denoiser.schedule
     others = judge_logits(load_judges(model.dataset).labels, images).argmax(1)
     asked, total = torch.arange(CLASSES), torch.zeros(len(images), CLASSES)
-    for k in range(draws):
-        fraction = RANGE[0] + (RANGE[1] - RANGE[0]) * (k + 0.5) / draws
+    spread = sorted(range(draws), key=lambda k: k * _GOLDEN % 1)  # so that a few of them cover the range, too
+    for k, place in enumerate(spread):
+        fraction = RANGE[0] + (RANGE[1] - RANGE[0]) * (place + 0.5) / draws
         t = float(schedule.time_of(torch.tensor(fraction, dtype=torch.float64)))
         alpha, sigma = schedule.rates(x0, t)
         x_t = alpha * x0 + sigma * torch.randn(x0.shape, generator=generator)
