@@ -39,7 +39,7 @@ def main() -> None:
     voxels = volumes.bake(SPEC, 128)
     print(f"128³ voxels: {seconds(lambda: volumes.bake(SPEC, 128)):.2f} s", flush=True)
     for mode in volumes.MODES:
-        took = seconds(lambda mode=mode: volumes.march(voxels, look=volumes.look_at(mode), size=(400, 400)))
+        took = seconds(lambda mode=mode: volumes.march(voxels, look=volumes.suited_look(voxels, mode), size=(400, 400)))
         print(f"still of 400×400, {mode}: {took:.2f} s", flush=True)
     before, began = peak(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

@@ -41,7 +41,10 @@ FIELDS = {
         for name in ("tanh", "bump")
     },
     **{name: FieldSpec(seed=5, activations=(name,), **SMALL) for name in catalogue.ACTIVATIONS},
-    **{f"sees {name}": FieldSpec(seed=6, inputs=(name,), **SMALL) for name in catalogue.INPUTS},
+    **{
+        f"sees {name}": FieldSpec(seed=6, inputs=("x", name) if entry.solid else (name,), **SMALL)
+        for name, entry in catalogue.INPUTS.items()
+    },
     **{
         f"{name} {n}": FieldSpec(seed=7, symmetry=name, order=n, **SMALL)
         for name in catalogue.SYMMETRIES

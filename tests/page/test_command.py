@@ -83,7 +83,7 @@ def test_a_file_that_is_being_made_is_left_out_and_the_others_are_kept(tmp_path,
 
     def slowly():
         for k in range(1000):
-            yield SimpleNamespace(progress=k / 1000, data=None)
+            yield SimpleNamespace(progress=k / 1000, data=None, path=None)
             stopped._note(signal.SIGINT, None)
 
     before = signal.getsignal(signal.SIGINT)

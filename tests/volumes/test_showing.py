@@ -14,7 +14,9 @@ def test_a_volume_grows():
     assert [step.voxels.shape[0] for step in steps] == [4, 8, 16]
     assert np.array_equal(steps[-1].voxels, volumes.bake(SPEC, 16))
     assert [round(3 * step.progress) for step in steps] == [1, 2, 3]
-    assert np.array_equal(steps[1].pixels, volumes.march(steps[1].voxels, size=(24, 24)))
+    assert np.array_equal(
+        steps[1].pixels, volumes.march(steps[1].voxels, look=volumes.suited_look(steps[1].voxels), size=(24, 24))
+    )
     assert volumes.growth_panels(steps[-1]).total == "of 3: 16³ voxels"
     assert Image.open(io.BytesIO(steps[-1].still)).size == (24, 24)
 
@@ -40,8 +42,12 @@ def test_still_and_turntable_are_files(monkeypatch):
     assert Image.open(io.BytesIO(last.data)).n_frames == 3
 
 
-def test_bad_input_gets_one_sentence():
+def test_the_densest_fifth_is_seen_whatever_the_densities():
+    for most in (40, 255):
+        voxels = np.full((10, 10, 10, 4), 255, np.uint8)
+        voxels[..., 3] = np.linspace(0, most, 1000).reshape(10, 10, 10).astype(np.uint8)
+        look = volumes.suited_look(voxels)
+        assert 0.1 < (voxels[..., 3] / 255 > look.low).mean() < 0.25
+        assert volumes.march(voxels, look=look, size=(24, 24)).max() > 100
     with pytest.raises(UserError, match="The mode must be"):
-        volumes.look_at("minimum")
-    with pytest.raises(UserError, match="The lower end"):
-        volumes.look_at("maximum", 2)
+        volumes.suited_look(voxels, "minimum")

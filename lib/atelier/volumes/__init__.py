@@ -16,6 +16,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "generating": _GENERATING.split(),
         "marching": ["march", "turntable"],
         "files": ["write", "volume_file", "read"],
-        "showing": ["Grown", "grow", "growth_panels", "look_at", "still_file", "turntable_file"],
+        "showing": ["Grown", "grow", "growth_panels", "suited_look", "still_file", "turntable_file"],
     },
 )

@@ -19,6 +19,7 @@ SLICE_SIDE = 320
 """Points along the longer side of an exact slice."""
 FRAMES, FPS = 36, 18
 _COARSER = 4, 2, 1  # times coarser, one after another
+_SEEN_FROM = 0.8  # the share of voxels that are less dense than what is seen
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def grow(
     `Look`."""
     for k, coarse in enumerate(_COARSER, 1):
         baked = _baked(spec, max(2, voxels // coarse), envelope)
-        yield Grown(k, spec, envelope, baked, march(baked, Camera(), look_at(mode), (side, side)))
+        yield Grown(k, spec, envelope, baked, march(baked, Camera(), suited_look(baked, mode), (side, side)))
 
 
 def growth_panels(step: Grown, full: bool = True) -> drawing.Frame:
@@ -62,16 +63,20 @@ def growth_panels(step: Grown, full: bool = True) -> drawing.Frame:
     return drawing.Frame({}, step=step.step, total=f"of {len(_COARSER)}: {len(step.voxels)}³ voxels")
 
 
-def look_at(mode: str = "absorption", low: float = Look.low) -> Look:
-    """How a volume is looked at if only the ray and the least density that is seen are chosen: surfaces are thin, and a
-    maximum has the whole range above. Raises SettingError: a value out of bounds."""
+def suited_look(voxels: np.ndarray, mode: str = "absorption") -> Look:
+    """How a volume (D, H, W, 4) uint8 is looked at by default, so that there is something to see in it: surfaces around
+    its densest fifth, or the whole range of densities. Raises SettingError: an unknown mode."""
     Choice(tuple(MODES)).check("The mode", mode)
-    return Look(mode, low, min(low + Look.high - Look.low, 1.0) if mode == "absorption" else 1.0)
+    if mode != "absorption":
+        return Look(mode, 0.0, 1.0)
+    low = min(max(float(np.quantile(voxels[..., 3], _SEEN_FROM)) / 255, 0.05), 0.9)
+    return Look(mode, low, low + Look.high - Look.low)
 
 
-def still_file(spec: FieldSpec, voxels: int = 128, *, envelope: str = "ball", look: Look = Look()) -> bytes:  # noqa: B008
+def still_file(spec: FieldSpec, voxels: int = 128, *, envelope: str = "ball", look: Look | None = None) -> bytes:
     """A picture of the volume of a field, 800 × 800 pixels, as PNG."""
-    return drawing.encoded(march(_baked(spec, min(voxels, MOST_SEEN), envelope), Camera(), look, (800, 800)))
+    baked = _baked(spec, min(voxels, MOST_SEEN), envelope)
+    return drawing.encoded(march(baked, Camera(), look or suited_look(baked), (800, 800)))
 
 
 def turntable_file(
@@ -79,14 +84,14 @@ def turntable_file(
     voxels: int = 128,
     *,
     envelope: str = "ball",
-    look: Look = Look(),  # noqa: B008
+    look: Look | None = None,
     side: int = 320,
     ending: str = ".webp",
 ) -> Iterator[animation.Written]:
     """A turn of the volume of a field as a file in memory (".webp", ".gif", ".png" or ".mp4"): the last step has its
     bytes as `data`."""
     baked = _baked(spec, min(voxels, MOST_SEEN), envelope)
-    turns = turntable(baked, Camera(), look, (side, side), frames=FRAMES)
+    turns = turntable(baked, Camera(), look or suited_look(baked), (side, side), frames=FRAMES)
     return animation.encode(ending, (turn.pixels for turn in turns), FPS, count=FRAMES)
 
 
