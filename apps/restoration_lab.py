@@ -77,9 +77,8 @@ def _(break_ask, repair_ask):
 @app.cell(hide_code=True)
 def _(break_ask, pad, repair_ask, task_ask):
     _note = restoration.fit_note(break_ask.value["task"], repair_ask.value["method"])
-    _slow = "The first repair after the start imports DeepInv, which takes 10 to 20 seconds."
     _hint = "Draw a digit of your own, or choose *Paint a mask* and cover what is to be lost."
-    _beside = mo.vstack([mo.md(_hint), page.panel(task_ask, notes=f"{_note} {_slow}", across=True)], gap=0.4)
+    _beside = mo.vstack([mo.md(_hint), page.panel(task_ask, notes=_note, across=True)], gap=0.4)
     mo.hstack([pad, _beside], justify="start", align="start", gap=2, wrap=True, widths=[0, 1])
     return
 

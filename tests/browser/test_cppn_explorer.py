@@ -81,7 +81,7 @@ def test_breeding_turning_and_the_way_back(page):
     for number in (0, 5):
         page.locator(".gallery").first.locator(".tick").nth(number).click()
     page.get_by_role("button", name="Cross 2").click()
-    page.wait_for_timeout(500)
+    page.get_by_role("button", name="Cross 2").wait_for(state="hidden")  # the ticks are gone, other siblings come
     wait_for_siblings(page)
     page.locator(".gallery").first.locator(".open").nth(1).click()
     crossed = wait_for(page, lambda found: found.spec != second.spec)

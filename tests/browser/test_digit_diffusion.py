@@ -7,6 +7,7 @@ import pytest
 from atelier import checkpoints
 from atelier.diffusion.denoiser import KIND, YOUNG_GUIDANCE
 from PIL import Image
+from waiting import until
 
 pytestmark = pytest.mark.browser
 APP = "digit_diffusion.py"
@@ -73,11 +74,10 @@ def test_a_network_is_trained_stopped_taken_home_gone_on_from_steered_and_judged
     training.play.click()
     training.becomes("left")
     press(page, "How many", "ArrowRight")  # a change above leaves the training alone
-    page.wait_for_timeout(2000)
+    until(page, lambda: training.step > 0)
     training.play.click()
     training.becomes("Paused")
     held = training.step
-    assert held > 0
     training.root.get_by_label("Single step").click()
     training.root.locator(".counter", has_text=f"{held + 1:,}").wait_for()
     training.becomes("Paused")
@@ -102,11 +102,7 @@ def test_a_network_is_trained_stopped_taken_home_gone_on_from_steered_and_judged
     training.becomes("left")
     training.play.click()
     training.becomes("Paused")
-    for _ in range(100):  # the newest step may be drawn a moment after the run has paused
-        if training.step > held + 1:
-            break
-        page.wait_for_timeout(100)
-    assert training.step > held + 1, "it went on from the file"
+    until(page, lambda: training.step > held + 1)  # it went on from the file
 
     steering, judging = Run(page, STEER), Run(page, JUDGE)
     steering.play.click()
@@ -139,9 +135,8 @@ def test_an_edited_sampler_changes_the_picture(editor, rewrite):
     before = canvas.evaluate("canvas => canvas.toDataURL()")
     body = "x0_hat = predict(x, t.t)\n    return s.alpha * x0_hat + s.sigma * noise(), x0_hat"
     rewrite(editor, "sampler = draw_ask.value", f"def sampler(predict, x, t, s, noise):\n    {body}")
-    editor.wait_for_timeout(500)
+    until(editor, lambda: canvas.evaluate("canvas => canvas.toDataURL()") != before)
     drawing.becomes("Finished")
-    assert canvas.evaluate("canvas => canvas.toDataURL()") != before
     assert not editor.get_by_text("Traceback").count()
 
 
@@ -162,8 +157,7 @@ def test_four_steps_are_there_at_once_and_ten_digits_follow_the_hand(page):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 2)
     told.filter(has_text=re.compile(r"(49|50)% 3, (49|50)% 8")).wait_for()
     instrument.get_by_label("Walk").press("ArrowRight")
-    page.wait_for_timeout(1500)
-    assert int(instrument.locator("canvas").get_attribute("data-frames")) >= frames + 2
+    until(page, lambda: int(instrument.locator("canvas").get_attribute("data-frames")) >= frames + 2)
 
     page.get_by_label("Sampler").first.select_option(label="DPM-Solver++ (2M)")
     drawing.root.locator(".total", has_text="of 30 steps").wait_for()

@@ -10,6 +10,7 @@ from atelier.fields.exports import page_file, shadertoy_file
 from atelier.fields.plane import Window, mesh, whole
 from atelier.page.report import page as report
 from atelier.page.widgets import Viewer
+from waiting import until
 from webgl import AS_IF_GRAPHICS, drawn, pixels
 
 pytestmark = pytest.mark.browser
@@ -125,8 +126,8 @@ def test_both_views_follow_the_hand(still_page, step, script, dots):
     for key in ("+", "+", "ArrowLeft"):
         network.press(key)
     page.locator(".viewer[data-drawn=shader]").wait_for()
-    page.wait_for_timeout(600)
-    assert pixels(network).shape[1] == pytest.approx(dots * network.bounding_box()["width"], abs=1)
+    wide = pytest.approx(dots * network.bounding_box()["width"], abs=1)
+    until(page, lambda: pixels(network).shape[1] == wide)  # the hand is lifted, and the picture has all its pixels
     for found in differences(page, step, Window(x=-0.2 / 1.25**2, zoom=1.25**2)):
         assert found.mean() < 1
         assert found.max() <= 5  # rows and columns are not of the same size to the last digit
@@ -157,10 +158,12 @@ def test_two_fingers_magnify_the_page_to_take_home(still_page, step):
         points = [{"x": 350 + way * reach, "y": 350, "id": k} for k, way in enumerate((-1, 1))] if reach else []
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     page.get_by_text("zoom 2×").wait_for()
-    page.wait_for_timeout(400)
-    found = pixels(page.locator("canvas")).astype(int)
-    wanted = fields.renderer(step.network)(Window(zoom=2.0), *found.shape[:2])
-    assert np.abs(found - wanted).max() <= 5
+
+    def as_wanted():
+        found = pixels(page.locator("canvas")).astype(int)
+        return np.abs(found - fields.renderer(step.network)(Window(zoom=2.0), *found.shape[:2])).max() <= 5
+
+    until(page, as_wanted)
 
 
 def test_a_hash_grid_is_taken_home_as_a_page_only(still_page):

@@ -1,7 +1,5 @@
 """What a shader draws in Chromium (WebGL by the processor) is what PyTorch draws."""
 
-import base64
-
 import marimo as mo
 import numpy as np
 import pytest
@@ -12,7 +10,8 @@ from atelier.errors import UserError
 from atelier.page.report import page as report
 from atelier.page.widgets import Viewer
 from atelier.shaders.code import baked
-from webgl import READ, drawn
+from waiting import until
+from webgl import drawn, pixels
 
 SIDE = 64
 pytestmark = pytest.mark.browser
@@ -105,8 +104,7 @@ def test_the_page_to_take_home_roams_by_itself(browser, tmp_path):
     opened.mouse.move(100, 100)
     opened.mouse.wheel(0, -500)
     opened.wait_for_function("document.querySelector('p').textContent.startsWith('zoom')")
-    opened.wait_for_timeout(400)
-    assert opened.screenshot() != before
+    until(opened, lambda: opened.screenshot() != before)
     opened.close()
 
 
@@ -141,15 +139,18 @@ def test_a_report_draws_at_any_zoom_by_itself(browser, tmp_path):
     for key in ("+", "+", "+", "ArrowRight"):
         canvas.press(key)
     opened.locator(".viewer[data-drawn=shader]").wait_for()
-    opened.wait_for_timeout(800)  # the hand is lifted, and the picture has all its pixels
-    side, text = canvas.evaluate(READ)
-    found = np.frombuffer(base64.b64decode(text), np.uint8).reshape(side, side, 4)[..., :3]
-    wanted = picture(spec, WHOLE.replace(x=0.2 / 1.25**3, zoom=1.25**3), (side, side))
-    assert np.abs(found.astype(int) - wanted).max() <= 4
+
+    def as_wanted():
+        found = pixels(canvas).astype(int)
+        wanted = picture(spec, WHOLE.replace(x=0.2 / 1.25**3, zoom=1.25**3), found.shape[1::-1])
+        return np.abs(found - wanted).max() <= 4
+
+    until(opened, as_wanted)  # the hand is lifted, and the picture has all its pixels
+    near = pixels(canvas)
     for _ in range(40):
         canvas.press("+")
     opened.locator(".viewer[data-drawn=python]").wait_for()  # too deep for a shader: its last picture, stretched
-    assert canvas.evaluate(READ)[1] != text
+    assert not np.array_equal(pixels(canvas), near)
     opened.close()
 
 

@@ -8,6 +8,7 @@ from atelier.cppn import FieldSpec
 from atelier.errors import UserError
 from atelier.page.report import page as report
 from atelier.page.volume import Volume
+from waiting import until
 
 pytestmark = pytest.mark.browser
 SPEC = FieldSpec(seed=3, width=12, depth=3)
@@ -80,16 +81,14 @@ def test_a_hand_turns_magnifies_and_resets_it(open_volume, voxels):
     page.mouse.down()
     page.mouse.move(x + 90, y + 20)
     page.mouse.up()
-    page.wait_for_timeout(600)
+    until(page, lambda: np.abs(shown(page).astype(int) - before).mean() > 3)
+    page.wait_for_timeout(600)  # the hand is lifted, and the picture has all its pixels
     turned = shown(page)
-    assert np.abs(turned.astype(int) - before).mean() > 3
     page.locator(".seen canvas").focus()
     page.keyboard.press("+")
-    page.wait_for_timeout(600)
-    assert np.abs(shown(page).astype(int) - turned).mean() > 1
+    until(page, lambda: np.abs(shown(page).astype(int) - turned).mean() > 1)
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_timeout(600)
-    assert np.array_equal(shown(page), before)
+    until(page, lambda: np.array_equal(shown(page), before))
 
 
 def test_a_window_of_densities_hides_and_shows(open_volume):
@@ -99,8 +98,7 @@ def test_a_window_of_densities_hides_and_shows(open_volume):
     bright = lambda: (shown(page)[..., 0] > 128).mean()  # noqa: E731
     half = bright()
     page.get_by_label("Density from").fill("0.8")
-    page.wait_for_timeout(600)
-    assert 0 < bright() < half
+    until(page, lambda: 0 < bright() < half)
 
 
 def test_a_cross_in_one_slice_moves_the_others(open_volume, voxels):
@@ -108,12 +106,12 @@ def test_a_cross_in_one_slice_moves_the_others(open_volume, voxels):
     across_z = ".slices figure:nth-child(3) canvas"
     before = shown(page, ".slices figure:nth-child(1) canvas")
     page.locator(across_z).click(position={"x": 10, "y": 12})
-    page.wait_for_timeout(500)
+    first = ".slices figure:nth-child(1) canvas"
+    until(page, lambda: np.abs(shown(page, first).astype(int) - before).mean() > 1)
     captions = page.locator(".slices figcaption").all_inner_texts()
     assert captions[0] != "x = 0.00"
     assert captions[1] != "y = 0.00"
     assert captions[2] == "z = 0.00"
-    assert np.abs(shown(page, ".slices figure:nth-child(1) canvas").astype(int) - before).mean() > 1
 
 
 def test_without_webgl_a_still_stands_there_and_the_slices_work(open_volume, voxels):
@@ -132,8 +130,8 @@ def test_a_lost_context_comes_back(open_volume, voxels):
         lose.loseContext();
         setTimeout(() => lose.restoreContext(), 100);
     }""")
-    page.wait_for_timeout(800)
-    assert np.array_equal(shown(page), before)
+    page.wait_for_timeout(300)  # it is lost by now
+    until(page, lambda: np.array_equal(shown(page), before))
 
 
 def test_other_arrays_are_refused():

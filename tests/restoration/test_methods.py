@@ -4,6 +4,8 @@
 in the limit. The others are approximations, and what is asked of them is what they promise.
 """
 
+from dataclasses import replace
+
 import deepinv.physics
 import pytest
 import torch
@@ -22,16 +24,20 @@ UNIT = gaussian(torch.zeros(4), torch.eye(4), SHAPE)
 LEANING = gaussian(MEAN, CORRELATED, SHAPE)
 
 
+def measured(physics, y, mask=None):
+    return Problem(lambda: physics, y, NOISE, SHAPE, mask, type(physics).__name__)
+
+
 def masked():
     """The upper two pixels are known. Gives the problem, A as a matrix, and y."""
     mask = torch.tensor([[[1.0, 1.0], [0.0, 0.0]]])
     physics = deepinv.physics.Inpainting(img_size=SHAPE, mask=mask.double())
     y = torch.where(mask.bool(), Y.view(SHAPE), 0.0)
-    return Problem(physics, y[None], NOISE, SHAPE, mask), torch.eye(4).double()[:2], Y[:2]
+    return measured(physics, y[None], mask), torch.eye(4).double()[:2], Y[:2]
 
 
 def noisy():
-    return Problem(deepinv.physics.Denoising(), Y.view(1, *SHAPE), NOISE, SHAPE), torch.eye(4).double(), Y
+    return measured(deepinv.physics.Denoising(), Y.view(1, *SHAPE)), torch.eye(4).double(), Y
 
 
 def blurred():
@@ -39,7 +45,7 @@ def blurred():
     physics = deepinv.physics.BlurFFT(img_size=SHAPE, filter=kernel)
     matrix = torch.stack([physics.A(row.view(1, *SHAPE)).flatten() for row in torch.eye(4).double()], 1)
     y = torch.tensor([0.5, 0.3, 0.4, 0.2]).double()
-    return Problem(physics, y.view(1, *SHAPE), NOISE, SHAPE), matrix, y
+    return measured(physics, y.view(1, *SHAPE)), matrix, y
 
 
 def drawn(prior, problem, method, n=500, **options):
@@ -120,7 +126,7 @@ def test_an_open_question_gets_both_answers_in_their_proportion(method, most):
     problem, matrix, _ = masked()
     y = torch.tensor([0.9, 1.1]).double()
     made = torch.cat([y, torch.zeros(2).double()]).view(1, *SHAPE)
-    problem = Problem(problem.physics, made, NOISE, SHAPE, problem.mask)
+    problem = replace(problem, y=made)
     posterior = TWO.posterior(matrix, y, problem.variance)
     assert posterior.weights[2] < 1e-6
     assert posterior.weights[0] == pytest.approx(3 / 7, abs=1e-3)
@@ -150,7 +156,7 @@ def test_batches_change_nothing(method):
 @pytest.mark.parametrize("method", ["pigdm", "dps", "diffpir", "langevin"])
 def test_strength_0_ignores_the_measurement(method):
     problem, _, _ = noisy()
-    other = Problem(problem.physics, problem.y + 3, NOISE, SHAPE)
+    other = replace(problem, y=problem.y + 3)
     options = {"n": 3, "steps": 5, "strength": 0.0}
     assert torch.equal(drawn(UNIT, problem, method, **options), drawn(UNIT, other, method, **options))
 
@@ -177,6 +183,6 @@ def test_what_does_not_fit_is_one_sentence():
         drawn(UNIT, problem, "ddrm", n=2, strength=3)
     with pytest.raises(UserError, match="number of samples"):
         drawn(UNIT, problem, "pigdm", n=0)
-    large = Problem(problem.physics, problem.y, NOISE, (1, 3, 3))
+    large = replace(problem, shape=(1, 3, 3))
     with pytest.raises(UserError, match=r"The prior must denoise pictures of \(1, 3, 3\)"):
         drawn(UNIT, large, "diffpir", n=2)

@@ -1,6 +1,8 @@
 """What is measured, the scores, the baselines, and bad input."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -48,9 +50,20 @@ def test_nearest_solves_its_equations(task, variance):
     assert gradient.abs().max() < 1e-4 * max(1 / variance, 1 / problem.variance)
 
 
-def test_shrinking_takes_the_mean_of_blocks():
-    problem = broken("shrink", noise=0)
-    assert torch.allclose(problem.y, torch.nn.functional.avg_pool2d(to_model(DIGITS).double(), 4), atol=1e-6)
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [("mask", {}), ("painted", {}), ("pixels", {}), ("columns", {"every": 3}), ("shrink", {})]
+    + [("blur", {"blur": blur}) for blur in (0.3, 2.0, 5.0)],
+)
+def test_what_is_measured_before_deepinv_is_there_is_what_its_physics_gives(task, options):
+    problem = broken(task, noise=0, **options)
+    assert torch.allclose(problem.y, problem.physics.A(to_model(DIGITS).double()), atol=1e-9)
+    assert problem.kind == type(problem.physics).__name__
+
+
+def test_a_digit_is_broken_without_deepinv():
+    code = "import sys, torch; from atelier.restoration.problems import measure; measure(torch.ones(1, 28, 28).byte())"
+    subprocess.run([sys.executable, "-c", f"{code}; assert 'deepinv' not in sys.modules"], check=True)
 
 
 def test_masks_keep_what_they_say():

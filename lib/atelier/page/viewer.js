@@ -142,12 +142,17 @@ function render({ model, el }) {
     if (own()) soon();
     else paint();
     clearTimeout(lifted);
-    lifted = setTimeout(() => { model.set("window", { ...aim }); model.save_changes(); }, 350);
+    lifted = setTimeout(lift, 350);
+  }
+  function lift() {
+    clearTimeout(lifted);
+    model.set("window", { ...aim });
+    model.save_changes();
   }
   const { magnify, hold } = gestures({ at: () => aim, half, move, home: () => reset.onclick(), least, most });
   nearer.onclick = () => magnify(1.5);
   farther.onclick = () => magnify(1 / 1.5);
-  reset.onclick = () => move({ x: 0, y: 0, zoom: 1 });
+  reset.onclick = () => { move({ x: 0, y: 0, zoom: 1 }); lift(); };
   full.onclick = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
   full.hidden = !document.fullscreenEnabled;
 

@@ -231,7 +231,7 @@ class Viewer(Widget):
         self._place, self._next, self._count = dict(_WHOLE), 0.0, 0
         self._able = self._seen = False  # whether the page draws by its shaders, and whether anybody sees the viewer
         self._longer, self._kind = (longer, "JPEG") if self._watched else (_STILL, "WEBP")
-        self.observe(lambda change: setattr(self, "_place", dict(change["new"])), "window")
+        self.observe(self._looks_elsewhere, "window")
         if views:
             self.show(views, window={})
 
@@ -254,8 +254,8 @@ class Viewer(Widget):
         self._take(views, shader)
         self._learning = False
         if window is not None or aspect != self._aspect:
-            self._moved, self._aspect = True, aspect
             self.window = _WHOLE | dict(window or {})
+            self._moved, self._aspect = True, aspect
         self._place = place = dict(self.window)
         self._aside(lambda: self.draw(place, self._longer, self._able))
 
@@ -279,6 +279,9 @@ class Viewer(Widget):
         run.watch, known = watch, run.step is not None
         if known:
             self.show(views(run.step), aspect)
+
+    def _looks_elsewhere(self, change: Mapping[str, Any]) -> None:
+        self._place, self._moved = dict(change["new"]), False  # a hand has moved since `show`
 
     def _go_on(self) -> None:
         """Send what the newest step shows, and wait nine times as long as that took, or as its bytes need."""

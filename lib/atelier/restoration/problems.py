@@ -1,16 +1,19 @@
 """What is measured, y = A x + noise, with DeepInv's physics as A.
 
 Pictures are in [-1, 1], as the denoisers have them. Readers give noise in grey values from 0 to 1; `Problem.sigma` is
-in the units of the pictures, twice as large. DeepInv is imported by `build_physics` only, since that takes seconds.
+in the units of the pictures, twice as large. DeepInv takes seconds to import, so a measurement is made without it, and
+its physics when a method needs it.
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -30,29 +33,31 @@ class Problem:
     """A measurement of pictures x.
 
     Args:
-        physics: a linear physics with `A`, `A_adjoint`, `A_dagger` and `prox_l2`, such as DeepInv's, in float64: its
+        make: gives a linear physics with `A`, `A_adjoint`, `A_dagger` and `prox_l2`, such as DeepInv's, in float64: its
             weights on prior and measurement differ by up to 1e10.
         y: what was measured, float64 (N, …), or (1, …) for one measurement that all samples share.
         sigma: standard deviation of its Gaussian noise, in the units of y.
         shape: of one picture, (C, H, W).
         mask: of pixels that are measured one by one, float (1, H, W), 1 where known; None for other physics.
+        kind: name of the physics, which methods that need a certain one ask for.
     """
 
-    physics: Any = field(repr=False)
+    make: Callable[[], Any] = field(repr=False)
     y: Tensor = field(repr=False)
     sigma: float
     shape: tuple[int, ...] = (1, SIZE, SIZE)
     mask: Tensor | None = field(default=None, repr=False)
+    kind: str = ""
+
+    @property
+    def physics(self) -> Any:
+        """A."""
+        return self.make()
 
     @property
     def variance(self) -> float:
         """Of the noise; never quite 0."""
         return max(self.sigma, _SMALLEST_SIGMA) ** 2
-
-    @property
-    def kind(self) -> str:
-        """The name of its physics."""
-        return type(self.physics).__name__
 
     def part(self, rows: slice) -> "Problem":
         """The problem of some of the pictures."""
@@ -111,12 +116,25 @@ def measure(
     if not bool(images.flatten(1).any(1).all()):
         raise UserError("The drawing is empty; draw a digit first.")
     mask = known_pixels(task, seed=seed, painted=painted, **options)
-    physics = build_physics(task, mask, **options)
-    y = physics.A(to_model(images).double())
+    y = _measured(task, to_model(images).double(), mask, **options)
     generators = [torch.Generator().manual_seed(mixed_seed(seed, 7_000 + k)) for k in range(len(images))]
     fresh = torch.stack([torch.randn(y.shape[1:], generator=generator) for generator in generators])
     y = y + 2 * noise * (fresh if mask is None else fresh * mask)
-    return Problem(physics, y, 2 * noise, mask=mask)
+    make = functools.cache(functools.partial(build_physics, task, mask, **options))
+    return Problem(make, y, 2 * noise, mask=mask, kind=TASKS[task].physics)
+
+
+def _measured(task: str, x: Tensor, mask: Tensor | None, *, blur: float = 2.0, **others: Any) -> Tensor:
+    """A x, as the physics of the task has it, of pictures (N, 1, 28, 28)."""
+    match TASKS[task].physics:
+        case "Inpainting":
+            return mask * x
+        case "BlurFFT":
+            kernel = _gaussian(BREAKS["blur"].check("blur", blur))
+            return F.conv2d(F.pad(x, [kernel.shape[-1] // 2] * 4, "circular"), kernel)
+        case "Downsampling":
+            return F.avg_pool2d(x, SHRINK)
+    return x
 
 
 def known_pixels(
@@ -185,24 +203,19 @@ def read_pixels(path: str) -> Tensor:
 
 def build_physics(task: str, mask: Tensor | None = None, *, blur: float = 2.0, **others: Any) -> Any:
     """DeepInv's physics of a task, for one grey picture of 28 x 28 pixels. mask: what `known_pixels` gives."""
-    physics, shape = _physics(), (1, SIZE, SIZE)
+    import deepinv.physics as physics
+
+    shape = (1, SIZE, SIZE)
     match TASKS[task].physics:
         case "Inpainting":
             return physics.Inpainting(img_size=shape, mask=mask.double())
         case "BlurFFT":
-            return physics.BlurFFT(img_size=shape, filter=_gaussian(BREAKS["blur"].check("blur", blur)))
+            return physics.BlurFFT(img_size=shape, filter=_gaussian(blur))
         case "Downsampling":
             mean = torch.zeros(1, 1, SHRINK + 2, SHRINK + 2).double()
             mean[..., :SHRINK, :SHRINK] = 1 / SHRINK**2  # placed so that the blocks are those of avg_pool2d
             return physics.Downsampling(img_size=shape, filter=mean, factor=SHRINK)
     return physics.Denoising()
-
-
-@functools.cache
-def _physics() -> Any:
-    import deepinv.physics
-
-    return deepinv.physics
 
 
 def _gaussian(spread: float) -> Tensor:

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -202,7 +203,7 @@ def _frame(step: Repair, moment: Moment | None) -> Frame:
     flow = {
         "x, the digit" if step.label is None else f"x, the digit: {step.label}": step.truth,
         "y = A x + noise": measured,
-        "A⁺ y, no prior": to_uint8(pseudo_inverse(step.problem))[0],
+        "A⁺ y, no prior": to_uint8(pseudo_inverse(step.problem))[0] if moment else dark,
         "mean of samples": mean,
         "their deviation": moment.spread if moment else dark,
     }
@@ -221,8 +222,14 @@ def _frame(step: Repair, moment: Moment | None) -> Frame:
         step=moment.step if moment else 0,
         total=f"of {step.at.steps} steps" if step.at else "",
         seconds=moment.seconds if moment else None,
-        note="" if step.at else "Broken; the repair begins",
+        note="" if step.at else _beginning(),
     )
+
+
+def _beginning() -> str:
+    if "deepinv" in sys.modules:
+        return "Broken; the repair begins"
+    return "Broken; DeepInv is being imported for the repair, which takes 10 to 20 seconds"
 
 
 def _begun(step: Repair | None) -> Repair:
