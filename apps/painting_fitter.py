@@ -25,7 +25,7 @@ def _():
 @app.cell
 def _():
     # Each control is a slider here, a word of the address, and an option of the command line.
-    picture_ask, network_ask, training_ask = page.controls(
+    picture_ask, network_ask, training_ask, race_ask, repair_ask = page.controls(
         dict(
             picture=choice(data.PICTURES, "mona_lisa", paths=True, about="picture to learn"),
             size=number(64, 1024, 384, step=16, title="Size, pixels", about="pixels on the longer side"),
@@ -46,9 +46,14 @@ def _():
             held_out=switch(title="Hold out half", about="learn from half of the pixels, test on the others"),
             seed=seed(),
         ),
+        dict(race_seconds=number(1, 60, 5, title="Processor seconds each", about="of the race, for each network")),
+        dict(
+            known=choice(fields.KNOWN, "half", about="pixels that are left when others are repaired"),
+            repair_seconds=number(1, 60, 5, title="Seconds", about="of training in the repair"),
+        ),
         later=fields.OPTIONS,
     )
-    return network_ask, picture_ask, training_ask
+    return network_ask, picture_ask, race_ask, repair_ask, training_ask
 
 
 @app.cell
@@ -168,29 +173,33 @@ def _(step):
 
 
 @app.cell(hide_code=True)
-def _():
+def _(race_ask):
     runners = {"the network above": ""} | {kind.title: name for name, kind in fields.NETWORKS.items()}
     _first = [fields.NETWORKS[name].title for name in ("hashgrid", "fourier", "siren", "relu")]
     runners_ask = mo.ui.multiselect(runners, value=_first, max_selections=4)
-    race_seconds = mo.ui.slider(2, 60, value=5, step=1, label="Processor seconds each", show_value=True)
     race_canvas = page.live(height=240, verb="Race", clock="s of processor time", brief=True)
     _text = """
     ## Race
     The same picture, the same processor time for each. Choose up to four networks and press **Race**.
     """
-    page.section(_text, mo.hstack([runners_ask, race_seconds], justify="start", gap=2, wrap=True), race_canvas)
-    return race_canvas, race_seconds, runners, runners_ask
+    page.section(_text, page.row(runners_ask, page.panel(race_ask)), race_canvas)
+    return race_canvas, runners, runners_ask
 
 
 @app.cell
-def _(loss, network, picture, race_canvas, race_seconds, runners, runners_ask, training_ask):
+def _(loss, network, picture, race_ask, race_canvas, runners, runners_ask, training_ask):
     _shared = {name: training_ask.value[name] for name in ("sampling", "held_out", "seed")} | {"loss": loss}
     _racers = {
         title: fields.build(name, picture=picture, seed=_shared["seed"]) if name else network
         for title, name in runners.items()
         if name in runners_ask.value
     }
-    _race_options = {"seconds": race_seconds.value, "show": fields.race_panels, "start": False, "aside": True}
+    _race_options = {
+        "seconds": race_ask.value["race_seconds"],
+        "show": fields.race_panels,
+        "start": False,
+        "aside": True,
+    }
     race = race_canvas.play(fields.race, _racers, picture, **_race_options, **_shared)
     return (race,)
 
@@ -220,11 +229,7 @@ def _(step):
 
 
 @app.cell(hide_code=True)
-def _():
-    known_ask = mo.ui.dropdown(
-        {title: name for name, title in fields.KNOWN.items()}, value=fields.KNOWN["half"], label="Known"
-    )
-    repair_seconds = mo.ui.slider(2, 60, value=5, step=1, label="Seconds", show_value=True)
+def _(repair_ask):
     repair_canvas = page.live(height=240, verb="Repair", brief=True)
     _text = """
     ## Repair
@@ -232,15 +237,24 @@ def _():
     Beside it stands **total variation**, a classic of picture restoration: of all pictures with the known pixels, the one with the
     least sum of differences. Both figures are of the *hidden* pixels alone. Which of the two wins depends on what is missing.
     """
-    page.section(_text, mo.hstack([known_ask, repair_seconds], justify="start", gap=2, wrap=True), repair_canvas)
-    return known_ask, repair_canvas, repair_seconds
+    page.section(_text, page.panel(repair_ask, across=True))
+    return (repair_canvas,)
+
+
+@app.cell(hide_code=True)
+def _(picture, repair_ask, repair_canvas):
+    cover_pad = page.pad(fields.small_picture(picture), draws=False)
+    mo.vstack([*([cover_pad] if repair_ask.value["known"] == "painted" else []), repair_canvas], gap=0.6)
+    return (cover_pad,)
 
 
 @app.cell
-def _(known_ask, loss, network, picture, repair_canvas, repair_seconds, training_ask):
+def _(cover_pad, loss, network, picture, repair_ask, repair_canvas, training_ask):
     # `known` is a mask (height, width): any Boolean tensor will do, for instance torch.rand(pixels.shape[:2]) < 0.3
-    known = fields.known_pixels(picture, known_ask.value, training_ask.value["seed"])
-    _options = {"seconds": repair_seconds.value, "steps": None, "loss": loss, "seed": training_ask.value["seed"]}
+    with page.check():
+        known = fields.known_pixels(picture, repair_ask.value["known"], training_ask.value["seed"], cover_pad.covered)
+    _options = {"seconds": repair_ask.value["repair_seconds"], "steps": None, "loss": loss}
+    _options |= {"seed": training_ask.value["seed"]}
     _how = {"show": fields.repair_panels, "start": False, "aside": True}
     repair_canvas.play(fields.repair, network, picture, known, **_options, **_how)
     return

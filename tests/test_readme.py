@@ -1,4 +1,4 @@
-"""The README's own commands and lines of Python, run as printed; only the minutes of training are shortened."""
+"""The README's own commands and lines of Python, run as printed; only minutes and sizes are made smaller."""
 
 import json
 import re
@@ -11,6 +11,14 @@ from atelier.paths import ROOT
 from PIL import Image
 
 README = (ROOT / "README.md").read_text()
+_BRIEF = "--race-seconds 1 --repair-seconds 1"
+SMALLER = {
+    "--train-minutes 10": "--train-minutes 0.1",
+    "--size 256 --seconds 10": f"--size 96 --seconds 2 {_BRIEF}",
+    "starry_night --seconds 10": f"starry_night --size 96 --seconds 2 {_BRIEF}",
+    "--size 128 --steps 300": f"--size 96 --steps 300 {_BRIEF}",
+    "--size 2048x2048 --volume 48": "--size 1024x1024 --volume 16",
+}
 
 
 def blocks(language):
@@ -31,7 +39,8 @@ def workplace(tmp_path_factory):
 
 
 def run(line, folder):
-    line = line.replace("--train-minutes 10", "--train-minutes 0.1").replace("--seconds 10", "--seconds 3")
+    for printed, smaller in SMALLER.items():
+        line = line.replace(printed, smaller)
     words = shlex.split(line, comments=True)
     assert words[:2] == ["uv", "run"]
     words = words[3:] if words[2] == "python" else ["-m", *words[2:]]

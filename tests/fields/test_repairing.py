@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from atelier import fields
@@ -23,6 +24,22 @@ def test_masks_keep_the_share_that_they_name(which, share):
     assert known.shape == (96, 64)
     assert float(known.float().mean()) == pytest.approx(share, abs=0.02)
     assert torch.equal(known, fields.known_pixels(torch.zeros(96, 64, 3), which, seed=3))
+
+
+def test_a_painted_mask_is_stretched_over_the_picture():
+    picture = torch.rand(96, 64, 3)
+    painted = np.zeros((48, 32), np.uint8)
+    painted[10:20, 5:15] = 255
+    known = fields.known_pixels(picture, "painted", painted=painted)
+    assert (~known).nonzero().amin(0).tolist() == [20, 10]
+    assert (~known).nonzero().amax(0).tolist() == [39, 29]
+    assert not known[20:40, 10:30].any()
+    with pytest.raises(UserError, match="paint over a part"):
+        fields.known_pixels(picture, "painted")
+    small = fields.small_picture(picture, 24)
+    assert small.shape == (24, 16, 3)
+    assert small[0, 0] == pytest.approx(255 * picture[:4, :4].mean((0, 1)), abs=1)
+    assert fields.small_picture(picture[..., :1]).shape == (96, 64, 3)
 
 
 def test_the_divergence_is_the_negative_adjoint_of_the_gradient():

@@ -26,3 +26,14 @@ def test_other_pictures_are_refused():
     assert pad.picture == bytes([7]) * SIDE**2
     with pytest.raises(UserError, match="28 x 28 pixels"):
         pad.show(np.zeros((14, 14), np.uint8))
+    for shape in ((28, 28), (28, 28, 4), (0, 4, 3), (600, 4, 3)):
+        with pytest.raises(UserError, match="at most 512 a side"):
+            Pad(np.zeros(shape, np.uint8), draws=False)
+
+
+def test_a_picture_of_any_shape_can_be_covered():
+    pad = Pad(np.zeros((20, 30, 3), np.uint8), draws=False)
+    assert pad.mode == "cover"
+    pad.mask = bytes(400) + b"\xff" * 200
+    assert pad.covered.shape == (20, 30)
+    assert pad.covered.mean() == 85

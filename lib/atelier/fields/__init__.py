@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "rendering": ["renderer", "bicubic", "render"],
         "shading": ["shader_of", "picture_shader"],
         "racing": ["race", "race_panels", "standings"],
-        "repairing": ["repair", "repair_panels", "known_pixels", "total_variation"],
+        "repairing": ["repair", "repair_panels", "known_pixels", "small_picture", "total_variation"],
         "exports": ["training_gif", "comparison", "checkpoint", "large_picture", "page_file", "shadertoy_file"],
         "metrics": ["psnr", "ssim"],
     },

@@ -87,6 +87,7 @@ KNOWN = {
     "tenth": "a random tenth",
     "grid": "every fourth pixel in both directions",
     "hole": "all but a hole",
+    "painted": "all but what you paint over",
 }
 """Pixels of a picture that are left when others are to be repaired."""
 

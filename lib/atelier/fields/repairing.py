@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
@@ -14,6 +15,7 @@ from atelier.fields.catalogue import KNOWN
 from atelier.fields.fitting import FitStep, fit, held_in
 from atelier.fields.metrics import decibels, psnr_of
 from atelier.fields.networks import pixels_of
+from atelier.fields.plane import fitted_size
 from atelier.fields.rendering import to_uint8
 from atelier.settings import Choice
 
@@ -23,14 +25,15 @@ _TAU, _SIGMA = 0.05, 2.5
 _LOST = 0.5
 
 
-def known_pixels(picture: Picture | Tensor, which: str = "half", seed: int = 0) -> Tensor:
+def known_pixels(picture: Picture | Tensor, which: str = "half", seed: int = 0, painted: Any = None) -> Tensor:
     """Which pixels of a picture are left to learn from: (H, W) bool.
 
     Args:
-        which: a name of KNOWN. seed: of the random ones.
+        which: a name of KNOWN. seed: of the random ones. painted: for "painted", (h, w) of any size, stretched over the
+            picture; not zero where it is covered.
 
     Raises:
-        UserError: an unknown name, or a picture of less than 8 pixels a side.
+        UserError: an unknown name, a picture of less than 8 pixels a side, or nothing that is painted over.
     """
     Choice(tuple(KNOWN)).check("Known pixels", which)
     pixels = pixels_of(picture)
@@ -41,6 +44,11 @@ def known_pixels(picture: Picture | Tensor, which: str = "half", seed: int = 0) 
         return held_in(pixels.cpu(), seed)
     if which == "tenth":
         return torch.rand(height, width, generator=Generator().manual_seed(seed)) < 0.1
+    if which == "painted":
+        if painted is None:
+            raise UserError("Nothing is covered; paint over a part of the picture.")
+        covered = torch.as_tensor(painted)[None, None].float()
+        return nn.functional.interpolate(covered, (height, width), mode="nearest")[0, 0] == 0
     known = torch.zeros(height, width, dtype=torch.bool)
     if which == "grid":
         known[::4, ::4] = True
@@ -48,6 +56,15 @@ def known_pixels(picture: Picture | Tensor, which: str = "half", seed: int = 0) 
         y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
         known = x.square() + (y + 0.25).square() > 0.09
     return known
+
+
+def small_picture(picture: Picture | Tensor, longer: int = 160) -> np.ndarray:
+    """A picture of at most `longer` pixels along, to paint a mask on: (h, w, 3) uint8."""
+    pixels = pixels_of(picture).cpu()
+    height, width, channels = pixels.shape
+    size = fitted_size(width, height, min(longer, max(height, width)))
+    small = nn.functional.interpolate(pixels.permute(2, 0, 1)[None], size, mode="area")[0].permute(1, 2, 0)
+    return to_uint8(small.expand(-1, -1, 3) if channels == 1 else small)
 
 
 def total_variation(pixels: Tensor, known: Tensor, steps: int = TV_STEPS) -> Tensor:

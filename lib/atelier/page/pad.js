@@ -1,36 +1,44 @@
-// A pad of 28 x 28 pixels. One brush draws a digit, the other covers pixels; both are sent when the hand is lifted.
+// A pad. One brush draws a digit, the other covers pixels of it or of a picture; both are sent when the hand is lifted.
 
-const SIDE = 28, SOFT = 1.25, COVER = 2.2;  // radii of the brushes, in pixels
+const SOFT = 1.25, COVER = 0.08;  // radii of the brushes: in pixels, and as a share of the longer side
 
 function render({ model, el }) {
-  const canvas = element("canvas", { width: SIDE, height: SIDE, tabindex: "0", role: "img" });
+  const [high, wide] = model.get("size"), many = high * wide, draws = model.get("draws");
+  const canvas = element("canvas", { width: String(wide), height: String(high), tabindex: "0", role: "img" });
   const draw = element("button", { type: "button", text: "Draw", title: "Draw a digit" });
   const cover = element("button", { type: "button", text: "Cover", title: "Paint over what is to be hidden" });
   const undo = element("button", { type: "button", text: "Undo", title: "Take back the last stroke" });
   const clear = element("button", { type: "button", text: "Clear", title: "Take away all strokes" });
   const root = element("div", { class: "atelier pad" }, canvas, element("div", { class: "row", role: "group", "aria-label": "Pad" }, draw, cover, undo, clear));
   el.replaceChildren(root);
-  const read = (name) => { const found = bytesOf(model.get(name)); return found.length === SIDE * SIDE ? found.slice() : new Uint8Array(SIDE * SIDE); };
+  root.style.setProperty("--shape", wide / high);
+  root.classList.toggle("covers", !draws);
+  draw.hidden = cover.hidden = !draws;
+  const read = (name) => { const found = bytesOf(model.get(name)); return found.length === many ? found.slice() : new Uint8Array(many); };
   let mode = model.get("mode"), digit = read("digit"), mask = read("mask"), before = [], last = null;
 
   function paint() {
-    const ground = digit.some(Boolean) ? digit : read("picture"), shown = new ImageData(SIDE, SIDE);
-    for (let i = 0; i < SIDE * SIDE; i++) {
-      const gray = ground[i], covered = mask[i] > 0;
-      shown.data.set(covered ? [0.45 * gray + 60, 0.45 * gray + 95, 0.45 * gray + 140, 255] : [gray, gray, gray, 255], 4 * i);
+    const picture = bytesOf(model.get("picture")), ground = digit.some(Boolean) || picture.length < many ? digit : picture;
+    const channels = ground.length / many, shown = new ImageData(wide, high);
+    for (let i = 0; i < many; i++) {
+      for (let k = 0; k < 3; k++) {
+        const value = ground[channels === 3 ? 3 * i + k : i];
+        shown.data[4 * i + k] = mask[i] ? 0.45 * value + [60, 95, 140][k] : value;
+      }
+      shown.data[4 * i + 3] = 255;
     }
     canvas.getContext("2d").putImageData(shown, 0, 0);
     draw.setAttribute("aria-pressed", String(mode === "draw"));
     cover.setAttribute("aria-pressed", String(mode === "cover"));
     undo.disabled = !before.length;
     clear.disabled = !digit.some(Boolean) && !mask.some(Boolean);
-    canvas.setAttribute("aria-label", `A pad to ${mode === "draw" ? "draw a digit" : "cover parts of the digit"}`);
+    canvas.setAttribute("aria-label", `A pad to ${mode === "draw" ? "draw a digit" : `cover parts of the ${draws ? "digit" : "picture"}`}`);
   }
   function stamp(x, y) {
-    const reach = mode === "draw" ? SOFT : COVER;
-    for (let j = Math.floor(y - 3); j <= y + 3; j++) for (let i = Math.floor(x - 3); i <= x + 3; i++) {
-      if (i < 0 || j < 0 || i >= SIDE || j >= SIDE) continue;
-      const apart = Math.hypot(i + 0.5 - x, j + 0.5 - y), at = j * SIDE + i;
+    const reach = mode === "draw" ? SOFT : COVER * Math.max(high, wide), far = Math.ceil(reach) + 1;
+    for (let j = Math.floor(y) - far; j <= y + far; j++) for (let i = Math.floor(x) - far; i <= x + far; i++) {
+      if (i < 0 || j < 0 || i >= wide || j >= high) continue;
+      const apart = Math.hypot(i + 0.5 - x, j + 0.5 - y), at = j * wide + i;
       if (mode === "cover") { if (apart <= reach) mask[at] = 255; }
       else digit[at] = Math.max(digit[at], Math.round(255 * Math.min(1, Math.max(0, reach + 0.6 - apart))));
     }
@@ -43,7 +51,7 @@ function render({ model, el }) {
   }
   const place = (e) => {
     const box = canvas.getBoundingClientRect();
-    return [((e.clientX - box.left) / box.width) * SIDE, ((e.clientY - box.top) / box.height) * SIDE];
+    return [((e.clientX - box.left) / box.width) * wide, ((e.clientY - box.top) / box.height) * high];
   };
   function keep() {
     const bytes = (pixels) => new DataView((pixels.some(Boolean) ? pixels : new Uint8Array()).slice().buffer);
@@ -59,7 +67,7 @@ function render({ model, el }) {
   draw.onclick = () => { mode = "draw"; paint(); };
   cover.onclick = () => { mode = "cover"; paint(); };
   undo.onclick = () => { [digit, mask] = before.pop(); paint(); keep(); };
-  clear.onclick = () => { remember(); digit = new Uint8Array(SIDE * SIDE); mask = new Uint8Array(SIDE * SIDE); paint(); keep(); };
+  clear.onclick = () => { remember(); digit = new Uint8Array(many); mask = new Uint8Array(many); paint(); keep(); };
   canvas.onkeydown = (e) => {
     if (e.key === "z" && (e.ctrlKey || e.metaKey) && before.length) undo.onclick();
     else if (e.key === "Delete") clear.onclick();
