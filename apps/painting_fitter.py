@@ -242,10 +242,16 @@ def _(repair_ask):
 
 
 @app.cell(hide_code=True)
-def _(picture, repair_ask, repair_canvas):
+def _(picture, repair_ask):
     cover_pad = page.pad(fields.small_picture(picture), draws=False)
-    mo.vstack([*([cover_pad] if repair_ask.value["known"] == "painted" else []), repair_canvas], gap=0.6)
+    cover_pad if repair_ask.value["known"] == "painted" else None
     return (cover_pad,)
+
+
+@app.cell(hide_code=True)
+def _(repair_canvas):
+    repair_canvas
+    return
 
 
 @app.cell
@@ -256,7 +262,7 @@ def _(cover_pad, loss, network, picture, repair_ask, repair_canvas, training_ask
     _options = {"seconds": repair_ask.value["repair_seconds"], "steps": None, "loss": loss}
     _options |= {"seed": training_ask.value["seed"]}
     _how = {"show": fields.repair_panels, "start": False, "aside": True}
-    repair_canvas.play(fields.repair, network, picture, known, **_options, **_how)
+    _repair = repair_canvas.play(fields.repair, network, picture, known, **_options, **_how)
     return
 
 

@@ -65,6 +65,7 @@ def check_page(path, most=6_000_000):
     assert len(text) < most
     assert "Your output is too large" not in text
     assert "Traceback" not in text
+    assert "Run(key=" not in text
     for section in re.findall(r'mo\.md\(\s*r?f?"(?:""\s*)?## (.*?)(?:\\n|\n)', (ROOT / "apps" / APP[path]).read_text()):
         assert section in text, section
 
