@@ -14,7 +14,8 @@ def _():
     page.title(
         "Restoration lab",
         "Break a digit, and a diffusion model draws what it could have been. Where many answers fit, you see all of them.",
-        *("Ambiguity", "The exact answer", "Read by diffusion", "Take home", "How it works", "Try this"),
+        *("Ambiguity", "Two dimensions", "The exact answer", "Read by diffusion"),
+        *("Take home", "How it works", "Try this"),
     )
     return
 
@@ -38,8 +39,13 @@ def _():
         seed=seed(),
         checkpoint=text(door="command", about="checkpoint of the prior, instead of the shipped network"),
     )
-    break_ask, repair_ask = page.controls(break_controls, repair_controls, later=restoration.BREAKS | restoration.WAYS)
-    return break_ask, repair_ask
+    plane_controls = dict(
+        plane=choice(restoration.PLANES, "moons", title="Distribution", about="distribution in two dimensions"),
+        plane_method=choice(restoration.PLANE_METHODS, "pigdm", title="Sampled by", about="how it is sampled"),
+    )
+    _later = restoration.BREAKS | restoration.WAYS | restoration.PLANE_OPTIONS
+    break_ask, repair_ask, plane_ask = page.controls(break_controls, repair_controls, plane_controls, later=_later)
+    return break_ask, plane_ask, repair_ask
 
 
 @app.cell(hide_code=True)
@@ -138,6 +144,58 @@ def _(break_ask, drawn, model, pad):
         truth = restoration.digit_of(model, break_ask.value["digit"], drawn)[0][None]  # (1, 28, 28) uint8
     pad.show(truth[0].numpy())
     return (truth,)
+
+
+@app.cell(hide_code=True)
+def _(plane_ask):
+    # What the distribution and the method can be asked for beside.
+    plane_more = page.controls(restoration.plane_options(*plane_ask.value.values()), keep=True)
+    return (plane_more,)
+
+
+@app.cell(hide_code=True)
+def _():
+    plane_canvas = page.live(verb="Sample", height=360)
+    return (plane_canvas,)
+
+
+@app.cell(hide_code=True)
+def _(plane_ask, plane_more):
+    _text = r"""
+    ## Two dimensions
+    A digit has 784 numbers. With two of them everything can be seen: a distribution whose denoiser is exact, the way of each
+    sample from the noise, the line on which a measurement $y = a \cdot x + n$ puts it, and beside the samples the *true*
+    posterior. What they miss here is the fault of the method alone.
+
+    Try *Three islands* with σ = 0.3. No method finds how many samples belong on each island, not even with many steps: a sample
+    chooses its island while the noise is high, where all of them approximate. The shares under *Ambiguity* are estimates for
+    the same reason.
+    """
+    page.section(_text, page.panel(plane_ask, across=True), page.panel(plane_more, across=True))
+    return
+
+
+@app.cell
+def _(plane_ask, plane_canvas, plane_more, repair_ask, truth):
+    # The `method` of your own from above works here, too: sampled_by = method
+    sampled_by = plane_ask.value["plane_method"]
+    _about = plane_more.value | {"seed": repair_ask.value["seed"]}
+    _about |= {"drawn": truth[0]} if plane_ask.value["plane"] == "drawn" else {}
+    plane_run = plane_canvas.play(
+        restoration.sample_plane,
+        plane_ask.value["plane"],
+        sampled_by,
+        **_about,
+        show=restoration.plane_panels,
+        aside=True,
+    )
+    return (plane_run,)
+
+
+@app.cell(hide_code=True)
+def _(plane_canvas, plane_run):
+    mo.vstack([plane_canvas, mo.md(restoration.plane_words(plane_run.step))], gap=0.6)
+    return
 
 
 @app.cell(hide_code=True)

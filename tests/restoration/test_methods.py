@@ -11,9 +11,9 @@ import pytest
 import torch
 from atelier.errors import UserError
 from atelier.restoration.catalogue import METHODS
+from atelier.restoration.mixtures import Mixture, gaussian
 from atelier.restoration.problems import Problem
 from atelier.restoration.sampling import posterior_samples
-from priors import Mixture, gaussian
 
 SHAPE = (1, 2, 2)
 NOISE = 0.3

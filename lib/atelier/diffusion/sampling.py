@@ -256,7 +256,7 @@ def sample(
         sampler, times = ddim, [rates.t for rates in knot_rates(denoiser, denoiser.knots)]
     n = _count(labels, n, noise)
     start = initial_noise(seed, n, first=first) if noise is None else _checked(noise, n)
-    step = _sampler("dpmpp" if sampler is None else sampler, eta)
+    step = sampler_of("dpmpp" if sampler is None else sampler, eta)
     grid = _grid(denoiser, DEFAULT_STEPS if steps is None else steps, times)
     predict = _Prediction(denoiser, labels, n, guidance or Guidance(), clip, batch, precision, layout)
     generators = functools.cache(lambda: _generators(mixed_seed(seed, 1), n, first))
@@ -394,7 +394,12 @@ def sampler_name(given: str | Sampler) -> str:
     return given if isinstance(given, str) else getattr(given, "__name__", type(given).__name__)
 
 
-def _sampler(given: str | Sampler, eta: float) -> Sampler:
+def sampler_of(given: str | Sampler, eta: float = 0.0) -> Sampler:
+    """The steps of a sampler for one run; eta: of DDIM.
+
+    Raises:
+        UserError: an unknown sampler, a distilled one, an eta out of bounds.
+    """
     if callable(given):
         return given if getattr(given, "__module__", "") == __name__ else _own(given)
     if given in FEW:

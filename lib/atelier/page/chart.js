@@ -27,10 +27,10 @@ function chart(spec) {
     if (!all.length) return;
     const scale = spec.log ? Math.log : (y) => y;
     const ys = all.map(([, y]) => y), low = Math.min(...ys), high = Math.max(...ys);
-    const last = Math.max(...all.map(([x]) => x)), span = scale(high) - scale(low) || 1;
-    const px = (x) => left + (x / (last || 1)) * (right - left);
+    const xs = all.map(([x]) => x), first = Math.min(0, ...xs), last = Math.max(...xs), span = scale(high) - scale(low) || 1;
+    const px = (x) => left + ((x - first) / (last - first || 1)) * (right - left);
     const py = (y) => bottom - 3 - ((scale(y) - scale(low)) / span) * (bottom - top - 6);
-    place = { left, right, last: last || 1, px, py };
+    place = { left, right, first, last: last || 1 };
     if (mark != null) {
       c.save(); c.strokeStyle = colour("--soft"); c.setLineDash([2, 3]);
       c.beginPath(); c.moveTo(px(Math.min(mark, last)), top); c.lineTo(px(Math.min(mark, last)), bottom); c.stroke(); c.restore();
@@ -76,7 +76,7 @@ function chart(spec) {
   canvas.onpointermove = (event) => {
     if (!place) return;
     const box = canvas.getBoundingClientRect();
-    hovered = ((event.clientX - box.left - place.left) / (place.right - place.left)) * place.last;
+    hovered = place.first + ((event.clientX - box.left - place.left) / (place.right - place.left)) * (place.last - place.first);
     tell();
     draw();
   };

@@ -9,11 +9,16 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "catalogue": ["METHODS", "TASKS", "BREAKS", "WAYS", "LABELS", "MOST_NOISE", "breaks_of", "ways_of", "fit_note"],
+        "catalogue": [
+            *("METHODS", "TASKS", "BREAKS", "WAYS", "LABELS", "MOST_NOISE", "breaks_of", "ways_of", "fit_note"),
+            *("PLANES", "PLANE_METHODS", "PLANE_OPTIONS", "plane_options"),
+        ],
         "problems": ["Problem", "build_physics", "measure", "read_pixels"],
         "showing": ["answer"],
         "sampling": ["posterior_samples", "PosteriorStep"],
         "scores": ["Scores", "score", "shares", "shares_words"],
+        "mixtures": ["Mixture", "Line"],
+        "plane": ["distribution", "sample_plane", "plane_panels", "plane_words"],
         "baselines": ["pseudo_inverse", "total_variation"],
         "exact": ["ExactDenoiser", "compare", "comparison_panels", "comparison_words"],
         "classify": ["classify", "classify_test", "accuracy", "reading_panels", "reading_figure", "reading_words"],

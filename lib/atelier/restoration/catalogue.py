@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from atelier.settings import Choice, Control, Number
+from atelier.diffusion.catalogue import SAMPLERS
+from atelier.settings import Choice, Control, Number, Text
 
 SIDES = {"left": "left half", "right": "right half", "top": "upper half", "bottom": "lower half"}
 LABELS = ("none", *"0123456789")
@@ -86,6 +87,22 @@ class Method:
         return getattr(importlib.import_module(f"atelier.restoration.{module}"), name)
 
 
+@dataclass(frozen=True)
+class Plane:
+    """A distribution in the plane: its title, and the names of its parts, which are its labels."""
+
+    title: str
+    parts: tuple[str, ...]
+
+
+PLANES = {
+    "moons": Plane("Two moons", ("upper moon", "lower moon")),
+    "spiral": Plane("Spiral", ("first arm", "second arm")),
+    "islands": Plane("Three islands", ("large island", "middle island", "small island")),
+    "drawn": Plane("The digit above", ("the digit",)),
+}
+"""Their means and covariances are in `plane.distribution`."""
+
 METHODS = {
     "pigdm": Method(
         "ΠGDM",
@@ -161,6 +178,36 @@ def ways_of(method: str) -> dict[str, Control]:
         "strength": Control(strength, default, "Strength", found.knob),
         "steps": Control(Number(2, 1000, whole=True, log=True), found.steps, "Steps", "steps from noise to picture"),
     }
+
+
+PLANE_METHODS = {name: found.title for name, found in METHODS.items() if not found.fits} | {
+    name: f"{found.title}: no measurement" for name, found in SAMPLERS.items()
+}
+"""What samples in the plane: methods that fit every measurement, and the samplers of the digits."""
+PLANE_OPTIONS: dict[str, Control] = {
+    "angle": Control(
+        Number(0, 180, 1), 60, "Direction measured, °", "direction that is measured in two dimensions, degrees"
+    ),
+    "value": Control(Number(-2, 2, 0.05), 0.3, "Measured value y", "value that is measured along this direction"),
+    "plane_noise": Control(Number(0.01, 1, 0.01, log=True), 0.1, "Noise σ", "noise of this value"),
+    "plane_steps": Control(
+        Number(2, 500, whole=True, log=True, optional=True), None, "Steps", "steps in two dimensions"
+    ),
+    "part": Control(Text(), "none", "Label that is told", "part of the distribution that is told, by its name"),
+    "guidance": Control(Number(0, 5, 0.1), 1.0, "Guidance", "weight of the label; 1 is the distribution itself"),
+}
+"""What can be asked for in the plane, before distribution and method are known."""
+
+
+def plane_options(plane: str, method: str = "") -> dict[str, Control]:
+    """The controls that a distribution and a method (a name, or anything else for one of the reader's) use."""
+    names = ["plane_steps"] if method in SAMPLERS else ["angle", "value", "plane_noise", "plane_steps"]
+    found, parts = {name: PLANE_OPTIONS[name] for name in names}, PLANES[plane].parts
+    if len(parts) > 1:
+        about = PLANE_OPTIONS["part"].about
+        found["part"] = Control(Choice(("none", *parts)), "none", "Label that is told", about)
+        found["guidance"] = PLANE_OPTIONS["guidance"]
+    return found
 
 
 def fit_note(task: str, method: str) -> str:
