@@ -27,7 +27,7 @@ def _():
         cppn.begin_options(),
         dict(strength=page.number(0, 1, 0.35, step=0.01, title="Siblings: from tweak to overhaul")),
         cppn.file_options() | volumes.volume_options(),
-        later=cppn.motion_options(),
+        later=[cppn.motion_options()],
     )
     return begin_ask, files_ask, strength_ask
 

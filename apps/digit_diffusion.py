@@ -37,7 +37,7 @@ def _(file_controls, train_controls):
         sampling_steps=number(1, 1000, 30, log=True, title="Steps", about="steps from noise to digit"),
         eta=number(0.0, 1, 0.0, step=0.05, title="η of DDIM", about="fresh noise in DDIM's steps, 1 is DDPM"),
     )
-    _later = way_controls | diffusion.GUIDANCE
+    _later = [way_controls | diffusion.GUIDANCE]
     draw_ask, train_ask, file_ask = page.controls(draw_controls, train_controls, file_controls, later=_later)
     return draw_ask, file_ask, train_ask, way_controls
 

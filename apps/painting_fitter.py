@@ -51,7 +51,7 @@ def _():
             known=choice(fields.KNOWN, "half", about="pixels that are left when others are repaired"),
             repair_seconds=number(1, 60, 5, title="Seconds", about="of training in the repair"),
         ),
-        later=fields.OPTIONS,
+        later=[fields.OPTIONS],
     )
     return network_ask, picture_ask, race_ask, repair_ask, training_ask
 

@@ -43,7 +43,7 @@ def _():
         plane=choice(restoration.PLANES, "moons", title="Distribution", about="distribution in two dimensions"),
         plane_method=choice(restoration.PLANE_METHODS, "pigdm", title="Sampled by", about="how it is sampled"),
     )
-    _later = restoration.BREAKS | restoration.WAYS | restoration.PLANE_OPTIONS
+    _later = [restoration.BREAKS | restoration.WAYS, restoration.PLANE_OPTIONS]
     break_ask, repair_ask, plane_ask = page.controls(break_controls, repair_controls, plane_controls, later=_later)
     return break_ask, plane_ask, repair_ask
 

@@ -56,7 +56,7 @@ def words(monkeypatch, line="", address=None):
     monkeypatch.setattr(controls, "_arguments", line.split)
     monkeypatch.setattr(controls, "address", lambda: address or {})
     session = Session(live=address is not None, mode="run" if address is not None else "script")
-    return Words(session, KNOWN, later=("brightness", "gray"))
+    return Words(session, KNOWN, later=[("brightness", "gray")])
 
 
 def test_a_word_for_a_control_that_is_not_made_is_told(monkeypatch):
@@ -67,6 +67,15 @@ def test_a_word_for_a_control_that_is_not_made_is_told(monkeypatch):
     assert words(monkeypatch, "--size 9").left_over(made) == []
     with pytest.raises(SystemExit, match="Gray has no use"):
         words(monkeypatch, "--gray").left_over(made)
+
+
+def test_two_cells_can_make_controls_later(monkeypatch):
+    monkeypatch.setattr(controls, "_arguments", "--gray --brightness 1".split)
+    made = Words(Session(live=False, mode="script"), KNOWN, later=[("brightness", "rate"), ("gray",)])
+    assert made.left_over([{"brightness": KNOWN["brightness"]}]) == []
+    assert made.left_over([{"gray": KNOWN["gray"]}]) == []
+    with pytest.raises(SystemExit, match="Brightness has no use"):
+        made.left_over([{"rate": KNOWN["rate"]}])
 
 
 def test_the_command_line_fills_the_controls(monkeypatch):

@@ -131,20 +131,21 @@ class Ask(mo.ui.dictionary):
 
 
 def controls(
-    *groups: Mapping[str, Control], later: Mapping[str, Control | Domain] | None = None, keep: bool = False
+    *groups: Mapping[str, Control], later: Sequence[Mapping[str, Control | Domain]] = (), keep: bool = False
 ) -> Any:
     """One `Ask` for each group of controls, filled from the address or the command line.
 
-    The first call of a notebook declares all words that it understands: those of its groups, and in `later` those of
-    controls that are made further down, once a value above is known. It answers `--help`, and refuses what it does
-    not know. With `keep`, what a reader chose stays chosen when the cell makes its controls anew.
+    The first call of a notebook declares all words that it understands: those of its groups, and in `later`, for each
+    cell further down that makes controls once a value above is known, those that it could make. It answers `--help`,
+    and refuses what it does not know. With `keep`, what a reader chose stays chosen when the cell makes its controls
+    anew.
     """
     now = session()
     words: Words | None = now.state.get("words")
     if words is None or words.cell == cell():
         known = {name: control for group in groups for name, control in group.items()}
-        known |= {name: Control.of(entry) for name, entry in (later or {}).items()}
-        words = now.state["words"] = Words(now, known, later or {})
+        known |= {name: Control.of(entry) for group in later for name, entry in group.items()}
+        words = now.state["words"] = Words(now, known, later)
         command.begin(now, words.given)
     again = words.taken_again()
     asks = [Ask(group, *words.take(group, again, keep)) for group in groups]
@@ -158,10 +159,10 @@ class Words:
     given: checked values of the command line. asked: whether an address asks for anything but the defaults.
     """
 
-    def __init__(self, now: Session, known: Mapping[str, Control], later: Iterable[str] = ()) -> None:
+    def __init__(self, now: Session, known: Mapping[str, Control], later: Iterable[Iterable[str]] = ()) -> None:
         self.cell = cell()
-        self._known, self._later = {**known, **_OWN}, set(later)
-        self._unused: set[str] = set()  # words for controls that were not made at first
+        self._known, self._later = {**known, **_OWN}, [set(group) for group in later]
+        self._unused: dict[str | None, set[str]] = {}  # by cell, words for controls that it did not make at first
         self._live = now.live
         self._seen: set[str | None] = set()  # cells that have taken their controls
         self._words = {name: text for name, text in address().items() if name in known} if now.live else {}
@@ -205,10 +206,12 @@ class Words:
         A word of the command line ends the program.
         """
         made = {name for group in groups for name in group}
-        if not again and self._later & made:
+        could = set().union(*(group for group in self._later if group & made))
+        if not again:
             asked = self._words if self._live else self.given
-            self._unused = {name for name in asked.keys() & self._later - made if self.given.get(name, "") is not None}
-        unused = sorted(self._unused - made) if self._later & made else []
+            unused = {name for name in asked.keys() & could - made if self.given.get(name, "") is not None}
+            self._unused[cell()] = unused
+        unused = sorted(self._unused.get(cell(), set()) - made)
         sentences = [f"{label(name)} has no use with what is chosen above; leave it out." for name in unused]
         if sentences and not self._live:
             with check():

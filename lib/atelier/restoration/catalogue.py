@@ -185,14 +185,10 @@ PLANE_METHODS = {name: found.title for name, found in METHODS.items() if not fou
 }
 """What samples in the plane: methods that fit every measurement, and the samplers of the digits."""
 PLANE_OPTIONS: dict[str, Control] = {
-    "angle": Control(
-        Number(0, 180, 1), 60, "Direction measured, °", "direction that is measured in two dimensions, degrees"
-    ),
+    "angle": Control(Number(0, 180, 1), 60, "Direction measured, °", "direction measured in the plane, degrees"),
     "value": Control(Number(-2, 2, 0.05), 0.3, "Measured value y", "value that is measured along this direction"),
     "plane_noise": Control(Number(0.01, 1, 0.01, log=True), 0.1, "Noise σ", "noise of this value"),
-    "plane_steps": Control(
-        Number(2, 500, whole=True, log=True, optional=True), None, "Steps", "steps in two dimensions"
-    ),
+    "plane_steps": Control(Number(2, 500, whole=True, log=True, optional=True), None, "Steps", "steps in the plane"),
     "part": Control(Text(), "none", "Label that is told", "part of the distribution that is told, by its name"),
     "guidance": Control(Number(0, 5, 0.1), 1.0, "Guidance", "weight of the label; 1 is the distribution itself"),
 }
