@@ -39,7 +39,7 @@ STRENGTHS = {
     "replacement": (1, 4, 10),
     "langevin": (0.5, 1.0, 2.0),
 }
-TV_WEIGHTS = {"mask": 0.2, "shrink": 0.01, "blur": 0.01, "noise": 0.1}
+TV_WEIGHTS = {"mask": 0.3, "shrink": 0.01, "blur": 0.001, "noise": 0.1}
 """Of total variation, the best on training digits for each task."""
 
 

@@ -33,9 +33,9 @@ def test_a_digit_is_broken_and_repaired_in_another_way(page, tmp_path):
     download.value.save_as(tmp_path / "restored.npz")
     assert np.load(tmp_path / "restored.npz")["samples"].shape == (4, 28, 28)
 
-    page.get_by_text("Upper moon").wait_for()
+    page.get_by_text("Upper moon", exact=False).and_(page.locator(".paragraph")).wait_for()
     page.get_by_label("Distribution").select_option("Three islands")
-    page.get_by_text("Large island").wait_for()
+    page.get_by_text("Large island", exact=False).and_(page.locator(".paragraph")).wait_for()
     page.get_by_label("Sampled by").select_option("DDIM: no measurement")
     page.get_by_text("to the true distribution").wait_for()
     assert not page.get_by_text("Measured value y").count()
