@@ -10,8 +10,8 @@ def generator():
 
 def grids():
     return {
-        "dense": HashGrid(0.7, 24, 3, 1 << 16, 2, generator()),
-        "hashed": HashGrid(0.7, 24, 3, 64, 2, generator()),
+        "dense": HashGrid((0.7, 1.0), 24, 3, 1 << 16, 2, generator()),
+        "hashed": HashGrid((0.7, 1.0), 24, 3, 64, 2, generator()),
         "fourier": GaussianFourier(8, 3.0, generator()),
         "octaves": PositionalEncoding(4),
     }
@@ -27,7 +27,7 @@ def test_a_prepared_grid_gives_what_its_points_give(name):
 
 
 def test_a_dense_level_interpolates_linearly_between_its_vertices():
-    grid = HashGrid(1.0, 5, 1, 1 << 10, 1, generator())
+    grid = HashGrid((1.0, 1.0), 5, 1, 1 << 10, 1, generator())
     ramp = torch.linspace(-1, 1, 5).expand(1, 5, 5)
     with torch.no_grad():
         grid.tables[0].copy_(ramp)
@@ -36,7 +36,7 @@ def test_a_dense_level_interpolates_linearly_between_its_vertices():
 
 
 def test_levels_halve_and_follow_the_shape_of_the_picture():
-    assert grid_shapes(0.5, 64, 3) == [(16, 8), (32, 16), (64, 32)]
+    assert grid_shapes((0.5, 1.0), 64, 3) == [(16, 8), (32, 16), (64, 32)]
     hashed = grids()["hashed"]
     assert [len(t) for t, dense in zip(hashed.tables, hashed.dense, strict=True) if not dense] == [64, 64]
 

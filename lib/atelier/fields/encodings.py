@@ -1,30 +1,39 @@
-"""Encodings: coordinates (N, 2) -> features (N, F).
+"""Encodings: coordinates (N, D) -> features (N, F), D = 2 in a picture and 3 in a volume.
 
 Most work of an encoding on a grid of pixels depends on the grid alone. So besides `forward(coords)` for any points, an
-encoding has `prepare(ys, xs)`, called once for a grid, and `encode(prepared)`, called at each training step.
+encoding has `prepare(ys, xs)`, called once for a grid, and `encode(prepared)`, called at each training step. In a
+volume the axes are zs, ys, xs.
 """
 
+import functools
+import itertools
 import math
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from atelier.fields.plane import half_extent, mesh
+from atelier.fields.plane import mesh
+
+_PRIMES = (805_459_861, 2_654_435_761, 1)  # of the hash, for z, y and x
 
 
 class Encoding(nn.Module):
     """The coordinates themselves, and the base of encodings without learned parameters."""
 
-    features = 2
+    def __init__(self, dims: int = 2) -> None:
+        super().__init__()
+        self.features = dims
 
     def forward(self, coords: Tensor) -> Tensor:
         return coords
 
-    def prepare(self, ys: Tensor, xs: Tensor) -> Any:
+    def prepare(self, *axes: Tensor) -> Any:
         """What can be computed once for the grid ys (H,) × xs (W,)."""
-        return self(mesh(ys, xs))
+        return self(mesh(*axes))
 
     def encode(self, prepared: Any) -> Tensor:
         """Features (H·W, F) of a prepared grid, row by row."""
@@ -37,10 +46,10 @@ class GaussianFourier(Encoding):
     The paper's σ is for coordinates in [0, 1); ours span [-1, 1], hence the factor π in place of 2π.
     """
 
-    def __init__(self, n: int, sigma: float, generator: torch.Generator) -> None:
+    def __init__(self, n: int, sigma: float, generator: torch.Generator, dims: int = 2) -> None:
         super().__init__()
         self.features = 2 * n
-        self.register_buffer("B", torch.empty(2, n).normal_(0, sigma, generator=generator))
+        self.register_buffer("B", torch.empty(dims, n).normal_(0, sigma, generator=generator))
 
     def forward(self, coords: Tensor) -> Tensor:
         phase = math.pi * coords @ self.B  # (N, n), float32: bfloat16 would lose the phase
@@ -50,13 +59,13 @@ class GaussianFourier(Encoding):
 class PositionalEncoding(Encoding):
     """sin and cos of 2^k πx for k < octaves on each axis (NeRF, Mildenhall et al. 2020, eq. 4), and x itself."""
 
-    def __init__(self, octaves: int) -> None:
+    def __init__(self, octaves: int, dims: int = 2) -> None:
         super().__init__()
-        self.features = 2 + 4 * octaves
+        self.features = dims * (1 + 2 * octaves)
         self.register_buffer("frequencies", torch.tensor([math.pi * 2.0**k for k in range(octaves)]))
 
     def forward(self, coords: Tensor) -> Tensor:
-        phase = (coords[..., None] * self.frequencies).flatten(-2)  # (N, 2·octaves)
+        phase = (coords[..., None] * self.frequencies).flatten(-2)  # (N, D·octaves)
         return torch.cat([coords, phase.sin(), phase.cos()], dim=-1)
 
 
@@ -64,70 +73,75 @@ class HashGrid(Encoding):
     """Multiresolution grid of learned features (Instant-NGP, Müller et al. 2022, arXiv 2201.05989, §3).
 
     A level whose vertices fit its table is a dense grid; a larger one is hashed into the table. On a grid of
-    pixels, bilinear interpolation of a dense level is separable: two small matrix products in place of a gather.
-    This makes training fast on a CPU.
+    pixels, linear interpolation of a dense level is separable: a small matrix product for each axis in place of a
+    gather. This makes training fast on a CPU.
 
     Args:
-        aspect: width ÷ height of the domain, whose longer side spans [-1, 1].
-        finest: vertices of the finest level along the longer side.
+        extent: half width, half height and in a volume half depth of the domain, as `half_extent` gives them.
+        finest: vertices of the finest level along the longest side.
         levels: number of levels; each has half the vertices of the next along a side.
         table: most vertices that a level stores.
         per_level: features per vertex.
     """
 
     def __init__(
-        self, aspect: float, finest: int, levels: int, table: int, per_level: int, generator: torch.Generator
+        self,
+        extent: tuple[float, ...],
+        finest: int,
+        levels: int,
+        table: int,
+        per_level: int,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
         self.features = levels * per_level
-        self.extent = half_extent(aspect)
-        self.shapes = grid_shapes(aspect, finest, levels)
-        self.dense = [rows * columns <= table for rows, columns in self.shapes]
+        self.extent = extent
+        self.shapes = grid_shapes(extent, finest, levels)
+        self.dense = [math.prod(sides) <= table for sides in self.shapes]
         self.tables = nn.ParameterList()
-        for (rows, columns), dense in zip(self.shapes, self.dense, strict=True):
-            shape = (per_level, rows, columns) if dense else (table, per_level)
+        for sides, dense in zip(self.shapes, self.dense, strict=True):
+            shape = (per_level, *sides) if dense else (table, per_level)
             # The paper starts at 1e-4; 1e-2 reaches the same quality earlier in runs of seconds.
             self.tables.append(nn.Parameter(torch.empty(shape).uniform_(-1e-2, 1e-2, generator=generator)))
 
     def forward(self, coords: Tensor) -> Tensor:
-        unit = (coords / coords.new_tensor(self.extent)).clamp(-1, 1)  # (N, 2), the domain as [-1, 1]²
+        unit = (coords / coords.new_tensor(self.extent)).clamp(-1, 1)  # (N, D), the domain as [-1, 1]^D
+        places = unit.view(1, *[1] * (unit.shape[1] - 1), *unit.shape).float()
         features = []
-        for (rows, columns), dense, table in zip(self.shapes, self.dense, self.tables, strict=True):
+        for sides, dense, table in zip(self.shapes, self.dense, self.tables, strict=True):
             if dense:
-                found = F.grid_sample(table[None], unit[None, None].float(), align_corners=True)  # (1, F, 1, N)
-                features.append(found[0, :, 0].T)
+                found = F.grid_sample(table[None], places, align_corners=True)  # (1, F, 1, …, N)
+                features.append(found.view(len(table), -1).T)
             else:
-                features.append(_gather(table, *_corners(unit[:, 1], unit[:, 0], rows, columns, len(table))))
+                features.append(_gather(table, *_corners(unit.T.flip(0), sides, len(table))))
         return torch.cat(features, dim=-1)
 
-    def prepare(self, ys: Tensor, xs: Tensor) -> list[Any]:
-        half_x, half_y = self.extent
-        ys, xs = (ys / half_y).clamp(-1, 1), (xs / half_x).clamp(-1, 1)
+    def prepare(self, *axes: Tensor) -> list[Any]:
+        units = [(line / half).clamp(-1, 1) for line, half in zip(axes, reversed(self.extent), strict=True)]
+        across = torch.meshgrid(*units, indexing="ij")
         plans = []
-        for (rows, columns), dense, table in zip(self.shapes, self.dense, self.tables, strict=True):
+        for sides, dense, table in zip(self.shapes, self.dense, self.tables, strict=True):
             if dense:
-                plans.append((_interpolation_matrix(ys, rows), _interpolation_matrix(xs, columns)))
+                plans.append([_interpolation_matrix(line, n) for line, n in zip(units, sides, strict=True)])
             else:
-                plans.append(_corners(ys[:, None], xs[None], rows, columns, len(table)))
+                plans.append(_corners(across, sides, len(table)))
         return plans
 
     def encode(self, prepared: list[Any]) -> Tensor:
         features = []
         for table, dense, plan in zip(self.tables, self.dense, prepared, strict=True):
             if dense:
-                (rows, above), (columns, left) = plan
-                part = table[:, above : above + rows.shape[1], left : left + columns.shape[1]]
-                features.append((rows @ part @ columns.T).flatten(1))  # (F, H·W)
+                features.append(_interpolated(table, plan))  # (F, H·W)
             else:
                 features.append(_gather(table, *plan).T)
         return torch.cat(features).T  # (H·W, levels·F)
 
 
-def grid_shapes(aspect: float, finest: int, levels: int) -> list[tuple[int, int]]:
-    """Vertices (rows, columns) of each level, coarsest first; at least 2 along a side."""
-    half_x, half_y = half_extent(aspect)
+def grid_shapes(extent: tuple[float, ...], finest: int, levels: int) -> list[tuple[int, ...]]:
+    """Vertices (rows, columns) of each level, in a volume (layers, rows, columns), coarsest first; at least 2 along a
+    side. extent: as `half_extent` gives it."""
     sides = [finest / 2**k for k in reversed(range(levels))]
-    return [(max(2, round(side * half_y)), max(2, round(side * half_x))) for side in sides]
+    return [tuple(max(2, round(side * half)) for half in reversed(extent)) for side in sides]
 
 
 def _linear_weights(unit: Tensor, n: int) -> tuple[Tensor, Tensor]:
@@ -148,16 +162,28 @@ def _interpolation_matrix(unit: Tensor, n: int) -> tuple[Tensor, int]:
     return matrix, first
 
 
-def _corners(y: Tensor, x: Tensor, rows: int, columns: int, entries: int) -> tuple[Tensor, Tensor]:
-    """Table rows (N, 4) of the four corners of each point, hashed as in the paper's eq. 4, and their bilinear weights
-    (N, 4). y, x: in [-1, 1], broadcast against each other."""
-    (row, v), (column, u) = _linear_weights(y, rows), _linear_weights(x, columns)
-    corners = [(down, right) for down in (0, 1) for right in (0, 1)]
-    index = [((column + right) ^ ((row + down) * 2_654_435_761)).flatten() for down, right in corners]
-    weight = [((v if down else 1 - v) * (u if right else 1 - u)).flatten() for down, right in corners]
+def _interpolated(table: Tensor, plan: list[tuple[Tensor, int]]) -> Tensor:
+    """A dense table (F, …, rows, columns) on a grid, by one matrix for each axis: (F, H·W)."""
+    found = table[:, *(slice(first, first + matrix.shape[1]) for matrix, first in plan)]
+    *before, (last, _) = plan
+    for k, (matrix, _) in enumerate(before, 1):
+        found = (matrix @ found.flatten(k + 1)).unflatten(-1, found.shape[k + 1 :])
+    return (found @ last.T).flatten(1)
+
+
+def _corners(places: Sequence[Tensor], sides: tuple[int, ...], entries: int) -> tuple[Tensor, Tensor]:
+    """Table rows (N, 2^D) of the corners of each point's cell, hashed as in the paper's eq. 4, and their weights
+    (N, 2^D). places: in [-1, 1] along each axis, (y, x) or (z, y, x), of one shape."""
+    lines = [_linear_weights(place, n) for place, n in zip(places, sides, strict=True)]
+    index, weight = [], []
+    for corner in itertools.product((0, 1), repeat=len(lines)):
+        steps = zip(lines, corner, _PRIMES[-len(lines) :], strict=True)
+        index.append(functools.reduce(operator.xor, [(low + bit) * prime for (low, _), bit, prime in steps]).flatten())
+        shares = [share if bit else 1 - share for (_, share), bit in zip(lines, corner, strict=True)]
+        weight.append(math.prod(shares).flatten())
     return torch.stack(index, dim=-1) % entries, torch.stack(weight, dim=-1)
 
 
 def _gather(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """Weighted sums of table rows: index (N, 4), weight (N, 4) -> (N, F)."""
+    """Weighted sums of table rows: index (N, K), weight (N, K) -> (N, F)."""
     return F.embedding_bag(index, table, per_sample_weights=weight, mode="sum")

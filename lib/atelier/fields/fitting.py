@@ -1,4 +1,4 @@
-"""Fitting a coordinate network to a picture, as an iterator of steps."""
+"""Fitting a coordinate network to a picture or a volume, as an iterator of steps."""
 
 import copy
 import functools
@@ -42,8 +42,8 @@ class FitError(UserError):
 
 @dataclass(frozen=True)
 class Measure:
-    """The field as a picture at some step, against the original: (H, W, C) float32 in [0, 1]; PSNR in dB, over
-    the held-out pixels too where there are any."""
+    """The field as a picture at some step, against the original: (H, W, C), or (D, H, W, C), float32 in [0, 1]; PSNR in
+    dB, over the held-out pixels too where there are any."""
 
     picture: Tensor = field(repr=False)
     psnr: float
@@ -116,11 +116,12 @@ def fit(
     memory: int = MOMENT_BYTES,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[FitStep]:
-    """Fit a copy of a network to a picture; yields after each step.
+    """Fit a copy of a network to a picture or a volume; yields after each step.
 
     Args:
-        network: any module that maps places (N, 2) in [-1, 1]² to colours (N, C), nominally in [0, 1].
-        picture: a Picture, or (H, W, C) in [0, 1].
+        network: any module that maps places (N, 2) in [-1, 1]² to colours (N, C), nominally in [0, 1]; for a volume
+            places (N, 3).
+        picture: a Picture, (H, W, C) in [0, 1], or a volume (D, H, W, C). Below, pixels are also those of a volume.
         steps: length of the run. seconds: of training, to end by the clock instead. The rate decays along the same
             clock, so only a run that is bounded by steps comes out the same each time.
         learning_rate: a number, or a function that is called at every step; by default the network's own.
@@ -149,7 +150,9 @@ def fit(
             "SSIM compares whole neighbourhoods, so it cannot learn from single pixels: "
             "choose L2 or L1, or switch off held-out pixels and error-driven sampling."
         )
-    as_field(network, pixels.shape[-1])
+    if loss == "ssim" and pixels.ndim == 4:
+        raise UserError("SSIM compares pictures; choose L2 or L1 for a volume.")
+    as_field(network, pixels.shape[-1], pixels.ndim - 1)
     own = as_field(copy.deepcopy(network)).to(best_device())
     kind = NETWORKS[network.spec.network] if isinstance(network, CoordinateNetwork) else _FOREIGN
     rate = kind.learning_rate if learning_rate is None else learning_rate
@@ -198,7 +201,7 @@ def fit(
 
 def rendered(network: nn.Module, picture: Tensor) -> Tensor:
     """What a network draws at the size of `picture` (H, W, C), in [0, 1] on the CPU."""
-    return evaluate(as_field(network).eval(), *whole(*picture.shape[:2]))
+    return evaluate(as_field(network).eval(), *whole(*picture.shape[:-1]))
 
 
 def compared(now: Tensor, picture: Tensor, seen: Tensor | None = None) -> Measure:
@@ -211,17 +214,17 @@ def compared(now: Tensor, picture: Tensor, seen: Tensor | None = None) -> Measur
 
 def held_in(picture: Tensor, seed: int) -> Tensor:
     """The random half of the pixels to learn from: (H, W) bool, the same for the same seed."""
-    height, width = picture.shape[:2]
-    order = torch.randperm(height * width, generator=Generator().manual_seed(seed)).view(height, width)
-    return (order < height * width // 2).to(picture.device)
+    sides = picture.shape[:-1]
+    order = torch.randperm(sides.numel(), generator=Generator().manual_seed(seed)).view(sides)
+    return (order < sides.numel() // 2).to(picture.device)
 
 
 def _checked(known: Tensor | None, picture: Tensor) -> Tensor | None:
     """The mask of known pixels, on the device of the picture (H, W, C); None for all."""
     if known is None:
         return None
-    if not isinstance(known, Tensor) or known.dtype != torch.bool or known.shape != picture.shape[:2]:
-        raise UserError(f"Known pixels must be a Boolean tensor of {tuple(picture.shape[:2])}, one for each.")
+    if not isinstance(known, Tensor) or known.dtype != torch.bool or known.shape != picture.shape[:-1]:
+        raise UserError(f"Known pixels must be a Boolean tensor of {tuple(picture.shape[:-1])}, one for each.")
     if not known.any() or known.all():
         raise UserError("Some pixels must be known and some unknown; give another mask, or none to learn from all.")
     return known.to(picture.device)
@@ -252,25 +255,26 @@ def _own_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Ten
     return pointwise
 
 
-# Each of these gives the losses of one batch after another. picture: (H, W, C); seen: (H, W) bool, or None for all;
-# pointwise: (N, C), (N, C) -> (N, C).
+# Each of these gives the losses of one batch after another. picture: (H, W, C) or (D, H, W, C); seen: bool without the
+# channels, or None for all; pointwise: (N, C), (N, C) -> (N, C).
 
 
 def _lattice(network, picture, seen, batch, pointwise, generator) -> Iterator[Tensor]:
     """Regular sub-grids: every pixel once in each round, memory in order, and separable interpolation."""
-    height, width, channels = picture.shape
-    ys, xs = whole(height, width)
-    stride = max(1, min(round(math.sqrt(height * width / batch)), height, width))
+    *sides, channels = picture.shape
+    axes, dims = whole(*sides), len(sides)
+    stride = max(1, min(round((math.prod(sides) / batch) ** (1 / dims)), *sides))
     kept: dict[int, tuple[Any, Tensor, Tensor | None]] = {}
     room = _PREPARED_BYTES
 
     def sub_grid(index: int) -> tuple[Any, Tensor, Tensor | None]:
-        rows, columns = (slice(offset, None, stride) for offset in divmod(index, stride))
-        mask = None if seen is None else seen[rows, columns].reshape(-1)
-        return network.prepare(ys[rows], xs[columns]), picture[rows, columns].reshape(-1, channels), mask
+        part = tuple(slice(index // stride**k % stride, None, stride) for k in reversed(range(dims)))
+        mask = None if seen is None else seen[part].reshape(-1)
+        plan = network.prepare(*(line[along] for line, along in zip(axes, part, strict=True)))
+        return plan, picture[part].reshape(-1, channels), mask
 
     while True:
-        for index in torch.randperm(stride**2, generator=generator).tolist():
+        for index in torch.randperm(stride**dims, generator=generator).tolist():
             part = kept.get(index) or sub_grid(index)
             if index not in kept and (size := _bytes_of(part)) <= room:
                 kept[index] = part
@@ -290,9 +294,8 @@ def _bytes_of(part: Any) -> int:
 
 
 def _points(picture: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Coordinates (N, 2) and colours (N, C) of the pixels to learn from."""
-    height, width, channels = picture.shape
-    coords, colours = mesh(*whole(height, width)).to(picture.device), picture.reshape(-1, channels)
+    """Coordinates (N, 2) or (N, 3) and colours (N, C) of the pixels to learn from."""
+    coords, colours = mesh(*whole(*picture.shape[:-1])).to(picture.device), picture.reshape(-1, picture.shape[-1])
     return (coords, colours) if seen is None else (coords[seen.flatten()], colours[seen.flatten()])
 
 

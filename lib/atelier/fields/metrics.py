@@ -1,4 +1,4 @@
-"""How alike two pictures are. Pictures are (H, W, C) float32 in [0, 1]."""
+"""How alike two pictures are. Pictures are (H, W, C) float32 in [0, 1], volumes (D, H, W, C)."""
 
 import bisect
 import io
@@ -34,9 +34,11 @@ def decibels(value: float) -> str:
 def ssim(a: Tensor, b: Tensor) -> Tensor:
     """Mean structural similarity, at most 1; differentiable (Wang et al. 2004, Gaussian window 11, σ = 1.5).
 
-    The mean runs over the pixels whose window lies inside the picture, and over channels. Pictures smaller than
-    the window get the largest odd window that fits.
+    The mean runs over the pixels whose window lies inside the picture, and over channels; of volumes also over their
+    slices (H, W, C). Pictures smaller than the window get the largest odd window that fits.
     """
+    if a.ndim == 4:
+        return torch.stack([ssim(*slices) for slices in zip(a, b, strict=True)]).mean()
     size = min(_WINDOW, *((side - 1) // 2 * 2 + 1 for side in a.shape[:2]))
     line = torch.exp(-(torch.arange(size, device=a.device) - size // 2).square() / (2 * _SIGMA**2))
     line = line / line.sum()

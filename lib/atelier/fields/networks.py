@@ -1,4 +1,4 @@
-"""Coordinate networks: (x, y) -> colour.
+"""Coordinate networks: (x, y) -> colour, or (x, y, z) -> the values of a volume.
 
 Every network is the same chain, coordinates -> encoding -> layers -> colour, and shows the values at each station.
 To add one, write a function that builds it and an entry of the same name in `catalogue.NETWORKS`.
@@ -23,7 +23,7 @@ from atelier.data.pictures import Picture
 from atelier.errors import UserError
 from atelier.fields.catalogue import BUDGET, DOMAINS, FINALS, NETWORKS, OPTIONS
 from atelier.fields.encodings import Encoding, GaussianFourier, HashGrid, PositionalEncoding, grid_shapes
-from atelier.fields.plane import mesh
+from atelier.fields.plane import half_extent, mesh
 from atelier.settings import Choice, Number, label
 
 KIND = "coordinate network"
@@ -36,7 +36,8 @@ _FINALS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Field(nn.Module):
-    """Any module that maps coordinates (N, 2) to colours (N, C), with the methods that fitting and drawing need."""
+    """Any module that maps coordinates (N, 2) to colours (N, C), or (N, 3) to the values of a volume, with the methods
+    that fitting and drawing need. In a volume the axes of a grid are zs, ys, xs."""
 
     allows_bfloat16 = False
 
@@ -47,9 +48,9 @@ class Field(nn.Module):
     def forward(self, coords: Tensor) -> Tensor:
         return self.module(coords).float()
 
-    def prepare(self, ys: Tensor, xs: Tensor) -> Any:
+    def prepare(self, *axes: Tensor) -> Any:
         """What can be computed once for a grid of points, ys (H,) × xs (W,); see `on_grid`."""
-        return mesh(ys, xs).to(self.device)
+        return mesh(*axes).to(self.device)
 
     def on_grid(self, prepared: Any) -> Tensor:
         """Colours (H·W, C) of a prepared grid."""
@@ -87,7 +88,7 @@ class Field(nn.Module):
 
 
 class CoordinateNetwork(Field):
-    """Coordinates (N, 2) in [-1, 1]² -> colours (N, C), nominally in [0, 1] and not clamped.
+    """Coordinates (N, 2) or (N, 3) in [-1, 1] -> colours (N, C), nominally in [0, 1] and not clamped.
 
     layers: the hidden ones, each a module that maps (N, F) to (N, F'). head: the last, linear one.
     """
@@ -107,8 +108,8 @@ class CoordinateNetwork(Field):
     def forward(self, coords: Tensor) -> Tensor:
         return self._decode(self.encoding(coords))
 
-    def prepare(self, ys: Tensor, xs: Tensor) -> Any:
-        return self.encoding.prepare(ys.to(self.device), xs.to(self.device))
+    def prepare(self, *axes: Tensor) -> Any:
+        return self.encoding.prepare(*(line.to(self.device) for line in axes))
 
     def on_grid(self, prepared: Any) -> Tensor:
         return self._decode(self.encoding.encode(prepared))
@@ -134,21 +135,21 @@ class CoordinateNetwork(Field):
         return [p for layer in self.layers[first:] for p in layer.parameters() if p.ndim == 2]
 
 
-def as_field(network: nn.Module, channels: int | None = None) -> Field:
+def as_field(network: nn.Module, channels: int | None = None, dims: int = 2) -> Field:
     """The network with the methods that fitting and drawing need; given `channels`, it is tried first.
 
     Raises:
-        UserError: it has no parameters, or does not map (N, 2) to (N, channels).
+        UserError: it has no parameters, or does not map (N, dims) to (N, channels).
     """
     field = network if isinstance(network, Field) else Field(network)
     if channels is None:
         return field
     if not isinstance(network, nn.Module) or not list(network.parameters()):
         raise UserError("The network must be a torch.nn.Module with parameters to train.")
-    wanted = f"The network must map (N, 2) to (N, {channels})"
+    wanted = f"The network must map (N, {dims}) to (N, {channels})"
     try:
         with torch.no_grad():
-            gave = field(torch.zeros(2, 2, device=field.device))
+            gave = field(torch.zeros(2, dims, device=field.device))
     except Exception as error:
         raise UserError(f"{wanted}; yours raised {type(error).__name__}: {str(error)[:200]}.") from error
     if tuple(gave.shape) != (2, channels):
@@ -272,7 +273,7 @@ Parts = tuple[Encoding, Callable[[int, int, bool], nn.Module], Callable[[int, in
 
 def relu(spec: "NetworkSpec", g: Generator) -> Parts:
     """The plain ReLU perceptron."""
-    return Encoding(), lambda i, o, first: Activated(_default_linear(i, o, g), F.relu), _default_linear
+    return Encoding(spec.dims), lambda i, o, first: Activated(_default_linear(i, o, g), F.relu), _default_linear
 
 
 def siren(spec: "NetworkSpec", g: Generator, frequency: float) -> Parts:
@@ -281,7 +282,7 @@ def siren(spec: "NetworkSpec", g: Generator, frequency: float) -> Parts:
     def layer(n_in: int, n_out: int, first: bool) -> nn.Module:
         return Activated(_sine_linear(n_in, n_out, g, frequency, first), lambda z: torch.sin(frequency * z))
 
-    return Encoding(), layer, partial(_sine_linear, omega=frequency)
+    return Encoding(spec.dims), layer, partial(_sine_linear, omega=frequency)
 
 
 def finer(spec: "NetworkSpec", g: Generator, frequency: float) -> Parts:
@@ -292,24 +293,24 @@ def finer(spec: "NetworkSpec", g: Generator, frequency: float) -> Parts:
         linear = _sine_linear(n_in, n_out, g, frequency, first, *([1.0] if first else []))
         return Activated(linear, lambda z: torch.sin(frequency * (z.abs().detach() + 1) * z))
 
-    return Encoding(), layer, partial(_sine_linear, omega=frequency)
+    return Encoding(spec.dims), layer, partial(_sine_linear, omega=frequency)
 
 
 def fourier(spec: "NetworkSpec", g: Generator, frequency: float) -> Parts:
     """Random Fourier features, then ReLU layers."""
-    encoding = GaussianFourier(128, frequency, g)
+    encoding = GaussianFourier(128, frequency, g, spec.dims)
     return encoding, lambda i, o, first: Activated(_he_linear(i, o, g), F.relu), _default_linear
 
 
 def fourier_siren(spec: "NetworkSpec", g: Generator, frequency: float) -> Parts:
     """Random Fourier features, then sine layers (ω₀ = 30)."""
     _, layer, head = siren(spec, g, 30.0)
-    return GaussianFourier(128, frequency, g), lambda i, o, first: layer(i, o, False), head
+    return GaussianFourier(128, frequency, g, spec.dims), lambda i, o, first: layer(i, o, False), head
 
 
 def wire(spec: "NetworkSpec", g: Generator, frequency: float, scale: float) -> Parts:
     """Complex Gabor wavelets; `width` complex units a layer."""
-    return Encoding(), lambda i, o, first: Gabor(i, o, frequency, scale, g), RealPart
+    return Encoding(spec.dims), lambda i, o, first: Gabor(i, o, frequency, scale, g), RealPart
 
 
 def gauss(spec: "NetworkSpec", g: Generator, scale: float) -> Parts:
@@ -318,12 +319,16 @@ def gauss(spec: "NetworkSpec", g: Generator, scale: float) -> Parts:
     def layer(n_in: int, n_out: int, first: bool) -> nn.Module:
         return Activated(_default_linear(n_in, n_out, g), lambda z: torch.exp(-((scale * z) ** 2)))
 
-    return Encoding(), layer, _default_linear
+    return Encoding(spec.dims), layer, _default_linear
 
 
 def conv(spec: "NetworkSpec", g: Generator, octaves: int, norm: str) -> Parts:
     """A stack of 1×1 convolutions on a positional encoding."""
-    return PositionalEncoding(octaves), lambda i, o, first: PointwiseConvolution(i, o, norm, g), _default_linear
+    return (
+        PositionalEncoding(octaves, spec.dims),
+        lambda i, o, first: PointwiseConvolution(i, o, norm, g),
+        _default_linear,
+    )
 
 
 def hashgrid(spec: "NetworkSpec", g: Generator, levels: int, table_size: int, finest: int) -> Parts:
@@ -334,24 +339,24 @@ def hashgrid(spec: "NetworkSpec", g: Generator, levels: int, table_size: int, fi
         nn.init.constant_(linear.bias, 0.5)  # start at middle gray
         return linear
 
-    encoding = HashGrid(spec.aspect, finest, levels, 2**table_size, _PER_LEVEL, g)
+    encoding = HashGrid(half_extent(spec.aspect, spec.deep), finest, levels, 2**table_size, _PER_LEVEL, g)
     return encoding, lambda i, o, first: Activated(_he_linear(i, o, g), F.relu), head
 
 
 def _grid_for(budget: float, pixels: Tensor, options: Mapping[str, Any]) -> dict[str, int]:
     """The options of a hash grid with about `budget` parameters per value of the picture: vertices of the finest level
-    along the longer side, and log2 of a table that holds this level without hashing, not below the default."""
+    along the longest side, and log2 of a table that holds this level without hashing, not below the default."""
     asked = NETWORKS["hashgrid"].options | options
     width, depth, levels = (DOMAINS[name].check(label(name), asked[name]) for name in ("width", "depth", "levels"))
     most = OPTIONS["budget"].check("budget", budget) * pixels.numel()
-    aspect, n_in = pixels.shape[1] / pixels.shape[0], levels * _PER_LEVEL
-    head = (n_in + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * pixels.shape[2]
+    extent, n_in = half_extent(*_proportions(pixels)), levels * _PER_LEVEL
+    head = (n_in + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * pixels.shape[-1]
 
     def parameters(finest: int) -> int:
-        return head + _PER_LEVEL * sum(map(math.prod, grid_shapes(aspect, finest, levels)))
+        return head + _PER_LEVEL * sum(map(math.prod, grid_shapes(extent, finest, levels)))
 
     finest = 2 + bisect.bisect_right(range(3, 8192), most, key=parameters)
-    table = math.ceil(math.log2(math.prod(grid_shapes(aspect, finest, 1)[0])))
+    table = math.ceil(math.log2(math.prod(grid_shapes(extent, finest, 1)[0])))
     least, largest = NETWORKS["hashgrid"].options["table_size"], int(DOMAINS["table_size"].high)
     return {"finest": finest, "table_size": min(max(least, table), largest)}
 
@@ -359,6 +364,9 @@ def _grid_for(budget: float, pixels: Tensor, options: Mapping[str, Any]) -> dict
 @dataclass(frozen=True)
 class NetworkSpec:
     """Complete description of a coordinate network; with the same seed `build` gives the same weights.
+
+    Args:
+        aspect: width ÷ height. deep: depth ÷ height of a volume, 0 for pictures.
 
     Raises:
         UserError: an unknown network or option, or a value out of bounds.
@@ -370,12 +378,15 @@ class NetworkSpec:
     aspect: float = 1.0
     final: str = "none"
     seed: int = 0
+    deep: float = 0.0
 
     def __post_init__(self) -> None:
         Choice(tuple(NETWORKS)).check("Network", self.network)
         Choice(tuple(FINALS)).check("Final activation", self.final)
         Number(1, 4, whole=True).check("Channels", self.channels)
         Number(1 / 64, 64).check("Aspect", self.aspect)
+        if self.deep != 0:
+            Number(1 / 64, 64).check("Depth", self.deep)
         Number(0, 2**63 - 1, whole=True).check("Seed", self.seed)
         kind = NETWORKS[self.network]
         if not isinstance(self.options, Mapping):
@@ -386,6 +397,11 @@ class NetworkSpec:
         given = {**kind.options, **self.options}
         options = {name: DOMAINS[name].check(label(name), value) for name, value in given.items()}
         object.__setattr__(self, "options", options)
+
+    @property
+    def dims(self) -> int:
+        """Numbers in a coordinate."""
+        return 3 if self.deep else 2
 
     def build(self) -> CoordinateNetwork:
         """The network, freshly initialised."""
@@ -402,6 +418,7 @@ def build(
     *,
     picture: Picture | Tensor | None = None,
     aspect: float = 1.0,
+    deep: float = 0.0,
     channels: int = 3,
     budget: float = BUDGET,
     final: str = "none",
@@ -413,7 +430,8 @@ def build(
 
     Args:
         network: a name of `NETWORKS`. options: its options, see `options_of`; None leaves one at its default.
-        picture: the picture to learn, a Picture or (H, W, C) in [0, 1]; gives `aspect` (width ÷ height) and `channels`.
+        picture: what is to be learned, a Picture, (H, W, C) in [0, 1], or a volume (D, H, W, C); gives `aspect` (width
+            ÷ height), `deep` (depth ÷ height of a volume, else 0) and `channels`.
         budget: parameters of a hash grid per value of the picture. final: a name of `FINALS`.
         checkpoint: a file (or its bytes) to take the network from, in place of the options.
 
@@ -423,10 +441,10 @@ def build(
     options = {name: value for name, value in options.items() if value is not None}
     if picture is not None:
         pixels = pixels_of(picture)
-        aspect, channels = pixels.shape[1] / pixels.shape[0], pixels.shape[2]
+        (aspect, deep), channels = _proportions(pixels), pixels.shape[-1]
         if network == "hashgrid" and "finest" not in options:
             options = _grid_for(budget, pixels, options) | options
-    spec = NetworkSpec(network, options, channels, aspect, final, seed)
+    spec = NetworkSpec(network, options, channels, aspect, final, seed, deep)
     if not checkpoint:
         return spec.build()
     loaded, found, _ = load(checkpoint)
@@ -435,8 +453,14 @@ def build(
 
 
 def pixels_of(picture: Picture | Tensor) -> Tensor:
-    """(H, W, C) in [0, 1] of a picture with or without a title."""
+    """(H, W, C) in [0, 1] of a picture with or without a title, or (D, H, W, C) of a volume."""
     return picture.pixels if isinstance(picture, Picture) else picture
+
+
+def _proportions(pixels: Tensor) -> tuple[float, float]:
+    """width ÷ height, and depth ÷ height of a volume, else 0."""
+    *layers, height, width, _ = pixels.shape
+    return width / height, layers[0] / height if layers else 0.0
 
 
 def _check_fits(found: NetworkSpec, asked: NetworkSpec) -> None:
@@ -452,7 +476,9 @@ def _check_fits(found: NetworkSpec, asked: NetworkSpec) -> None:
             f"The checkpoint draws in {names.get(found.channels, found.channels)} and the picture is in "
             f"{names[asked.channels]}; switch gray to match, or choose another checkpoint."
         )
-    if abs(found.aspect / asked.aspect - 1) > 0.02:
+    if found.dims != asked.dims:
+        raise UserError("One of checkpoint and picture is a volume, and the other one is flat; choose two that match.")
+    if abs(found.aspect / asked.aspect - 1) > 0.02 or abs(found.deep - asked.deep) > 0.02 * found.deep:
         raise UserError("The checkpoint was fitted to a picture of another shape; choose the picture it belongs to.")
 
 

@@ -70,23 +70,25 @@ def axis(centre: float, half_pixel: float, side: int, start: int = 0, count: int
     return odd.mul_(half_pixel).add_(centre)
 
 
-def whole(height: int, width: int) -> "tuple[Tensor, Tensor]":
-    """Pixel centres of a whole picture: ys (height,) and xs (width,) in [-1, 1], float32."""
-    ys, xs = Window().axes(height, width)
-    return ys.float(), xs.float()
+def whole(*sides: int) -> "tuple[Tensor, ...]":
+    """Pixel centres of a whole picture (height, width) or volume (depth, height, width): ys (height,), xs (width,), for
+    a volume first zs (depth,), float32; the longest side spans [-1, 1]."""
+    return tuple(axis(0.0, 1.0 / max(sides), side).float() for side in sides)
 
 
-def mesh(ys: "Tensor", xs: "Tensor") -> "Tensor":
-    """All points of a grid, row by row: ys (H,), xs (W,) -> coords (H·W, 2) as (x, y)."""
+def mesh(*axes: "Tensor") -> "Tensor":
+    """All points of a grid, row by row: ys (H,), xs (W,) -> coords (H·W, 2) as (x, y); zs, ys, xs -> (D·H·W, 3) as
+    (x, y, z)."""
     import torch
 
-    return torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).reshape(-1, 2)
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).reshape(-1, len(axes))
 
 
-def half_extent(aspect: float) -> tuple[float, float]:
-    """Half width and half height of the whole picture of this shape (width ÷ height), the longer one 1."""
-    longer = max(aspect, 1.0)
-    return aspect / longer, 1.0 / longer
+def half_extent(aspect: float, deep: float = 0.0) -> tuple[float, ...]:
+    """Half width and half height of the whole picture of this shape (width ÷ height), of a volume also its half depth
+    (deep: depth ÷ height), the longest of them 1."""
+    sides = (aspect, 1.0, deep) if deep else (aspect, 1.0)
+    return tuple(side / max(sides) for side in sides)
 
 
 def fitted_size(width: float, height: float, longer: int) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Drawing a field at any window and any size, in tiles, with bounded memory."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,11 +38,22 @@ class RenderStep:
 
 
 @torch.inference_mode()
-def evaluate(field: Field, ys: Tensor, xs: Tensor) -> Tensor:
-    """Colours of a field on a grid of points: ys (H,), xs (W,) -> (H, W, C) float32 in [0, 1] on the CPU."""
-    tiles = ys.float().split(max(1, TILE_POINTS // len(xs)))
-    parts = [field.on_grid(field.prepare(tile, xs.float())).clamp(0, 1).cpu() for tile in tiles]
-    return torch.cat(parts).view(len(ys), len(xs), -1)
+def evaluate(field: Field, *axes: Tensor) -> Tensor:
+    """Colours of a field on a grid of points: ys (H,), xs (W,) -> (H, W, C), and zs (D,), ys, xs -> (D, H, W, C),
+    float32 in [0, 1] on the CPU."""
+    tiles = _tiles([line.float() for line in axes])
+    parts = [field.on_grid(field.prepare(*tile)).clamp(0, 1).cpu() for tile in tiles]
+    return torch.cat(parts).view(*map(len, axes), -1)
+
+
+def _tiles(axes: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Parts of a grid, one after another in its order, of about TILE_POINTS points each."""
+    first, *others = axes
+    inside = math.prod(map(len, others))
+    if inside > TILE_POINTS and len(others) > 1:
+        yield from ([one, *tile] for one in first.split(1) for tile in _tiles(others))
+    else:
+        yield from ([part, *others] for part in first.split(max(1, TILE_POINTS // inside)))
 
 
 def render(field: Field, window: Window, height: int, width: int) -> Tensor:

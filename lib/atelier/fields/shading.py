@@ -68,6 +68,8 @@ def shader_of(network: nn.Module) -> Shader:
     """
     if not isinstance(network, CoordinateNetwork):
         raise UserError("A network of your own has no shader; Python draws it.")
+    if network.spec.dims != 2:
+        raise UserError("A network that learned a volume has no shader; the page marches through its voxels.")
     if network.spec.channels not in _SWIZZLES:
         raise UserError("A shader draws gray or colour pictures only; Python draws this one.")
     return written(lambda writer: _write(writer, network), table=_table(network.encoding))

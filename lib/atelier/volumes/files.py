@@ -68,17 +68,19 @@ def write(path: str | Path, slabs: Iterable[Slab] | np.ndarray, spec: FieldSpec 
 
 
 def volume_file(
-    spec: FieldSpec,
+    spec: FieldSpec | np.ndarray,
     size: int | Sequence[int] = 128,
     ending: str = ".tif",
     *,
     envelope: str = "ball",
     path: Path | None = None,
 ) -> Iterator[Written]:
-    """The volume of a field as a file: at `path`, which the last step names, or in memory, with its bytes as the last
-    step's `data`. Errors as `generate` and `write`."""
+    """The volume of a field, or voxels (D, H, W, 4) uint8, as a file: at `path`, which the last step names, or in
+    memory, with its bytes as the last step's `data`. Errors as `generate` and `write`."""
     if path is not None:
-        for step in write(path, generate(spec, size, envelope=envelope), spec):
+        given = isinstance(spec, np.ndarray)
+        slabs = spec if given else generate(spec, size, envelope=envelope)
+        for step in write(path, slabs, None if given else spec):
             yield replace(step, path=path if step.progress == 1 else None)
         return
     with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
@@ -171,6 +173,16 @@ def read(path: str | Path) -> np.ndarray:
     if path.suffix.lower() not in endings:
         raise UserError(f"A volume is read from .npy, .tif or .tiff, and {path.name} is none of them.")
     return as_values(endings[path.suffix.lower()](path), path.name)
+
+
+def read_bytes(source: str | Path | bytes, name: str) -> np.ndarray:
+    """As `read`, also of the bytes of a file that was called `name`."""
+    if not isinstance(source, bytes):
+        return read(source)
+    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
+        path = Path(folder) / Path(name).name
+        path.write_bytes(source)
+        return read(path)
 
 
 def as_values(found: np.ndarray, name: str = "The array") -> np.ndarray:

@@ -24,6 +24,7 @@ from atelier.volumes.catalogue import ENVELOPES, check_size
 SLAB_POINTS = 1 << 17
 """Voxels of a slab, if one slice does not have more."""
 _BLANK = 0.02  # a density of less spread is taken for none; normal outputs have 0.3
+_PALETTE = "#0d1030", "#7a3b8f", "#f7a072", "#fff4e6"
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -169,9 +170,7 @@ def check_voxels(voxels: np.ndarray) -> np.ndarray:
     return voxels
 
 
-def as_voxels(
-    values: np.ndarray | Tensor, palette: Sequence[str] = ("#0d1030", "#7a3b8f", "#f7a072", "#fff4e6")
-) -> np.ndarray:
+def as_voxels(values: np.ndarray | Tensor, palette: Sequence[str] = _PALETTE) -> np.ndarray:
     """Any values (D, H, W) or (D, H, W, C) in [0, 1] as a volume (D, H, W, 4) uint8.
 
     One channel is the density, coloured by a palette "#rrggbb"; three are a colour whose luma is the density;
@@ -181,13 +180,19 @@ def as_voxels(
     if values.ndim != 4 or values.shape[3] not in (1, 3, 4):
         raise UserError(f"Voxels are made of (D, H, W) or (D, H, W, C) with 1, 3 or 4 channels, not of {values.shape}.")
     check_size(values.shape[:3])
-    values = values.clip(0, 1)
-    if values.shape[3] == 1:
+    return (coloured(values, palette) * 255 + 0.5).astype(np.uint8)
+
+
+def coloured(values: np.ndarray, palette: Sequence[str] = _PALETTE) -> np.ndarray:
+    """Values (…, C) as colour and density (…, 4) in [0, 1], as `as_voxels` takes them. Raises UserError: another number
+    of channels."""
+    channels, values = values.shape[-1], values.clip(0, 1)
+    if channels not in (1, 3, 4):
+        raise UserError(f"A volume to look at has 1, 3 or 4 channels, and this one has {channels}.")
+    if channels == 1:
         colours = table(palette)
-        values = np.concatenate([colours[(values[..., 0] * (len(colours) - 1)).astype(np.int64)], values], axis=3)
-    elif values.shape[3] == 3:
-        values = np.concatenate([values, (values @ _LUMA)[..., None]], axis=3)
-    return (values * 255 + 0.5).astype(np.uint8)
+        return np.concatenate([colours[(values[..., 0] * (len(colours) - 1)).astype(np.int64)], values], axis=-1)
+    return values if channels == 4 else np.concatenate([values, (values @ _LUMA)[..., None]], axis=-1)
 
 
 def _ball(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
