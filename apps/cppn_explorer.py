@@ -324,8 +324,7 @@ def _(growing, shown, volume_ask):
 def _(grown, growing, solid_view):
     growing  # the volume below follows when it has grown
     if grown.step:
-        _look = volumes.suited_look(grown.step.voxels)
-        _seen = {"low": round(_look.low, 2), "high": round(_look.high, 2), "title": "A random field in space"}
+        _seen = volumes.seen_from(grown.step.voxels) | {"title": "A random field in space"}
         solid_view.show(grown.step.voxels, still=grown.step.still, exact=grown.step.slice, **_seen)
     return
 

@@ -7,7 +7,7 @@ with app.setup:
     import functools
 
     import marimo as mo
-    from atelier import data, fields, page  # nothing here imports torch
+    from atelier import data, fields, page, volumes  # nothing here imports torch
     from atelier.page import choice, number, seed, switch, text
 
 
@@ -16,7 +16,7 @@ def _():
     page.title(
         "Painting fitter",
         "A small network learns the colour of every place in a painting, while you watch.",
-        *("Look closer", "Replay and look inside", "Race", "Spectrum", "Repair"),
+        *("Look closer", "Replay and look inside", "Race", "Spectrum", "Repair", "Three dimensions"),
         *("Your own picture", "Take home", "How it works", "Try this"),
     )
     return
@@ -25,7 +25,7 @@ def _():
 @app.cell
 def _():
     # Each control is a slider here, a word of the address, and an option of the command line.
-    picture_ask, network_ask, training_ask, race_ask, repair_ask = page.controls(
+    picture_ask, network_ask, training_ask, race_ask, repair_ask, volume_ask = page.controls(
         dict(
             picture=choice(data.PICTURES, "mona_lisa", paths=True, about="picture to learn"),
             size=number(64, 1024, 384, step=16, title="Size, pixels", about="pixels on the longer side"),
@@ -51,9 +51,10 @@ def _():
             known=choice(fields.KNOWN, "half", about="pixels that are left when others are repaired"),
             repair_seconds=number(1, 60, 5, title="Seconds", about="of training in the repair"),
         ),
+        dict(volume_seconds=number(1, 600, 15, log=True, title="Seconds", about="of training on the volume")),
         later=[fields.OPTIONS],
     )
-    return network_ask, picture_ask, race_ask, repair_ask, training_ask
+    return network_ask, picture_ask, race_ask, repair_ask, training_ask, volume_ask
 
 
 @app.cell
@@ -263,6 +264,75 @@ def _(cover_pad, loss, network, picture, repair_ask, repair_canvas, training_ask
     _options |= {"seed": training_ask.value["seed"]}
     _how = {"show": fields.repair_panels, "start": False, "aside": True}
     _repair = repair_canvas.play(fields.repair, network, picture, known, **_options, **_how)
+    return
+
+
+@app.cell(hide_code=True)
+def _(volume_ask):
+    solid_canvas = page.live(height=200, verb="Fit", brief=True)
+    solid_view = page.volume()
+    solid_file = page.upload(filetypes=[".npy", ".tif", ".tiff"], max_size=64 << 20, label="Choose a volume")
+    _text = """
+    ## Three dimensions
+    Nothing ties a coordinate network to the plane. Given a third coordinate, the network that is chosen above learns a
+    *volume*: a value at each place in space. Press **Fit**, watch three slices of it, and then turn it and cut it open. When
+    you lift the hand from a slice, the network draws it anew, between its voxels.
+    """
+    page.section(_text, page.row(page.panel(volume_ask), solid_file))
+    return solid_canvas, solid_file, solid_view
+
+
+@app.cell
+def _(solid_file):
+    # (depth, height, width, channels) in [0, 1]: a .npy file, a TIFF stack, or any array: volumes.prepared(array)
+    with page.check():
+        volume = volumes.prepared(solid_file.contents(), solid_file.name()) if solid_file.value else volumes.example()
+    return (volume,)
+
+
+@app.cell
+def _(network_ask, options_ask, volume):
+    # A network of your own maps places (N, 3) to values (N, channels).
+    with page.check():
+        solid_network = fields.build(network_ask.value["network"], **options_ask.value, picture=volume)
+    return (solid_network,)
+
+
+@app.cell
+def _(loss, solid_canvas, solid_network, volume, volume_ask):
+    # The same `fit` as above.
+    _options = {"seconds": volume_ask.value["volume_seconds"], "steps": None, "loss": loss}
+    _how = {"show": volumes.fit_panels, "start": False, "aside": True}
+    solid = solid_canvas.play(fields.fit, solid_network, volume, **_options, **_how)
+    return (solid,)
+
+
+@app.cell(hide_code=True)
+def _(solid_canvas):
+    solid_canvas
+    return
+
+
+@app.cell
+def _(solid, solid_canvas, volume):
+    solid_canvas  # this cell follows the run when it comes to rest
+    mo.stop(solid.step is None)
+    voxels = volumes.network_voxels(solid.step.network, volume.shape[:3], longest=96)  # (D, H, W, 4) uint8
+    return (voxels,)
+
+
+@app.cell(hide_code=True)
+def _(solid, solid_view, volume, voxels):
+    _slice = volumes.network_slice(solid.step.network, volume.shape[:3])
+    solid_view.show(voxels, exact=_slice, title="The volume as the network has it", **volumes.seen_from(voxels))
+    _files = {
+        f"volume{ending}": page.File(
+            title, "the network's volume", functools.partial(volumes.volume_file, voxels, ending=ending), False
+        )
+        for ending, title in volumes.ENDINGS.items()
+    }
+    _files["volume.safetensors"] = page.File("Checkpoint", "the network", lambda: fields.checkpoint(solid.step), False)
+    mo.vstack([solid_view, page.take_home(_files)], gap=0.6)
     return
 
 

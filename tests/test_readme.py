@@ -11,7 +11,7 @@ from atelier.paths import ROOT
 from PIL import Image
 
 README = (ROOT / "README.md").read_text()
-_BRIEF = "--race-seconds 1 --repair-seconds 1"
+_BRIEF = "--race-seconds 1 --repair-seconds 1 --volume-seconds 1"
 SMALLER = {
     "--train-minutes 10": "--train-minutes 0.1",
     "--size 256 --seconds 10": f"--size 96 --seconds 2 {_BRIEF}",

@@ -78,7 +78,7 @@ def test_a_wrong_address_says_so_and_the_page_works(page):
     status(page).filter(has_text="Running").wait_for()
 
 
-@pytest.mark.parametrize("page", ["?size=64&steps=200"], indirect=True)
+@pytest.mark.parametrize("page", ["?size=64&steps=200&volume_seconds=1"], indirect=True)
 def test_a_run_can_be_replayed_looked_into_and_taken_home(page):
     live = canvas(page)
     status(page).filter(has_text="Finished").wait_for()
@@ -95,6 +95,14 @@ def test_a_run_can_be_replayed_looked_into_and_taken_home(page):
     with page.expect_download() as download:
         page.get_by_title("mona_lisa.gif").click()
     assert download.value.suggested_filename == "mona_lisa.gif"
+
+    page.get_by_role("button", name="Fit", exact=True).click()
+    page.get_by_text("over the whole volume").wait_for()
+    page.locator(".atelier.volume .slices canvas").first.wait_for()
+    with page.expect_download() as download:
+        page.get_by_title("volume.npy").click()
+    assert np.load(download.value.path()).shape == (96, 96, 96, 4)
+    assert page.get_by_text("over the whole volume").count() == 1  # the run stands, and what it found
 
 
 @pytest.mark.parametrize("graphics", [True, False])

@@ -47,6 +47,7 @@ class Volume(Widget):
 
     def __init__(self, poster: str = "") -> None:
         super().__init__(frame=hung(poster))
+        self._voxels: np.ndarray | None = None
 
     def show(
         self,
@@ -57,7 +58,8 @@ class Volume(Widget):
         exact: Slice | None = None,
         **view: Any,
     ) -> None:
-        """Show this volume from now on.
+        """Show this volume from now on. The same array again changes nothing: cells that show it run at every move of a
+        hand, and what the hand has set stays.
 
         Args:
             voxels: (D, H, W, 4) uint8, axes z, y, x: colour and density.
@@ -69,6 +71,8 @@ class Volume(Widget):
         Raises:
             UserError: not such an array, too large, a name that `view` does not have.
         """
+        if voxels is self._voxels:
+            return
         shape = getattr(voxels, "shape", ())
         if getattr(voxels, "dtype", None) != np.uint8 or len(shape) != 4 or shape[3] != 4:
             raise UserError(f"A volume to show is a uint8 array (D, H, W, 4), and this one is {tuple(shape)}.")
@@ -76,6 +80,7 @@ class Volume(Widget):
             raise UserError(f"A page shows volumes of 2 to {MOST_SIDE} voxels a side; bake this one smaller.")
         if unknown := view.keys() - _VIEW.keys():
             raise UserError(f"A view has no {', '.join(sorted(unknown))}; it has {', '.join(_VIEW)}.")
+        self._voxels = voxels
         self._acts = {"exact": exact} if exact else {}
         header = {"size": list(shape[:3]), "title": title, "exact": exact is not None and self._watched}
         self.fine = b""

@@ -17,6 +17,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "marching": ["march", "turntable"],
         "files": ["write", "volume_file", "read"],
         "learning": ["example", "prepared", "fit_panels", "network_voxels", "network_slice"],
-        "showing": ["Grown", "grow", "growth_panels", "suited_look", "still_file", "turntable_file"],
+        "showing": ["Grown", "grow", "growth_panels", "suited_look", "seen_from", "still_file", "turntable_file"],
     },
 )

@@ -19,6 +19,7 @@ SLICE_SIDE = 320
 """Points along the longer side of an exact slice."""
 FRAMES, FPS = 36, 18
 _COARSER = 4, 2, 1  # times coarser, one after another
+_EMPTY = 0.05  # a density below it is taken for none
 _SEEN_FROM = 0.8  # the share of voxels that are less dense than what is seen
 
 
@@ -65,12 +66,23 @@ def growth_panels(step: Grown, full: bool = True) -> drawing.Frame:
 
 def suited_look(voxels: np.ndarray, mode: str = "absorption") -> Look:
     """How a volume (D, H, W, 4) uint8 is looked at by default, so that there is something to see in it: surfaces around
-    its densest fifth, or the whole range of densities. Raises SettingError: an unknown mode."""
+    its densest fifth, or at half of its greatest density where more than four fifths are empty; or the whole range of
+    densities. Raises SettingError: an unknown mode."""
     Choice(tuple(MODES)).check("The mode", mode)
     if mode != "absorption":
         return Look(mode, 0.0, 1.0)
-    low = min(max(float(np.quantile(voxels[..., 3], _SEEN_FROM)) / 255, 0.05), 0.9)
+    density = voxels[..., 3]
+    low = float(np.quantile(density, _SEEN_FROM)) / 255
+    if low < _EMPTY:
+        low = max(_EMPTY, float(density.max()) / 510 - 0.05)
+    low = min(low, 0.9)
     return Look(mode, low, low + Look.high - Look.low)
+
+
+def seen_from(voxels: np.ndarray) -> dict[str, float]:
+    """The window of densities of `suited_look`, as a `page.volume` takes it."""
+    look = suited_look(voxels)
+    return {"low": round(look.low, 2), "high": round(look.high, 2)}
 
 
 def still_file(spec: FieldSpec, voxels: int = 128, *, envelope: str = "ball", look: Look | None = None) -> bytes:
