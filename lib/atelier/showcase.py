@@ -1,6 +1,6 @@
 """The pictures of the README, the covers of the apps and their posters, from what the product makes:
-`uv run python -m atelier.showcase [PART …]`, all if no part is named. Parts: painting, digits, random_fields, restored,
-posters. Screenshots of the apps are made by `tests/benchmarks/opening.py --screenshots`."""
+`uv run python -m atelier.showcase [PART …]`, all if no part is named. Parts: painting, digits, random_fields, volumes,
+restored, posters. Screenshots of the apps are made by `tests/benchmarks/opening.py --screenshots`."""
 
 import io
 import sys
@@ -19,6 +19,8 @@ COVER_SIZE = 800, 420
 ENDLESS = "Shell without end"
 _MOMENTS = 1, 20, 60, 200, 3000
 _DIGIT_STEPS = 1, 7, 11, 15, 20
+_KNOT_STEPS = 20, 800
+_SOLID_SEEDS = 2, 17, 32
 
 
 def _cover(app: str, images: Sequence[Image.Image], **options: Any) -> None:
@@ -59,6 +61,26 @@ def painting() -> None:
     sheet = Image.fromarray(captioned(small, captions))
     _write(GALLERY / "mona_lisa_learning.png", sheet, palette=True, optimize=True)
     _cover("painting_fitter", images, palette=True, optimize=True)
+
+
+def volumes() -> None:
+    """A knot as the default network has it after a few steps and many, and random fields in space."""
+    from atelier import fields
+    from atelier import volumes as room
+    from atelier.cppn import FieldSpec
+
+    def still(voxels: np.ndarray) -> np.ndarray:
+        return room.march(voxels, look=room.suited_look(voxels), size=(196, 196))
+
+    knot, tiles, captions = room.example(), [], []
+    for step in fields.fit(fields.build(picture=knot), knot, steps=_KNOT_STEPS[-1]):
+        if step.step in _KNOT_STEPS:
+            tiles.append(still(room.network_voxels(step.network, knot.shape[:3])))
+            captions.append(f"a volume learned, step {step.step:,} · {step.psnr:.1f} dB")
+    for seed in _SOLID_SEEDS:
+        tiles.append(still(room.bake(FieldSpec(seed=seed), 96)))
+        captions.append(f"random field, seed {seed}")
+    _write(GALLERY / "volumes.png", Image.fromarray(captioned(tiles, captions)), palette=True, optimize=True)
 
 
 def digits() -> None:
@@ -125,7 +147,7 @@ def posters() -> None:
     _report(hang("random_fields_siblings", siblings.widget.frame))
 
 
-PARTS = {part.__name__: part for part in (painting, digits, random_fields, restored, posters)}
+PARTS = {part.__name__: part for part in (painting, digits, random_fields, volumes, restored, posters)}
 
 
 def main() -> None:
