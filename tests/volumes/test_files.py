@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -60,6 +61,22 @@ def test_vti_is_opened_by_pyvista(tmp_path, baked):
     assert grid.center == pytest.approx((0, 0, 0), abs=1e-8)
     assert np.array_equal(grid["density"].reshape(SIZE), baked[..., 3])
     assert np.array_equal(grid["colour"].reshape(*SIZE, 3), baked[..., :3])
+
+
+def test_pyvista_draws_the_same_volume_from_the_same_place():
+    pytest.importorskip("pyvista", reason="needs the extra: uv sync --extra volume")
+    voxels = np.zeros((24, 24, 24, 4), np.uint8)
+    voxels[4:8, 3:9, 14:20] = 200, 120, 40, 255  # near, above and to the right
+    camera = volumes.Camera(azimuth=0.0, elevation=0.0)
+    found = volumes.pyvista_still(voxels, camera, (120, 120))[..., 0] > 60
+    wanted = volumes.march(voxels, camera, volumes.Look(light=0), size=(120, 120))[..., 0] > 60
+    assert (found & wanted).sum() > 0.7 * (found | wanted).sum()
+
+
+def test_without_pyvista_the_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyvista", None)
+    with pytest.raises(UserError, match="uv sync --extra volume"):
+        volumes.pyvista_still(np.zeros((2, 2, 2, 4), np.uint8))
 
 
 @pytest.mark.parametrize("ending", volumes.ENDINGS)

@@ -6,6 +6,7 @@ XML with raw appended data (VTK File Formats, "ImageData").
 """
 
 import json
+import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +19,8 @@ from atelier.animation import Written
 from atelier.cppn.spec import FieldSpec
 from atelier.errors import UserError
 from atelier.paths import atomic_write, given_path
-from atelier.volumes.catalogue import ENDINGS, SIDE
-from atelier.volumes.generating import Slab, generate, slabs_of, solid
+from atelier.volumes.catalogue import ENDINGS, SIDE, Camera
+from atelier.volumes.generating import Slab, check_voxels, generate, slabs_of, solid
 
 MOST_VALUES = 1 << 29
 """Numbers of the largest array that is read: 2 GB as float32."""
@@ -245,3 +246,36 @@ def _read_tif(path: Path) -> np.ndarray:
     if len(shape) == 4 and channel is not None:
         found = np.moveaxis(found, channel, 3)
     return found
+
+
+def pyvista_still(
+    voxels: np.ndarray,
+    camera: Camera = Camera(),  # noqa: B008
+    size: tuple[int, int] = (400, 400),
+) -> np.ndarray:
+    """A volume (D, H, W, 4) uint8 as PyVista draws it, off screen, from where `march` would look: (H, W, 3) uint8.
+
+    Raises:
+        UserError: not a volume, or PyVista is missing.
+    """
+    try:
+        import pyvista
+    except ImportError:
+        raise UserError("PyVista is missing; install it with: uv sync --extra volume") from None
+    depth, height, width, _ = check_voxels(voxels).shape
+    voxel = 2 / max(depth, height, width)
+    origin = [-(side - 1) / 2 * voxel for side in (width, height, depth)]
+    grid = pyvista.ImageData(dimensions=(width, height, depth), spacing=(voxel,) * 3, origin=origin)
+    grid["voxels"] = voxels.reshape(-1, 4)
+    _, down, forward = camera.basis()
+    plotter = pyvista.Plotter(off_screen=True, window_size=list(size))
+    plotter.set_background("black")
+    plotter.add_volume(grid, scalars="voxels", show_scalar_bar=False)
+    angle = camera.perspective or 1.0
+    eye = 1 / math.tan(math.radians(angle) / 2)
+    plotter.camera.position = [-eye * part for part in forward]
+    plotter.camera.focal_point, plotter.camera.up = (0.0, 0.0, 0.0), [-part for part in down]
+    plotter.camera.view_angle = angle / camera.zoom
+    found = plotter.screenshot(return_img=True)
+    plotter.close()
+    return np.asarray(found)[..., :3]
