@@ -317,7 +317,7 @@ def _(solid_canvas):
 def _(solid, solid_canvas, volume):
     solid_canvas  # this cell follows the run when it comes to rest
     mo.stop(solid.step is None)
-    voxels = volumes.network_voxels(solid.step.network, volume.shape[:3], longest=96)  # (D, H, W, 4) uint8
+    voxels = volumes.network_voxels(solid.step.network, volume.shape[:3])  # or finer: longest=128
     return (voxels,)
 
 

@@ -101,7 +101,7 @@ def test_a_run_can_be_replayed_looked_into_and_taken_home(page):
     page.locator(".atelier.volume .slices canvas").first.wait_for()
     with page.expect_download() as download:
         page.get_by_title("volume.npy").click()
-    assert np.load(download.value.path()).shape == (96, 96, 96, 4)
+    assert np.load(download.value.path()).shape == (64, 64, 64, 4)
     assert page.get_by_text("over the whole volume").count() == 1  # the run stands, and what it found
 
 

@@ -113,9 +113,10 @@ def _side_by_side(slices: list[Tensor]) -> np.ndarray:
     return np.hstack(padded)
 
 
-def network_voxels(network: nn.Module, sides: tuple[int, int, int], longest: int = 96) -> np.ndarray:
-    """A network as a volume (D, H, W, 4) uint8 of the shape of `sides`, `longest` voxels along its longest side."""
-    size = [max(2, round(side * longest / max(sides))) for side in sides]
+def network_voxels(network: nn.Module, sides: tuple[int, int, int], longest: int | None = None) -> np.ndarray:
+    """A network as a volume (D, H, W, 4) uint8 of the shape of `sides`, by default of that size, or with `longest`
+    voxels along its longest side."""
+    size = [max(2, round(side * (longest or max(sides)) / max(sides))) for side in sides]
     return as_voxels(evaluate(as_field(network).eval(), *_axes(sides, size)).numpy())
 
 
