@@ -470,14 +470,14 @@ def _check_fits(found: NetworkSpec, asked: NetworkSpec) -> None:
             f"The checkpoint holds the network {found.network}, and {asked.network} is chosen; "
             f"choose {found.network}, or another checkpoint."
         )
+    if found.dims != asked.dims:
+        raise UserError("One of checkpoint and picture is a volume, and the other one is flat; choose two that match.")
     if found.channels != asked.channels:
         names = {1: "gray", 3: "colour"}
         raise UserError(
             f"The checkpoint draws in {names.get(found.channels, found.channels)} and the picture is in "
-            f"{names[asked.channels]}; switch gray to match, or choose another checkpoint."
+            f"{names.get(asked.channels, asked.channels)}; switch gray to match, or choose another checkpoint."
         )
-    if found.dims != asked.dims:
-        raise UserError("One of checkpoint and picture is a volume, and the other one is flat; choose two that match.")
     if abs(found.aspect / asked.aspect - 1) > 0.02 or abs(found.deep - asked.deep) > 0.02 * found.deep:
         raise UserError("The checkpoint was fitted to a picture of another shape; choose the picture it belongs to.")
 
