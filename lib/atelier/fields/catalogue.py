@@ -20,7 +20,7 @@ class NetworkKind:
     options: Mapping[str, Any]
     learning_rate: float
     batch: int = 8192
-    bfloat16: bool = False  # whether training may use bfloat16 autocast; sine phases need float32
+    bfloat16: bool = False  # whether training may use bfloat16 autocast; sine phases need float32, grids are slower
 
 
 NETWORKS: dict[str, NetworkKind] = {
@@ -30,7 +30,6 @@ NETWORKS: dict[str, NetworkKind] = {
         {"width": 64, "depth": 2, "levels": 5, "table_size": 20, "finest": 256},
         learning_rate=1e-2,
         batch=4096,
-        bfloat16=True,
     ),
     "relu": NetworkKind(
         "ReLU perceptron",
