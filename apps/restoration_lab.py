@@ -85,7 +85,10 @@ def _(break_ask, pad, repair_ask, task_ask):
     _note = restoration.fit_note(break_ask.value["task"], repair_ask.value["method"])
     _hint = "Draw a digit of your own, or choose *Paint a mask* and cover what is to be lost."
     _beside = mo.vstack([mo.md(_hint), page.panel(task_ask, notes=_note, across=True)], gap=0.4)
-    mo.hstack([pad, _beside], justify="start", align="start", gap=2, wrap=True, widths=[0, 1])
+    mo.Html(
+        f'<div style="display: flex; flex-wrap: wrap; gap: 1rem 2rem"><div>{pad}</div>'
+        f'<div style="flex: 1 1 280px; min-width: 0">{_beside}</div></div>'
+    )
     return
 
 
