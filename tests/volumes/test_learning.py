@@ -155,6 +155,22 @@ def test_a_network_of_the_plane_is_told_what_a_volume_needs():
         fields.shader_of(solid)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (RAMP.numpy(), "float tensor .* ndarray"),
+        (RAMP[0, 0], "float tensor"),
+        ((RAMP * 255).byte(), "uint8"),
+        (RAMP / 0, "not finite"),
+        (torch.zeros(1, 200, 200, 1), "Depth ÷ height"),
+    ],
+)
+def test_what_cannot_be_learned_is_one_sentence(wrong, sentence):
+    picture = wrong if wrong.ndim == 4 else RAMP
+    with pytest.raises(UserError, match=sentence):
+        next(fields.fit(fields.build("relu", picture=picture, width=8, depth=1), wrong, steps=1))
+
+
 def test_a_checkpoint_of_a_volume_is_not_for_a_picture(tmp_path):
     path = fields.save(tmp_path / "n.safetensors", fields.build("relu", picture=RAMP, width=8, depth=1))
     with pytest.raises(UserError, match="the other one is flat"):

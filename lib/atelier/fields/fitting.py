@@ -136,7 +136,7 @@ def fit(
         UserError: an unknown name, a number out of bounds, a combination that cannot be, a network of another shape.
         FitError: the loss is no longer a number.
     """
-    title, pixels = getattr(picture, "title", "original"), pixels_of(picture)
+    title, pixels = getattr(picture, "title", "original"), _to_learn(pixels_of(picture))
     if not callable(loss):
         Choice(tuple(LOSSES)).check("Loss", loss)
     Choice(tuple(OPTIMISERS)).check("Optimiser", optimiser)
@@ -197,6 +197,16 @@ def fit(
         progress = min(1.0, step / steps if seconds is None else spent / seconds)
         history.offer(own, step, spent, value, last=progress == 1)
         yield FitStep(step, value, spent, rate_now, progress, pixels, history, own, seen, title, total)
+
+
+def _to_learn(pixels: Tensor) -> Tensor:
+    """What a network can learn: (H, W, C) or (D, H, W, C), of finite numbers."""
+    if not isinstance(pixels, Tensor) or pixels.ndim not in (3, 4) or not pixels.is_floating_point():
+        got = f"{pixels.dtype} {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else type(pixels).__name__
+        raise UserError(f"What is to be learned must be a float tensor (H, W, C) or (D, H, W, C), and this is {got}.")
+    if not pixels.isfinite().all():
+        raise UserError("What is to be learned holds numbers that are not finite, NaN or infinity; replace them first.")
+    return pixels
 
 
 def rendered(network: nn.Module, picture: Tensor) -> Tensor:

@@ -384,9 +384,9 @@ class NetworkSpec:
         Choice(tuple(NETWORKS)).check("Network", self.network)
         Choice(tuple(FINALS)).check("Final activation", self.final)
         Number(1, 4, whole=True).check("Channels", self.channels)
-        Number(1 / 64, 64).check("Aspect", self.aspect)
+        Number(1 / 64, 64).check("Width ÷ height", self.aspect)
         if self.deep != 0:
-            Number(1 / 64, 64).check("Depth", self.deep)
+            Number(1 / 64, 64).check("Depth ÷ height", self.deep)
         Number(0, 2**63 - 1, whole=True).check("Seed", self.seed)
         kind = NETWORKS[self.network]
         if not isinstance(self.options, Mapping):
