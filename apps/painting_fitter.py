@@ -278,7 +278,7 @@ def _(volume_ask):
     *volume*: a value at each place in space. Press **Fit**, watch three slices of it, and then turn it and cut it open. When
     you lift the hand from a slice, the network draws it anew, between its voxels.
     """
-    page.section(_text, page.row(page.panel(volume_ask), solid_file))
+    page.section(_text, mo.hstack([page.panel(volume_ask), solid_file], justify="start", gap=2, wrap=True))
     return solid_canvas, solid_file, solid_view
 
 
@@ -302,7 +302,7 @@ def _(network_ask, options_ask, volume):
 def _(loss, solid_canvas, solid_network, volume, volume_ask):
     # The same `fit` as above.
     _options = {"seconds": volume_ask.value["volume_seconds"], "steps": None, "loss": loss}
-    _how = {"show": volumes.fit_panels, "start": False, "aside": True}
+    _how = {"show": volumes.fit_panels, "opening": volumes.opening(volume), "aside": True}
     solid = solid_canvas.play(fields.fit, solid_network, volume, **_options, **_how)
     return (solid,)
 

@@ -40,7 +40,9 @@ def _():
         checkpoint=text(door="command", about="checkpoint of the prior, instead of the shipped network"),
     )
     plane_controls = dict(
-        plane=choice(restoration.PLANES, "moons", title="Distribution", about="distribution in two dimensions"),
+        plane=choice(
+            restoration.PLANES, "moons", title="Distribution", about="distribution in two dimensions, for --report"
+        ),
         plane_method=choice(restoration.PLANE_METHODS, "pigdm", title="Sampled by", about="how it is sampled"),
     )
     _later = [restoration.BREAKS | restoration.WAYS, restoration.PLANE_OPTIONS]
@@ -81,9 +83,9 @@ def _(break_ask, repair_ask):
 
 
 @app.cell(hide_code=True)
-def _(break_ask, pad, repair_ask, task_ask):
-    _note = restoration.fit_note(break_ask.value["task"], repair_ask.value["method"])
-    _hint = "Draw a digit of your own, or choose *Paint a mask* and cover what is to be lost."
+def _(break_ask, method, pad, task_ask):
+    _note = restoration.fit_note(break_ask.value["task"], method)
+    _hint = "Draw a digit of your own, or choose *Paint a mask* above and cover here what is to be lost."
     _beside = mo.vstack([mo.md(_hint), page.panel(task_ask, notes=_note, across=True)], gap=0.4)
     mo.Html(
         f'<div style="display: flex; flex-wrap: wrap; gap: 1rem 2rem"><div>{pad}</div>'
@@ -99,6 +101,7 @@ def _(break_ask, pad):
         _drawing, _mask = (break_ask.value[_name] for _name in ("drawing", "painted"))
         drawn = restoration.read_pixels(_drawing) if _drawing else pad.drawn
         painted = restoration.read_pixels(_mask) if _mask else pad.covered
+        painted = painted if break_ask.value["task"] == "painted" else None
     return drawn, painted
 
 
@@ -208,8 +211,8 @@ def _():
     ## The exact answer
     For the 60,000 training digits alone the best denoiser can be written down: the mean of all of them, each weighted by how
     likely it became the noisy picture. No network can beat it on these digits. But it knows nothing else: on a *new* digit
-    it answers with training digits. Press **Compare**: where the network's solid line lies below the exact one, it has
-    learned what digits have in common instead of remembering them.
+    it answers with training digits. Press **Compare**: where the network's line on *test* digits lies below the exact one on
+    test digits, it has learned what digits have in common instead of remembering them.
     """
     page.section(_text, exact_canvas)
     return (exact_canvas,)
@@ -295,9 +298,9 @@ def _():
 
     **The missing part is a prior.** Bayes' rule combines what is measured with what digits look like:
 
-    $$p(x \mid y) \;\propto\; \underbrace{p(y \mid x)}_{\text{likelihood}} \; \underbrace{p(x)}_{\text{prior}}.$$
+    $$p(x \mid y) \propto p(y \mid x)\, p(x).$$
 
-    The likelihood is simple: $-\log p(y \mid x) = \lVert y - A x \rVert^2 / 2\sigma_y^2$. The prior is the diffusion model. Total
+    The first factor, the likelihood, is simple: $-\log p(y \mid x) = \lVert y - A x \rVert^2 / 2\sigma_y^2$. The prior is the diffusion model. Total
     variation, the classic choice, says only that pictures are flat with few edges; a model of digits also knows that a stem
     belongs under a loop.
 
@@ -329,9 +332,9 @@ def _():
     ## Try this
     Open the notebook with `marimo edit apps/restoration_lab.py`, change one line, and watch the page follow.
 
-    1. **How much does the prior know?** Keep random pixels, and lower their share until the label changes. With 3 % of the
-       pixels, what do the samples have in common?
-    2. **A wrong prior.** Tell the network a label that is not the digit's, and cover half. Does it bend the digit, or the
+    1. **How much does the prior know?** Below the three lines that begin with `asked` write
+       `asked |= {"task": "pixels", "kept": 0.03}`. With 3 % of the pixels, what do the samples have in common?
+    2. **A wrong prior.** Write `asked |= {"told": "3"}` there, for a digit that is no 3. Does the network bend the digit, or the
        measurement?
     3. **Your own method.** In place of `method = …` write a function. This one asks for the picture nearest to
        $\hat x_0$ that fits the measurement, and adds fresh noise:

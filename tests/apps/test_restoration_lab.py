@@ -75,8 +75,9 @@ def test_a_method_of_ones_own_goes_down_the_page(script, tmp_path, digit):
         x0_hat = problem.nearest(prior(x, t.t), strength * (t.sigma / t.alpha) ** 2)
         return s.alpha * x0_hat + s.sigma * noise(), x0_hat
 
-    told, _ = script("--drawing", digit, *QUICK, "--out", tmp_path, method=mine)
+    told, found = script("--drawing", digit, *QUICK, "--out", tmp_path, method=mine)
     assert told["method"] == "mine"
+    assert found["run"].step.by == "your mine"
 
 
 @pytest.mark.parametrize(

@@ -173,9 +173,22 @@ def test_a_method_of_ones_own():
     assert steps[-1].progress == 1
 
 
+@pytest.mark.parametrize(
+    ("mine", "sentence"),
+    [
+        (lambda prior, problem, x, t, s, noise: x, r"must give \(x, x0_hat\), both of shape \(2, 1, 2, 2\)"),
+        (lambda prior, problem, x, t, s, noise: 1 / 0, "method ended in an error .ZeroDivisionError"),
+        (lambda prior: prior, "method ended in an error .TypeError"),
+    ],
+)
+def test_a_wrong_method_of_ones_own_is_told_what_it_must_give(mine, sentence):
+    with pytest.raises(UserError, match=sentence):
+        drawn(UNIT, noisy()[0], mine, n=2)
+
+
 def test_what_does_not_fit_is_one_sentence():
     problem, _, _ = blurred()
-    with pytest.raises(UserError, match=r"^Replacement \(RePaint\) does not fit .*Choose one of"):
+    with pytest.raises(UserError, match=r"^Replacement \(RePaint\) does not fit .*choose one of"):
         drawn(UNIT, problem, "replacement", n=2)
     with pytest.raises(UserError, match="There is no method 'magic'"):
         drawn(UNIT, problem, "magic", n=2)

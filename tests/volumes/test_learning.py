@@ -104,6 +104,7 @@ def test_the_example_is_learned_shown_cut_and_written(tmp_path):
     *_, last = fields.fit(network, knot, steps=60)
     assert last.psnr > 25
     frame = volumes.fit_panels(last)
+    assert np.array_equal(volumes.opening(knot).pictures["original"], frame.pictures["original"])
     assert frame.pictures["original"].shape == frame.pictures["network"].shape == (192, 3 * 192 + 16, 3)
     assert f"{psnr(last.render(), knot):.1f} dB" in frame.captions["network"]
     voxels = volumes.network_voxels(last.network, knot.shape[:3], longest=24)

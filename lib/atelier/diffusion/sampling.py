@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -401,7 +402,7 @@ def sampler_of(given: str | Sampler, eta: float = 0.0) -> Sampler:
         UserError: an unknown sampler, a distilled one, an eta out of bounds.
     """
     if callable(given):
-        return given if getattr(given, "__module__", "") == __name__ else _own(given)
+        return given if getattr(given, "__module__", "") == __name__ else own_step(given)
     if given in FEW:
         raise UserError("Only the shipped network was distilled to few steps; choose another sampler for this one.")
     if given not in SAMPLERS:
@@ -427,20 +428,22 @@ def _grid(denoiser: Denoiser, steps: int, times: Sequence[float] | None = None) 
     return [Rates(*map(float, row)) for row in zip(grid, alphas, sigmas, strict=True)]
 
 
-def _own(given: Sampler) -> Sampler:
-    """A sampler of the reader's, with a sentence where it fails or gives something else."""
+def own_step(given: Callable[..., Any], kind: str = "sampler", place: int = 1) -> Callable[..., Any]:
+    """A sampler, or another `kind` of step, of the reader's, with a sentence where it fails or gives something else.
+    place: of x among its arguments."""
 
-    def step(predict, x, t, s, noise):
+    def step(*args: Any, **options: Any) -> tuple[Tensor, Tensor]:
+        x = args[place]
         try:
-            found = given(predict, x, t, s, noise)
+            found = given(*args, **options)
         except Exception as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"The sampler ended in an error ({type(error).__name__}: {error}).") from error
+            raise UserError(f"The {kind} ended in an error ({type(error).__name__}: {error}).") from error
         pair = found if isinstance(found, tuple | list) else (found,)
         if len(pair) != 2 or any(not isinstance(part, Tensor) or part.shape != x.shape for part in pair):
             shapes = ", ".join(str(tuple(p.shape)) if isinstance(p, Tensor) else type(p).__name__ for p in pair)
-            raise UserError(f"A sampler must give (x, x0_hat), both of shape {tuple(x.shape)}; yours gave {shapes}.")
+            raise UserError(f"A {kind} must give (x, x0_hat), both of shape {tuple(x.shape)}; yours gave {shapes}.")
         return found
 
     return step

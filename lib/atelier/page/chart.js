@@ -6,7 +6,8 @@ function chart(spec) {
   const head = element("div", { class: "head" }, element("span", { text: spec.name }), value);
   const legend = element("div", { class: "legend" });
   const node = element("figure", {}, head, canvas, legend);
-  const number = (y) => (spec.log ? y.toExponential(1) : y.toFixed(spec.digits));
+  const plain = (y, digits) => (y >= 1e-3 && y < 1e4 ? String(+y.toPrecision(digits)) : y.toExponential(digits - 1));
+  const number = (y) => (spec.log ? plain(y, 2) : y.toFixed(spec.digits));
   let lines = [], mark = null, hovered = null, place = null;
 
   function draw() {
@@ -57,7 +58,7 @@ function chart(spec) {
     c.fillText(`${last.toLocaleString("en", { maximumFractionDigits: 1 })} ${spec.over}`, right, height - 3);
   }
   const nearest = (pairs, x) => pairs.reduce((best, pair) => (!best || Math.abs(pair[0] - x) < Math.abs(best[0] - x) ? pair : best), null);
-  const told = (y) => (spec.log ? y.toExponential(2) : y.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
+  const told = (y) => (spec.log ? plain(y, 3) : y.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
   function tell() {
     if (hovered != null) {
       const pairs = lines.map(({ x, y, label }) => [nearest(x.map((v, i) => [v, y[i]]).filter(([, v]) => v != null), hovered), label]);

@@ -136,6 +136,7 @@ function render({ model, el }) {
   function refresh() {
     const { header, pictures: moving } = unpack(model.get("frame"));
     root.dataset.state = header.live ? "live" : "poster";
+    root.dataset.run = header.state;
     bar.update(header);
     bar.node.classList.toggle("still", Boolean(header.still));
     if (state !== null && header.state !== state && resting(header.state) && header.live) {

@@ -87,7 +87,7 @@ def _plain(output: Any) -> str:
     found.feed(mo.as_html(output).text)
     text, before = "".join(found.parts), None
     while text != before:  # boxes whose controls are gone
-        before, text = text, re.sub(r"<(div|span|details)(?![^>]*data-widget)[^>]*>\s*</\1>", "", text)
+        before, text = text, re.sub(r"<(div|span|details)(?![^>]*data-widget)[^>]*>(\s*)</\1>", r"\2", text)
     return text if re.sub(r"<[^>]*>", "", text).strip() or "data-widget" in text or "<img" in text else ""
 
 
@@ -136,15 +136,24 @@ class _Plain(HTMLParser):
 
 def formula(text: str) -> str:
     """A formula in LaTeX as SVG, by matplotlib; as text where matplotlib cannot set it."""
-    from matplotlib import mathtext, rcParams
+    from matplotlib import mathtext, rc_context
+    from matplotlib.font_manager import FontProperties
 
     text = text.strip().removeprefix("||(").removesuffix("||)").removeprefix("||[").removesuffix("||]")
     plain = " ".join(text.split())
-    for known, spelled in (("\\lVert", "\\Vert"), ("\\rVert", "\\Vert"), ("\\bigl", ""), ("\\bigr", ""), ("\\,", " ")):
+    for known, spelled in (
+        ("\\lVert", "\\Vert"),
+        ("\\rVert", "\\Vert"),
+        ("\\bigl", ""),
+        ("\\bigr", ""),
+        ("\\,", " "),
+        ("\\mid", "|"),
+    ):
         plain = plain.replace(known, spelled)
     buffer = io.BytesIO()
     try:
-        mathtext.math_to_image(f"${plain}$", buffer, dpi=rcParams["figure.dpi"], format="svg")
+        with rc_context({"svg.fonttype": "path"}):  # a reader may not have the glyphs
+            mathtext.math_to_image(f"${plain}$", buffer, prop=FontProperties(size=13), dpi=100, format="svg")
     except (ValueError, RuntimeError):
         return f"<code>{html.escape(text)}</code>"
     svg = buffer.getvalue().decode()

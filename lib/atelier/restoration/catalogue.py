@@ -102,6 +102,7 @@ PLANES = {
     "drawn": Plane("The digit above", ("the digit",)),
 }
 """Their means and covariances are in `plane.distribution`."""
+_PARTS = "; ".join(", ".join(plane.parts) for plane in PLANES.values() if len(plane.parts) > 1)
 
 METHODS = {
     "pigdm": Method(
@@ -189,7 +190,7 @@ PLANE_OPTIONS: dict[str, Control] = {
     "value": Control(Number(-2, 2, 0.05), 0.3, "Measured value y", "value that is measured along this direction"),
     "plane_noise": Control(Number(0.01, 1, 0.01, log=True), 0.1, "Noise σ", "noise of this value"),
     "plane_steps": Control(Number(2, 500, whole=True, log=True, optional=True), None, "Steps", "steps in the plane"),
-    "part": Control(Text(), "none", "Label that is told", "part of the distribution that is told, by its name"),
+    "part": Control(Text(), "none", "Label that is told", f"part that is told: {_PARTS}"),
     "guidance": Control(Number(0, 5, 0.1), 1.0, "Guidance", "weight of the label; 1 is the distribution itself"),
 }
 """What can be asked for in the plane, before distribution and method are known."""
@@ -206,9 +207,19 @@ def plane_options(plane: str, method: str = "") -> dict[str, Control]:
     return found
 
 
-def fit_note(task: str, method: str) -> str:
+def method_title(method: Any) -> str:
+    """How a page calls a method or a sampler, by its name, or one of the reader's."""
+    known = METHODS.get(method) or SAMPLERS.get(method) if isinstance(method, str) else None
+    return known.title if known else f"your {getattr(method, '__name__', type(method).__name__)}"
+
+
+def fit_note(task: str, method: Any) -> str:
     """What the task and the method are, in Markdown, and a warning where the method does not fit."""
-    found, broken = METHODS[method], TASKS[task]
+    broken = TASKS[task]
+    if not isinstance(method, str):
+        by = method_title(method)
+        return f"**{broken.title}.** {broken.about} It is repaired by **{by}**, whatever is chosen above."
+    found = METHODS[method]
     words = f"**{broken.title}.** {broken.about} **{found.title}.** {found.about} {found.exact} Strength: {found.knob}."
     if found.fits and broken.physics not in found.fits:
         others = [other.title for other in METHODS.values() if not other.fits or broken.physics in other.fits]

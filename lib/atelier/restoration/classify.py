@@ -115,10 +115,8 @@ def reading_figure(at: Reading) -> str:
     made, (ax,) = figures.figure(4.6, 2.0)
     errors = at.errors[0]
     colours = [figures.COLOURS[1] if k == int(at.read[0]) else figures.COLOURS[0] for k in range(CLASSES)]
-    low = float(errors.min())
     ax.bar(range(CLASSES), errors.tolist(), color=colours, width=0.7)
-    ax.set(xticks=range(CLASSES), ylim=(low - 0.15 * (float(errors.max()) - low), None))
-    ax.set(xlabel="label told to the network", ylabel="relative error")
+    ax.set(xticks=range(CLASSES), xlabel="label told to the network", ylabel="error ÷ mean of all")
     return figures.svg(made)
 
 

@@ -21,7 +21,7 @@ from atelier.drawing import Chart, Frame
 from atelier.drawing import Line as Curve
 from atelier.errors import UserError
 from atelier.fields.plane import axis
-from atelier.restoration.catalogue import PLANE_OPTIONS, PLANES
+from atelier.restoration.catalogue import PLANE_OPTIONS, PLANES, method_title
 from atelier.restoration.mixtures import Line, Mixture
 from atelier.restoration.problems import Problem
 from atelier.restoration.sampling import PosteriorStep, posterior_samples
@@ -34,7 +34,7 @@ _SIZE, _COARSE, _FINER = (360, 540), (180, 270), 2
 _TRAILS = 30
 _STEPS = 50
 _GROUND, _DENSE = (22, 25, 33), (126, 148, 196)
-_PARTS = ((92, 192, 218), (242, 166, 90), (127, 206, 150))
+_PARTS, _COLOURS = ((92, 192, 218), (242, 166, 90), (127, 206, 150)), ("blue", "orange", "green")
 _TRAIL, _RULE = (255, 255, 255, 46), (255, 255, 255, 150)
 _BINS = 40
 _DIRECTIONS, _EXACT = 16, 4000
@@ -107,6 +107,7 @@ class PlaneStep:
     prior: Mixture = field(repr=False)
     target: Mixture = field(repr=False)  # what the points should follow at the end
     problem: Problem | None = field(repr=False)  # the line measured, if any
+    by: str  # title of the method
     at: PosteriorStep = field(repr=False)
     trail: list[Tensor] = field(repr=False)  # (M, 2) of the first points, from the noise to now
 
@@ -178,7 +179,7 @@ def sample_plane(
     trail: list[Tensor] = []
     for at in run:
         trail.append(at.x_t[:_TRAILS].flatten(1).double())
-        yield PlaneStep(name, prior, target, None if free else problem, at, trail)
+        yield PlaneStep(name, prior, target, None if free else problem, method_title(method), at, trail)
 
 
 def _as_method(sampler: Callable[..., Any]) -> Callable[..., Any]:
@@ -215,7 +216,11 @@ def plane_panels(step: PlaneStep, full: bool = True) -> Frame:
         "target": _drawn(step.target, places, inside, step.problem),
     }
     follows = "the posterior, exact" if step.problem else "the distribution, exact"
-    captions = {"way": "from noise to samples", "target": f"{len(places)} samples on {follows}"}
+    named = ", ".join(f"{colour}: {part}" for colour, part in zip(_COLOURS, PLANES[step.name].parts, strict=False))
+    captions = {
+        "way": f"from noise to samples by {step.by}; {named}",
+        "target": f"{len(places)} samples on {follows}",
+    }
     frame = Frame(pictures, captions, step=step.step, total=f"of {step.at.steps} steps", seconds=step.at.seconds)
     return frame if not (full and step.problem) else _with_chart(frame, step)
 

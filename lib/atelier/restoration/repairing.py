@@ -20,7 +20,7 @@ from atelier.diffusion.sheets import sheet
 from atelier.drawing import Chart, Frame, Line, captioned, encoded
 from atelier.errors import UserError
 from atelier.restoration.baselines import pseudo_inverse
-from atelier.restoration.catalogue import METHODS, TASKS
+from atelier.restoration.catalogue import METHODS, TASKS, method_title
 from atelier.restoration.problems import Problem, measure
 from atelier.restoration.sampling import PosteriorStep, posterior_samples
 from atelier.restoration.scores import Scores, score, shares, shares_words, verdict
@@ -64,6 +64,7 @@ class Repair:
     mean_scores: Scores | None  # of their mean, at the end only
     past: Past = field(repr=False)
     asked: Mapping[str, Any] = field(default_factory=dict)  # the settings, JSON-able
+    by: str = ""  # title of the method
 
     @property
     def step(self) -> int:
@@ -127,8 +128,8 @@ def repair(
     }
     if note:
         asked["note"] = note
-    past = Past()
-    yield Repair(model, problem, image, label, None, None, None, past, asked)
+    past, by = Past(), method_title(method)
+    yield Repair(model, problem, image, label, None, None, None, past, asked, by)
     options = {"method": method, "steps": steps, "strength": strength, "seed": seed}
     options["label"] = None if told == "none" else int(told)
     for at in posterior_samples(model.denoiser, problem, n=samples, **options):
@@ -141,7 +142,7 @@ def repair(
         if at.last:
             scores = score(problem, at.estimate, image[None])
             mean_scores = score(problem, at.estimate.mean(0, keepdim=True), image[None])
-        yield Repair(model, problem, image, label, at, scores, mean_scores, past, asked)
+        yield Repair(model, problem, image, label, at, scores, mean_scores, past, asked, by)
 
 
 def digit_of(model: Model, number: int = 0, drawn: Any = None) -> tuple[Tensor, int | None, str]:
@@ -215,7 +216,7 @@ def _frame(step: Repair, moment: Moment | None) -> Frame:
         },
         {
             "measured": f"measured: {TASKS[step.asked['task']].title.lower()}",
-            "samples": f"samples of what it could be{hidden}",
+            "samples": f"samples of what it could be{hidden}, by {step.by}",
             "mean": "their mean",
         },
         flow={name: sheet(image[None], 1, 3) for name, image in flow.items()},
@@ -228,8 +229,8 @@ def _frame(step: Repair, moment: Moment | None) -> Frame:
 
 def _beginning() -> str:
     if "deepinv" in sys.modules:
-        return "Broken; the repair begins"
-    return "Broken; DeepInv is being imported for the repair, which takes 10 to 20 seconds"
+        return "The repair begins"
+    return "DeepInv is imported first: 10 to 20 seconds"
 
 
 def _begun(step: Repair | None) -> Repair:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from atelier.devices import Format
 from atelier.diffusion.denoiser import DATA_RANGE, Denoiser, format_of, to_uint8
-from atelier.diffusion.sampling import Rates
+from atelier.diffusion.sampling import Rates, own_step
 from atelier.errors import UserError
-from atelier.restoration.catalogue import METHODS
+from atelier.restoration.catalogue import METHODS, TASKS
 from atelier.restoration.problems import Problem
 from atelier.seeds import mixed_seed
 
@@ -125,15 +125,15 @@ def _method(method: Any, problem: Problem, steps: int | None, strength: float | 
     """The function of a method, its steps and options, and whether its levels are geometric; UserError where it does
     not fit."""
     if callable(method):
-        return method, steps or 50, {} if strength is None else {"strength": strength}, False
+        return own_step(method, "method", 2), steps or 50, {} if strength is None else {"strength": strength}, False
     if method not in METHODS:
         raise UserError(f"There is no method {method!r}; choose one of {', '.join(METHODS)}.")
     found = METHODS[method]
     if found.fits and problem.kind not in found.fits:
-        others = ", ".join(other.title for other in METHODS.values() if not other.fits)
+        others = ", ".join(other.title for other in METHODS.values() if not other.fits or problem.kind in other.fits)
+        fits = ", ".join(task.title for task in TASKS.values() if task.physics in found.fits)
         raise UserError(
-            f"{found.title} does not fit this measurement ({problem.kind}); it needs {' or '.join(found.fits)}. "
-            f"Choose one of {others}."
+            f"{found.title} does not fit this measurement; it fits {fits}. For this one choose one of {others}."
         )
     default, low, high = found.strength
     strength = default if strength is None else strength

@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "generating": _GENERATING.split(),
         "marching": ["march", "turntable"],
         "files": ["write", "volume_file", "read", "pyvista_still"],
-        "learning": ["example", "prepared", "fit_panels", "network_voxels", "network_slice"],
+        "learning": ["example", "prepared", "opening", "fit_panels", "network_voxels", "network_slice"],
         "showing": ["Grown", "grow", "growth_panels", "suited_look", "seen_from", "still_file", "turntable_file"],
     },
 )

@@ -63,6 +63,19 @@ def prepared(source: str | Path | bytes | np.ndarray, name: str = "The volume", 
     return found.contiguous()
 
 
+def opening(volume: Tensor) -> Frame:
+    """What there is to see before the first step: the volume (D, H, W, C)."""
+    original, captions = _original(volume, "original")
+    return Frame({"original": original, "network": np.full_like(original, 24)}, captions)
+
+
+def _original(volume: Tensor, title: str) -> tuple[np.ndarray, dict[str, str]]:
+    sides = volume.shape[:3]
+    size = " × ".join(map(str, reversed(sides)))
+    slices = [volume.cpu()[_middle(sides, cut)] for cut in range(3)]
+    return _side_by_side(slices), {"original": f"{title}, {size} voxels, cut through the middle", "network": "network"}
+
+
 def fit_panels(step: FitStep, full: bool = True) -> Frame:
     """Slices through the middle of the volume and of the network, and the curves so far; with `full` false only the
     network's slices."""
@@ -73,16 +86,13 @@ def fit_panels(step: FitStep, full: bool = True) -> Frame:
     if not full:
         return Frame(pictures, step=step.step, **counted)
     measure, curves = step.measure(), step.history.curves
-    original = [step.picture.cpu()[_middle(sides, cut)] for cut in range(3)]
+    original, captions = _original(step.picture, step.title)
     charts = [
         Chart(title, [Line(list(curves["step"]), list(curves[title.lower()]))], unit, digits)
         for title, unit, digits in (("PSNR", "dB", 2), ("SSIM", "", 4))
     ]
-    captions = {
-        "original": f"{step.title}, {' × '.join(map(str, reversed(sides)))} voxels, cut through the middle",
-        "network": f"network · {decibels(measure.psnr)} over the whole volume",
-    }
-    return Frame({"original": _side_by_side(original), **pictures}, captions, charts, step=step.step, **counted)
+    captions["network"] = f"network · {decibels(measure.psnr)} over the whole volume"
+    return Frame({"original": original, **pictures}, captions, charts, step=step.step, **counted)
 
 
 def _middle(sides: tuple[int, ...], cut: int) -> tuple[slice, ...]:
