@@ -195,25 +195,24 @@ def moments(step: Repair) -> Iterator[Frame]:
 
 
 def _frame(step: Repair, moment: Moment | None) -> Frame:
+    """Before the first moment the pictures of samples stay as they were."""
     dark = torch.full((28, 28), 24, dtype=torch.uint8)
-    n = step.asked["samples"]
-    shown = torch.stack([dark] * min(n, _MOST_SHOWN)) if moment is None else moment.pictures
+    measured, n = step.problem.shown()[0], step.asked["samples"]
     hidden = f", the first {_MOST_SHOWN}" if n > _MOST_SHOWN else ""
-    columns, measured = math.ceil(len(shown) ** 0.5), step.problem.shown()[0]
-    mean = moment.mean if moment else dark
     flow = {
         "x, the digit" if step.label is None else f"x, the digit: {step.label}": step.truth,
         "y = A x + noise": measured,
         "A⁺ y, no prior": to_uint8(pseudo_inverse(step.problem))[0] if moment else dark,
-        "mean of samples": mean,
+        "mean of samples": moment.mean if moment else dark,
         "their deviation": moment.spread if moment else dark,
     }
+    pictures = {"measured": sheet(measured[None], 1, SCALE)}
+    if moment:
+        columns = math.ceil(len(moment.pictures) ** 0.5)
+        pictures["samples"] = sheet(moment.pictures, columns, max(2, round(SCALE / columns)))
+        pictures["mean"] = sheet(moment.mean[None], 1, SCALE)
     return Frame(
-        {
-            "measured": sheet(measured[None], 1, SCALE),
-            "samples": sheet(shown, columns, max(2, round(SCALE / columns))),
-            "mean": sheet(mean[None], 1, SCALE),
-        },
+        pictures,
         {
             "measured": f"measured: {TASKS[step.asked['task']].title.lower()}",
             "samples": f"samples of what it could be{hidden}, by {step.by}",
