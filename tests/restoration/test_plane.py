@@ -128,7 +128,19 @@ def test_pictures_and_words_tell_what_is_there():
     assert sum(exact.y) * width == pytest.approx(1, abs=0.06)
     share = (end.prior.labels[end.prior.nearest(end.points)] == 0).double().mean()
     assert f"Upper moon {share:.0%} of the samples" in plane_words(end)
-    assert not plane_panels(last("moons", "ddim", samples=4, plane_steps=2)).charts
+
+
+def test_without_a_measurement_the_chart_is_another_one():
+    end = last("moons", "ddim", samples=40, plane_steps=8)
+    measured, free = (plane_panels(step).charts[0] for step in (last("moons", "pigdm", plane_steps=2), end))
+    assert measured.title != free.title  # a page keeps a chart of the same title
+    exact = free.lines[1]
+    assert exact.label == "distribution, exact"
+    cell = exact.x[1] - exact.x[0]
+    assert sum(x * y for x, y in zip(exact.x, exact.y, strict=True)) * cell == pytest.approx(
+        float(end.target.mean[0]), abs=0.01
+    )
+    assert not plane_panels(end, full=False).charts
 
 
 def test_controls_are_those_that_do_something():

@@ -208,26 +208,30 @@ def _measured(prior: Mixture, **options: float | None) -> tuple[Problem, Mixture
 
 def plane_panels(step: PlaneStep, full: bool = True) -> Frame:
     """The way of the points over the distribution, where they are beside what they should follow, and both along the
-    line."""
+    line; from left to right where nothing is measured."""
     inside = step.prior.labels[step.prior.nearest(step.at.x0_hat)].tolist()
     paths, places = torch.stack(step.trail, 1), step.points
     pictures = {
         "way": _drawn(step.prior, places, inside, step.problem, paths),
         "target": _drawn(step.target, places, inside, step.problem),
     }
-    follows = "the posterior, exact" if step.problem else "the distribution, exact"
     named = ", ".join(f"{colour}: {part}" for colour, part in zip(_COLOURS, PLANES[step.name].parts, strict=False))
     captions = {
         "way": f"from noise to samples by {step.by}; {named}",
-        "target": f"{len(places)} samples on {follows}",
+        "target": f"{len(places)} samples on the {_goal(step)}, exact",
     }
     frame = Frame(pictures, captions, step=step.step, total=f"of {step.at.steps} steps", seconds=step.at.seconds)
-    return frame if not (full and step.problem) else _with_chart(frame, step)
+    return _with_chart(frame, step) if full else frame
+
+
+def _goal(step: PlaneStep) -> str:
+    """What the samples should follow."""
+    return "posterior" if step.problem else "distribution"
 
 
 def _with_chart(frame: Frame, step: PlaneStep) -> Frame:
-    """Samples and posterior along the line that was measured."""
-    across = step.problem.physics.direction
+    """Samples and what they should follow along the line that was measured, or from left to right."""
+    across = step.problem.physics.direction if step.problem else torch.tensor([0.0, -1.0], dtype=torch.float64)
     along = torch.stack([-across[1], across[0]])
     heights, edges = np.histogram((step.points @ along).numpy(), _BINS, (-_REACH[0], _REACH[0]))
     heights = heights / (len(step.points) * (edges[1] - edges[0]))
@@ -236,9 +240,12 @@ def _with_chart(frame: Frame, step: PlaneStep) -> Frame:
     exact = torch.distributions.Normal(means, variances.sqrt()).log_prob(torch.from_numpy(middles)[:, None]).exp()
     lines = [
         Curve(middles.tolist(), heights.tolist(), "samples"),
-        Curve(middles.tolist(), (exact @ step.target.weights).tolist(), "posterior, exact"),
+        Curve(middles.tolist(), (exact @ step.target.weights).tolist(), f"{_goal(step)}, exact"),
     ]
-    chart = Chart("Density along the line", lines, digits=2, over="place on the line", height=96, newest=False)
+    title, over = "Density from left to right", "x"  # not the same title: a page would keep the chart of the line
+    if step.problem:
+        title, over = "Density along the line", "place on the line"
+    chart = Chart(title, lines, digits=2, over=over, height=96, newest=False)
     return replace(frame, charts=[chart])
 
 
@@ -296,10 +303,9 @@ def plane_words(step: PlaneStep | None) -> str:
     exact = step.target.draw(_EXACT, generator)
     found = sliced_distance(step.points, exact)
     floor = np.mean([sliced_distance(step.target.draw(len(step.points), generator), exact) for _ in range(5)])
-    goal = "posterior" if step.problem else "distribution"
     words = [
-        f"The distance of the samples to the true {goal} is **{found:.3f}**; as many exact samples have {floor:.3f} "
-        f"(Wasserstein distance, averaged over directions; the picture is {2 * _REACH[1]:g} wide)."
+        f"The distance of the samples to the true {_goal(step)} is **{found:.3f}**; as many exact samples have "
+        f"{floor:.3f} (Wasserstein distance, averaged over directions; the picture is {2 * _REACH[1]:g} wide)."
     ]
     parts = PLANES[step.name].parts
     if len(parts) > 1:
