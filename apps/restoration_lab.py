@@ -186,7 +186,7 @@ def _(plane_ask, plane_canvas, plane_more, repair_ask, truth):
     # The `method` of your own from above works here, too: sampled_by = method
     sampled_by = plane_ask.value["plane_method"]
     _about = plane_more.value | {"seed": repair_ask.value["seed"]}
-    _about |= {"drawn": truth[0]} if plane_ask.value["plane"] == "drawn" else {}
+    _about |= {"drawn": truth} if plane_ask.value["plane"] == "drawn" else {}
     plane_run = plane_canvas.play(
         restoration.sample_plane,
         plane_ask.value["plane"],

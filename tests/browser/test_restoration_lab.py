@@ -39,6 +39,11 @@ def test_a_digit_is_broken_and_repaired_in_another_way(page, tmp_path):
     page.get_by_label("Sampled by").select_option("DDIM: no measurement")
     page.get_by_text("to the true distribution").wait_for()
     assert not page.get_by_text("Measured value y").count()
+    page.get_by_label("Distribution").select_option("The digit above")
+    plane = page.locator(".atelier.live").nth(1)
+    plane.locator(".counter", has_text="50").wait_for()
+    page.wait_for_timeout(1500)  # it stays finished when the cells that follow the run have run again
+    assert plane.locator(".state").inner_text() == "Finished"
 
     page.get_by_label("Repair it by").select_option("Replacement (RePaint)")
     becomes(page, "Ended in an error")

@@ -114,6 +114,7 @@ def test_a_method_of_ones_own_and_a_drawing():
 
     found = last("drawn", nothing, drawn=DRAWN, samples=4, plane_steps=3)
     assert found.step == found.at.steps == 3
+    assert torch.equal(distribution("drawn", torch.from_numpy(DRAWN)[None]).means, found.prior.means)
     assert found.prior.mean[1] > 0  # rows go down, y goes up: the bar is above the middle
 
 

@@ -44,7 +44,7 @@ def distribution(name: str = "moons", drawn: Any = None) -> Mixture:
     """A distribution in the plane by its name in `PLANES`; its labels number its parts.
 
     Args:
-        drawn: for "drawn", a picture (H, W) of which the bright pixels are likely.
+        drawn: for "drawn", a picture (H, W) or (1, H, W) of which the bright pixels are likely.
 
     Raises:
         UserError: an unknown name, a picture that is missing or dark.
@@ -74,7 +74,7 @@ def _narrow(means: Tensor, spread: float, labels: Tensor, weights: Tensor | None
 
 
 def _of_ink(drawn: Any) -> Mixture:
-    ink = torch.as_tensor(np.asarray(drawn if drawn is not None else 0)).double()
+    ink = torch.as_tensor(np.asarray(drawn if drawn is not None else 0)).double().squeeze(0)
     if ink.ndim != 2 or not (ink > 0).any():
         raise UserError("There is nothing drawn above; draw something, or choose another distribution.")
     rows, columns = ink.nonzero(as_tuple=True)
