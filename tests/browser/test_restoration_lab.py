@@ -41,7 +41,8 @@ def test_a_digit_is_broken_and_repaired_in_another_way(page, tmp_path):
     assert not page.get_by_text("Measured value y").count()
     page.get_by_label("Distribution").select_option("The digit above")
     plane = page.locator(".atelier.live").nth(1)
-    plane.locator(".counter", has_text="50").wait_for()
+    plane.get_by_text("blue: the digit").wait_for()
+    plane.locator(".state", has_text="Finished").wait_for()
     page.wait_for_timeout(1500)  # it stays finished when the cells that follow the run have run again
     assert plane.locator(".state").inner_text() == "Finished"
 
