@@ -1,3 +1,9 @@
+# /// script
+# [tool.marimo.opengraph]
+# title = "Random-field explorer"
+# description = "Networks that nobody trained, as art: breed, roam, animate and print them, flat or in space."
+# ///
+
 import marimo
 
 __generated_with = "0.25.2"

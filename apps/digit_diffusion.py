@@ -1,3 +1,9 @@
+# /// script
+# [tool.marimo.opengraph]
+# title = "Digit diffusion"
+# description = "A diffusion model draws handwritten digits out of noise. Steer, train and measure it."
+# ///
+
 import marimo
 
 __generated_with = "0.25.2"

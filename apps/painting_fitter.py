@@ -1,3 +1,9 @@
+# /// script
+# [tool.marimo.opengraph]
+# title = "Painting fitter"
+# description = "A small network learns the colour of every place in a painting, while you watch."
+# ///
+
 import marimo
 
 __generated_with = "0.25.2"
@@ -278,7 +284,7 @@ def _(volume_ask):
     *volume*: a value at each place in space. Press **Fit**, watch three slices of it, and then turn it and cut it open. When
     you lift the hand from a slice, the network draws it anew, between its voxels.
     """
-    page.section(_text, mo.hstack([page.panel(volume_ask), solid_file], justify="start", gap=2, wrap=True))
+    page.section(_text, page.row(page.panel(volume_ask), solid_file))
     return solid_canvas, solid_file, solid_view
 
 

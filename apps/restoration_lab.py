@@ -1,3 +1,9 @@
+# /// script
+# [tool.marimo.opengraph]
+# title = "Restoration lab"
+# description = "Break a digit, and see what it could have been, with the share of each answer."
+# ///
+
 import marimo
 
 __generated_with = "0.25.2"

@@ -12,7 +12,11 @@ from types import SimpleNamespace
 import pytest
 from atelier.page import command, downloads
 from atelier.page.downloads import File, take_home
+from atelier.paths import ROOT
+from marimo._metadata.opengraph import derive_title_from_path, resolve_opengraph_metadata
 from visits import NOTEBOOK, wait_for
+
+APPS = sorted(path.stem for path in (ROOT / "apps").glob("*.py"))
 
 
 @pytest.fixture
@@ -144,3 +148,12 @@ def test_without_a_script_an_export_writes_no_files(notebook, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_the_gallery_shows_a_title_a_sentence_and_a_picture_of_every_notebook(name):
+    card = resolve_opengraph_metadata(str(ROOT / "apps" / f"{name}.py"))
+    assert card.title != derive_title_from_path(name), "not the name of the file"
+    assert 40 < len(card.description) < 120
+    assert card.description.endswith(".")
+    assert (ROOT / "apps" / card.image).is_file()

@@ -5,8 +5,9 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import marimo as mo
 import pytest
-from atelier.errors import UserError
+from atelier.errors import NotYet, UserError
 from atelier.page.session import Session, _foreign, check
 
 
@@ -77,3 +78,17 @@ print(torch.nn.Linear(1, 1).weight.shape)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[:2] == ["whole True", "torch.Size([1, 1])"]
+
+
+def test_what_is_still_missing_is_no_mistake():
+    """The page shows it without alarm; a script ends in its sentence, as for any other."""
+    shown = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(check.__wrapped__.__globals__, "session", lambda: Session(live=True, mode="run"))
+        patch.setattr("marimo.callout", lambda text, kind: shown.append((text, kind)))
+        for error in (NotYet("Paint first."), UserError("Choose another.")):
+            with pytest.raises(mo.MarimoStopError), check():
+                raise error
+    assert shown == [("Paint first.", "neutral"), ("Choose another.", "danger")]
+    with pytest.raises(SystemExit, match="Paint first"), check():
+        raise NotYet("Paint first.")

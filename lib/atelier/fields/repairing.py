@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from atelier.data.pictures import Picture
 from atelier.drawing import Chart, Frame, Line
-from atelier.errors import UserError
+from atelier.errors import NotYet, UserError
 from atelier.fields.catalogue import KNOWN
 from atelier.fields.fitting import FitStep, fit, held_in
 from atelier.fields.metrics import decibels, psnr_of
@@ -46,7 +46,7 @@ def known_pixels(picture: Picture | Tensor, which: str = "half", seed: int = 0, 
         return torch.rand(height, width, generator=Generator().manual_seed(seed)) < 0.1
     if which == "painted":
         if painted is None:
-            raise UserError("Nothing is covered yet; paint over a part of the picture.")
+            raise NotYet("Paint over a part of the picture above, then press Repair.")
         covered = torch.as_tensor(painted)[None, None].float()
         return nn.functional.interpolate(covered, (height, width), mode="nearest")[0, 0] == 0
     known = torch.zeros(height, width, dtype=torch.bool)

@@ -15,7 +15,7 @@ from marimo._dependencies.dependencies import DependencyManager
 from marimo._output.formatters.pytorch_formatters import PyTorchFormatter
 from marimo._runtime.context import ContextNotInitializedError, get_context, runtime_context_installed
 
-from atelier.errors import UserError
+from atelier.errors import NotYet, UserError
 
 POSTER_SECONDS = 1.5
 """How long a fresh page keeps the processor to itself before torch is imported in the background."""
@@ -127,7 +127,7 @@ def check() -> Iterator[None]:
     except UserError as error:
         if not session().live:
             give_up(error)
-        mo.stop(True, mo.callout(str(error), kind="danger"))
+        mo.stop(True, mo.callout(str(error), kind="neutral" if isinstance(error, NotYet) else "danger"))
 
 
 def attempt(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, str]:
