@@ -312,7 +312,8 @@ def _():
     ## Volumes
     Give the network a third coordinate, $z$, and it fills space: at each place a colour, and from one more output a density.
     Layers in a row and webs keep the picture above: it is the plane $z = 0$ of the volume. Press **Fill space**, then drag to
-    turn it, cut it open, and move the cross in the slices.
+    turn it, cut it open, and move the cross in the slices. When you lift the hand, the network itself draws the slices and a
+    cut across an axis, finer than the voxels.
     """)
     return growing, solid_view, volume_ask
 

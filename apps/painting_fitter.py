@@ -282,7 +282,7 @@ def _(volume_ask):
     ## Three dimensions
     Nothing ties a coordinate network to the plane. Given a third coordinate, the network that is chosen above learns a
     *volume*: a value at each place in space. Press **Fit**, watch three slices of it, and then turn it and cut it open. When
-    you lift the hand from a slice, the network draws it anew, between its voxels.
+    you lift the hand, the network draws the slices, and a cut across an axis, anew, between the voxels.
     """
     page.section(_text, page.row(page.panel(volume_ask), solid_file))
     return solid_canvas, solid_file, solid_view

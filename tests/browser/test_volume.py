@@ -140,6 +140,31 @@ def test_a_lost_context_comes_back(open_volume, voxels):
     until(page, lambda: np.abs(small(page) - before).max() < 3)
 
 
+@pytest.mark.parametrize(("axis", "azimuth", "elevation"), [(0, -90.0, 0.0), (1, 0.0, 90.0), (2, 0.0, 0.0)])
+def test_a_cut_shows_what_the_network_has_there(still_page, axis, azimuth, elevation):
+    """The voxels are gray; the exact slice has a colour in each corner, and the eye looks straight at the cut."""
+    colours = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 0]]], np.uint8)
+    exact = np.full((64, 64, 4), 255, np.uint8)
+    exact[..., :3] = colours.repeat(32, 0).repeat(32, 1)
+    view = {"cut": "xyz"[axis], "depth": 0.25, "azimuth": azimuth, "elevation": elevation}
+
+    def seen(at):
+        widget = Volume()
+        look = {"light": 0.0, "opacity": 200.0, "low": 0.1, "high": 0.2}
+        widget.show(np.full((16, 16, 16, 4), 128, np.uint8), exact=lambda *_: exact, **view, **look)
+        widget._refine(axis, at)
+        page = still_page(report("Volume", [mo.ui.anywidget(widget)]), viewport=SMALL)
+        page.wait_for_function("Number(document.querySelector('.volume')?.dataset.drawn) > 0")
+        return page, lambda: small(page)[[[15], [35]], [15, 35]].reshape(-1, 3)  # in each corner
+
+    page, corners = seen(0.5)
+    page.wait_for_timeout(400)  # the slice comes after the voxels
+    assert np.ptp(corners(), axis=1).max() < 10, "the slice of another place is not shown"
+    page, corners = seen(0.25)
+    wanted = {tuple(colour) for colour in colours.reshape(-1, 3).tolist()}
+    until(page, lambda: {tuple(colour) for colour in ((corners() > 128) * 255).tolist()} == wanted)
+
+
 def test_other_arrays_are_refused():
     for wrong, sentence in (
         (np.zeros((4, 4, 4), np.uint8), r"\(D, H, W, 4\)"),

@@ -7,13 +7,16 @@ const FRAGMENT = `#version 300 es
 precision highp float;
 precision highp sampler3D;
 uniform sampler3D volume;
+uniform sampler2D face;  // what the network has on the cut itself
 uniform vec3 box, sides, right, down, forward, lamp, ground;
 uniform vec2 size, range;
 uniform vec4 cut;
 uniform float zoom, eye, opacity, light, stride;
 uniform bool maximum;
+uniform int faced;  // the axis that the face lies across, -1: none
 out vec4 shown;
 
+vec2 beside(vec3 p) { return faced == 0 ? p.zy : faced == 1 ? p.xz : p.xy; }
 float density(vec3 p) { return texture(volume, p).a; }
 float windowed(float a) { return clamp((a - range.x) / (range.y - range.x), 0.0, 1.0); }
 float shade(vec3 p) {  // Lambert's, where the density is not flat
@@ -44,8 +47,9 @@ void main() {
     int count = max(1, int(ceil((far - near) / stride)));
     float dt = (far - near) / float(count);
     for (int i = 0; i < count && passed > 0.002; i++) {
-      vec3 p = (from + (near + (float(i) + 0.5) * dt) * way) / box * 0.5 + 0.5;
-      vec4 found = texture(volume, p);
+      vec3 q = from + (near + (float(i) + 0.5) * dt) * way, p = q / box * 0.5 + 0.5;
+      bool outermost = faced >= 0 && cut.w - dot(q, cut.xyz) < 2.0 / max(sides.x, max(sides.y, sides.z));  // voxel
+      vec4 found = outermost ? texture(face, beside(p)) : texture(volume, p);
       if (maximum) greatest = max(greatest, found.a);
       else if (found.a > range.x) {
         float through = exp(-windowed(found.a) * opacity * dt);
@@ -64,6 +68,8 @@ const SLOW_MS = 45;  // a frame that takes longer is drawn smaller while the han
 const CUTS = { none: "no cut", x: "across x", y: "across y", z: "across z", view: "facing you" };
 const MODES = { absorption: "surfaces", maximum: "densest on each ray" };
 
+// A slice across axis k has its columns and rows along these two axes, in the order x, z, y where x is cut.
+const axesOf = (k) => [[2, 1], [0, 2], [0, 1]][k];
 const unit = (v) => { const n = Math.hypot(...v); return v.map((c) => c / n); };
 
 // Right, down and forward of volumes.Camera.
@@ -77,7 +83,7 @@ function basisOf({ azimuth, elevation }) {
 function marcher(canvas) {
   const gl = canvas.getContext("webgl2", { antialias: false, preserveDrawingBuffer: true });
   if (!gl) return { reason: "This browser has no WebGL2, so the volume stands still; the slices work" };
-  let program, places = {};
+  let program, places = {}, face = null;
   const part = (kind, text) => { const made = gl.createShader(kind); gl.shaderSource(made, text); gl.compileShader(made); gl.attachShader(program, made); };
   function begin() {
     program = gl.createProgram();
@@ -88,18 +94,35 @@ function marcher(canvas) {
     gl.useProgram(program);
     places = new Proxy({}, { get: (kept, name) => (kept[name] ??= gl.getUniformLocation(program, name)) });
   }
+  function bind(kind, unit, made) {
+    gl.activeTexture(gl.TEXTURE0 + unit);
+    gl.bindTexture(kind, made);
+    for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T, gl.TEXTURE_WRAP_R]) gl.texParameteri(kind, side, gl.CLAMP_TO_EDGE);
+    for (const size of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(kind, size, gl.LINEAR);
+  }
   function load(voxels, [depth, height, width]) {
-    gl.bindTexture(gl.TEXTURE_3D, gl.createTexture());
-    for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T, gl.TEXTURE_WRAP_R]) gl.texParameteri(gl.TEXTURE_3D, side, gl.CLAMP_TO_EDGE);
-    for (const kind of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_3D, kind, gl.LINEAR);
+    bind(gl.TEXTURE_3D, 0, gl.createTexture());
+    gl.uniform1i(places.face, 1);
+    face = null;
     gl.texImage3D(gl.TEXTURE_3D, 0, gl.RGBA8, width, height, depth, 0, gl.RGBA, gl.UNSIGNED_BYTE, voxels);
     const longest = Math.max(width, height, depth);
     gl.uniform3f(places.box, width / longest, height / longest, depth / longest);
     gl.uniform3f(places.sides, width, height, depth);
     gl.uniform3fv(places.ground, GROUND.map((c) => c / 255));
   }
-  function draw(view, across, voxel) {
+  // finer: {axis, size, voxels} of the slice that lies on the cut, or nothing.
+  function cover(finer) {
+    if (finer && finer !== face) {
+      if (!face) bind(gl.TEXTURE_2D, 1, gl.createTexture());
+      gl.activeTexture(gl.TEXTURE1);
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, finer.size[1], finer.size[0], 0, gl.RGBA, gl.UNSIGNED_BYTE, finer.voxels);
+      face = finer;
+    }
+    gl.uniform1i(places.faced, finer ? finer.axis : -1);
+  }
+  function draw(view, across, voxel, finer) {
     if (gl.isContextLost()) return false;
+    cover(finer);
     if (canvas.width !== across) canvas.width = canvas.height = across;
     gl.viewport(0, 0, across, across);
     const { right, down, forward } = basisOf(view);
@@ -159,11 +182,15 @@ function render({ model, el }) {
 
   let view = { ...model.get("view") }, home = { ...view }, march = null, voxels = null, size = [1, 1, 1], header = {};
   const plain = element("canvas");
-  let finer = null, seen = false, frame = 0, resting = null, lifted = null, coarse = 1, stale = true;
+  let finer = [], seen = false, frame = 0, resting = null, lifted = null, coarse = 1, stale = true;
 
   // Sides along x, y, z, and the half widths of the box.
   const along = () => [size[2], size[1], size[0]];
   const boxOf = () => { const most = Math.max(...size); return along().map((n) => n / most); };
+
+  // The finer slice across axis k, where there is one at this very place.
+  const finerAt = (k, at) => (finer[k] && Math.abs(finer[k].at - at) < 1e-6 ? finer[k] : null);
+  const onCut = () => "xyz".indexOf(view.cut);
 
   function paint(moving) {
     if (!voxels || !seen) { stale = true; return; }
@@ -172,21 +199,19 @@ function render({ model, el }) {
     if (!march || march.reason) return;
     const across = Math.max(64, Math.round((canvas.clientWidth * Math.min(devicePixelRatio, 2)) / (moving ? coarse : 1)));
     const voxel = ((moving ? STEP.moving : STEP.resting) * 2) / Math.max(...size), began = performance.now();
-    if (!march.draw(view, across, voxel)) return;
+    if (!march.draw(view, across, voxel, finerAt(onCut(), view.depth))) return;
     const took = performance.now() - began;
     if (moving && took > SLOW_MS) coarse = Math.min(5, coarse * 1.3);
     if (moving && took < SLOW_MS / 3) coarse = Math.max(1, coarse / 1.1);
     root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
     told.textContent = moving ? `${Math.round(1000 / Math.max(took, 1))} frames/s` : "";
   }
-  // Slice k across axis k: its columns and rows are the other two axes, in the order x, z, y where x is cut.
-  const axesOf = (k) => [[2, 1], [0, 2], [0, 1]][k];
   function paintSlices() {
     const sides = along(), box = boxOf(), [width, height] = [sides[0], sides[1]];
     slices.forEach((slice, k) => {
-      const [u, v] = axesOf(k), fits = finer && finer.axis === k && Math.abs(finer.at - view.at[k]) < 1e-6;
+      const [u, v] = axesOf(k), fits = finerAt(k, view.at[k]);
       const index = Math.min(sides[k] - 1, Math.max(0, Math.floor(((view.at[k] / box[k] + 1) / 2) * sides[k])));
-      const [across, down] = fits ? [finer.size[1], finer.size[0]] : [sides[u], sides[v]];
+      const [across, down] = fits ? [fits.size[1], fits.size[0]] : [sides[u], sides[v]];
       const wide = Math.max(across, Math.round(slice.clientWidth * devicePixelRatio)), high = Math.round((wide * box[v]) / box[u]);
       if (slice.width !== wide || slice.height !== high) { slice.width = wide; slice.height = high; }
       const shown = new ImageData(across, down), place = [0, 0, 0];
@@ -194,7 +219,7 @@ function render({ model, el }) {
       for (let j = 0, to = 0; j < down; j++) for (let i = 0; i < across; i++, to += 4) {
         let from = to;
         if (!fits) { place[u] = i; place[v] = j; from = 4 * (place[0] + width * (place[1] + height * place[2])); }
-        const data = fits ? finer.voxels : voxels;
+        const data = fits ? fits.voxels : voxels;
         const dense = Math.min(1, Math.max(0, (data[from + 3] / 255 - view.low) / Math.max(0.004, view.high - view.low)));
         for (let c = 0; c < 3; c++) shown.data[to + c] = view.mode === "maximum" ? 255 * dense : GROUND[c] + dense * (data[from + c] - GROUND[c]);
         shown.data[to + 3] = 255;
@@ -227,7 +252,13 @@ function render({ model, el }) {
     clearTimeout(resting);
     resting = setTimeout(() => paint(false), 200);
     clearTimeout(lifted);
-    lifted = setTimeout(() => { model.set("view", { ...view }); model.save_changes(); }, 350);
+    lifted = setTimeout(lift, 350);
+  }
+  function lift() {
+    model.set("view", { ...view });
+    model.save_changes();
+    const axis = onCut();
+    if (header.exact && axis >= 0 && Math.abs(view.depth) <= boxOf()[axis] && !finerAt(axis, view.depth)) send("slice", { axis, at: view.depth });
   }
   const turn = (dx, dy) => change({
     azimuth: (((view.azimuth + dx + 180) % 360) + 360) % 360 - 180,
@@ -265,7 +296,7 @@ function render({ model, el }) {
       const box = boxOf(), at = [...view.at];
       at[u] = Math.max(-box[u], Math.min(box[u], p));
       at[v] = Math.max(-box[v], Math.min(box[v], q));
-      const cutAxis = "xyz".indexOf(view.cut);
+      const cutAxis = onCut();
       change(cutAxis < 0 ? { at } : { at, depth: at[cutAxis] });
     };
     const drag = (e) => {
@@ -288,8 +319,8 @@ function render({ model, el }) {
     const value = +input.value;
     if (name === "low") change({ low: value, high: Math.max(view.high, value + 0.01) });
     else if (name === "high") change({ high: value, low: Math.min(view.low, value - 0.01) });
-    else if (name === "depth" && "xyz".includes(view.cut)) {
-      const at = [...view.at], axis = "xyz".indexOf(view.cut);
+    else if (name === "depth" && onCut() >= 0) {
+      const at = [...view.at], axis = onCut();
       at[axis] = Math.max(-boxOf()[axis], Math.min(boxOf()[axis], value));
       change({ depth: value, at });
     } else change({ [name]: value });
@@ -306,7 +337,7 @@ function render({ model, el }) {
     if (!found.header.size) return;
     const data = await inflate(found.pictures.voxels);
     header = found.header;
-    [voxels, size, finer] = [data, header.size, null];
+    [voxels, size] = [data, header.size];
     canvas.setAttribute("aria-label", `${header.title}: drag or use the arrow keys to turn it`);
     still.alt = header.title;
     try { march ??= marcher(canvas); } catch (error) { march = { reason: `WebGL2 failed (${error.message})` }; }
@@ -316,9 +347,11 @@ function render({ model, el }) {
   }
   async function refine() {
     const found = unpack(model.get("fine"));
-    if (!found.header.size) { finer = null; return; }
-    finer = { ...found.header, voxels: await inflate(found.pictures.voxels) };
-    if (voxels) paintSlices();
+    if (!found.header.size) { finer = []; return; }
+    const data = await inflate(found.pictures.voxels);
+    if (!unpack(model.get("fine")).header.size) return;  // another volume came meanwhile
+    finer[found.header.axis] = { ...found.header, voxels: data };
+    paint(false);
   }
   const follow = () => {
     const next = model.get("view");

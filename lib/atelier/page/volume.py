@@ -66,7 +66,8 @@ class Volume(Widget):
             voxels: (D, H, W, 4) uint8, axes z, y, x: colour and density.
             title: what it is, for those who do not see it. still: a PNG or JPEG for browsers without WebGL2.
             exact: exact(axis, at) gives a finer slice (N, M, 4) uint8 across axis 0 (x), 1 (y) or 2 (z) at a
-                coordinate; it replaces the baked slice when the hand is lifted.
+                coordinate; it replaces the baked slice, and the baked voxels on a cut across an axis, when the hand is
+                lifted.
             view: what of `view` is to change.
 
         Raises:
