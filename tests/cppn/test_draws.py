@@ -14,6 +14,13 @@ def test_words_are_splitmix64():
     assert [int(word) for word in draws.words(1234567, 3)] == expected
 
 
+def test_single_numbers_are_made_of_the_first_word():
+    for seed, label in ((0, "share"), (7, "wiring"), (2**62, "a")):
+        word = int(draws.words(draws.stream(seed, label), 1)[0])
+        assert draws.number(seed, label, -1, 3) == -1 + 4 * (word >> 11) * 2.0**-53
+        assert draws.integer(seed, label, 5, 12) == 5 + (word * 7 >> 64)
+
+
 def test_normals_are_standard_and_bounded():
     z = draws.normal(1, "moments", (200_000,))
     assert abs(z.mean()) < 0.01

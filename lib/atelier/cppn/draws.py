@@ -69,7 +69,7 @@ def normal(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
 
 def integer(seed: int, label: str, low: int, high: int) -> int:
     """A whole number in [low, high), by the high half of a 64 by 64-bit product (Lemire 2019)."""
-    return low + ((int(words(stream(seed, label), 1)[0]) * (high - low)) >> 64)
+    return low + ((_word(seed, label) * (high - low)) >> 64)
 
 
 def choice(seed: int, label: str, options: Sequence[T]) -> T:
@@ -79,7 +79,12 @@ def choice(seed: int, label: str, options: Sequence[T]) -> T:
 
 def number(seed: int, label: str, low: float = 0.0, high: float = 1.0) -> float:
     """A number in [low, high)."""
-    return low + (high - low) * (int(words(stream(seed, label), 1)[0]) >> 11) * 2.0**-53
+    return low + (high - low) * (_word(seed, label) >> 11) * 2.0**-53
+
+
+def _word(seed: int, label: str) -> int:
+    """The first word of a stream: `words` without an array."""
+    return _mix_int((stream(seed, label) + GAMMA) & _MASK)
 
 
 def _mix_int(z: int) -> int:

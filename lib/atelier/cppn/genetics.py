@@ -14,9 +14,10 @@ import numpy as np
 from atelier.cppn import draws
 from atelier.cppn.catalogue import ACTIVATIONS, SYMMETRIES, TOPOLOGIES, bred
 from atelier.cppn.colour import oklab_from_srgb
-from atelier.cppn.rendering import glances
+from atelier.cppn.rendering import as_field, glances
 from atelier.cppn.spec import LATENT, PROPERTIES, FieldSpec, blend, strand_length, trim
 from atelier.cppn.styles import Mutation, new_seed, recolour
+from atelier.cppn.threads import in_order
 from atelier.cppn.topologies import plan
 from atelier.settings import Number, label, word
 
@@ -132,17 +133,25 @@ def siblings(parents: Sequence[FieldSpec], count: int, seed: int, how: Mutation 
     Two candidates a child are glanced at; the one more novel is kept.
     """
     kept = [descriptor(pixels) for pixels in glances(parents)]
-    for i in range(count):
-        specs = [_child(parents, new_seed(seed, f"child {i} {j}"), how) for j in range(2)]
-        shown = list(glances(specs))
-        if all(map(is_blank, shown)):
-            gentle = replace(how, structure=False, activations=False)
-            specs.append(_child(parents, new_seed(seed, f"child {i} again"), gentle))
-            shown += glances(specs[2:])
-        worth = [-1.0 if is_blank(pixels) else novelty(descriptor(pixels), kept) for pixels in shown]
-        best = worth.index(max(worth))
-        kept.append(descriptor(shown[best]))
-        yield specs[best]
+    gentle = replace(how, structure=False, activations=False)
+
+    def pair(i: int) -> list[tuple[FieldSpec, np.ndarray, bool]]:  # candidates, what they look like, whether blank
+        found = [_candidate(parents, new_seed(seed, f"child {i} {j}"), how) for j in range(2)]
+        if all(blank for _, _, blank in found):
+            found.append(_candidate(parents, new_seed(seed, f"child {i} again"), gentle))
+        return found
+
+    for found in in_order(pair, range(count)):
+        worth = [-1.0 if blank else novelty(seen, kept) for _, seen, blank in found]
+        spec, seen, _ = found[worth.index(max(worth))]
+        kept.append(seen)
+        yield spec
+
+
+def _candidate(parents: Sequence[FieldSpec], seed: int, how: Mutation) -> tuple[FieldSpec, np.ndarray, bool]:
+    spec = _child(parents, seed, how)
+    pixels = as_field(spec).glance()
+    return spec, descriptor(pixels), is_blank(pixels)
 
 
 def _child(parents: Sequence[FieldSpec], seed: int, how: Mutation) -> FieldSpec:

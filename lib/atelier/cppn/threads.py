@@ -6,7 +6,7 @@ machine. And a result that never depends on how work was split is bit-exact on a
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, wraps
 from typing import ParamSpec, TypeVar
@@ -31,13 +31,15 @@ def on_one_core(task: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def in_order(task: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+def in_order(task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """task(item) of each item, a few ahead at a time; closing the iterator drops what has not begun."""
-    left, waiting = deque(items), deque()
+    waiting = deque()
     try:
-        while left or waiting:
-            while left and len(waiting) <= 2 * cores():
-                waiting.append(_pool().submit(task, left.popleft()))
+        for item in items:
+            waiting.append(_pool().submit(task, item))
+            if len(waiting) > 2 * cores():
+                yield waiting.popleft().result()
+        while waiting:
             yield waiting.popleft().result()
     finally:
         for future in waiting:
