@@ -9,15 +9,8 @@ from atelier.diffusion.catalogue import SAMPLERS
 from atelier.errors import UserError
 from atelier.restoration.catalogue import METHODS, PLANE_METHODS, PLANE_OPTIONS, PLANES, plane_options
 from atelier.restoration.mixtures import Line, Mixture
-from atelier.restoration.plane import (
-    SHAPE,
-    Guided,
-    distribution,
-    plane_panels,
-    plane_words,
-    sample_plane,
-    sliced_distance,
-)
+from atelier.restoration.plane import SHAPE, Guided, distribution, sample_plane
+from atelier.restoration.plane_showing import plane_panels, plane_words, sliced_distance
 
 DRAWN = np.zeros((28, 28), np.uint8)
 DRAWN[4:24, 14], DRAWN[8, 8:20] = 255, 128

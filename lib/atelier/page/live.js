@@ -117,7 +117,7 @@ function render({ model, el }) {
       pictures[name].canvas.style.aspectRatio = aspect;
       pictures[name].canvas.style.maxHeight = `${header.height}px`;
       if (header.brief) pictures[name].canvas.style.maxWidth = `${Math.round(header.height * aspect)}px`;
-      pictures[name].node.style.flex = `${aspect} 1 0`;
+      pictures[name].node.style.setProperty("--shape", aspect);
       panels.append(pictures[name].node);
     }
     for (const spec of header.charts ?? []) {
@@ -137,6 +137,7 @@ function render({ model, el }) {
     const { header, pictures: moving } = unpack(model.get("frame"));
     root.dataset.state = header.live ? "live" : "poster";
     root.dataset.run = header.state;
+    bar.node.inert = !header.live;
     bar.update(header);
     bar.node.classList.toggle("still", Boolean(header.still));
     if (state !== null && header.state !== state && resting(header.state) && header.live) {
