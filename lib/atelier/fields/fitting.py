@@ -137,21 +137,13 @@ def fit(
         FitError: the loss is no longer a number.
     """
     title, pixels = getattr(picture, "title", "original"), _to_learn(pixels_of(picture))
-    if not callable(loss):
-        Choice(tuple(LOSSES)).check("Loss", loss)
     Choice(tuple(OPTIMISERS)).check("Optimiser", optimiser)
     Choice(tuple(SAMPLINGS)).check("Sampling", sampling)
     Number(1, 10**9, whole=True, optional=seconds is not None).check("Steps", steps)
     Number(1e-3, 10**9, optional=True).check("Seconds", seconds)
     if held_out and known is not None:
         raise UserError("Give the known pixels, or hold out a random half, but not both.")
-    if loss == "ssim" and (held_out or known is not None or sampling == "error"):
-        raise UserError(
-            "SSIM compares whole neighbourhoods, so it cannot learn from single pixels: "
-            "choose L2 or L1, or switch off held-out pixels and error-driven sampling."
-        )
-    if loss == "ssim" and pixels.ndim == 4:
-        raise UserError("SSIM compares pictures; choose L2 or L1 for a volume.")
+    _check_loss(loss, volume=pixels.ndim == 4, single=held_out or known is not None or sampling == "error")
     as_field(network, pixels.shape[-1], pixels.ndim - 1)
     own = as_field(copy.deepcopy(network)).to(best_device())
     kind = NETWORKS[network.spec.network] if isinstance(network, CoordinateNetwork) else _FOREIGN
@@ -175,8 +167,7 @@ def fit(
     while progress < 1:
         begin = clock()
         base = rate() if callable(rate) else rate
-        cosine = _FINAL_RATE + (1 - _FINAL_RATE) * (1 + math.cos(math.pi * progress)) / 2  # from 1 to 1/100
-        rate_now = base * (cosine if decay else 1.0) * min(1.0, (step + 1) / (warmup + 1))
+        rate_now = base * (_cosine(progress) if decay else 1.0) * min(1.0, (step + 1) / (warmup + 1))
         own.train()
         with autocast(own.device, precision):
             batch_loss = next(losses)
@@ -197,6 +188,24 @@ def fit(
         progress = min(1.0, step / steps if seconds is None else spent / seconds)
         history.offer(own, step, spent, value, last=progress == 1)
         yield FitStep(step, value, spent, rate_now, progress, pixels, history, own, seen, title, total)
+
+
+def _check_loss(loss: str | Callable[[Tensor, Tensor], Tensor], *, volume: bool, single: bool) -> None:
+    """Refuse an unknown loss, and SSIM where it cannot be. single: single pixels are learned."""
+    if not callable(loss):
+        Choice(tuple(LOSSES)).check("Loss", loss)
+    if loss == "ssim" and single:
+        raise UserError(
+            "SSIM compares whole neighbourhoods, so it cannot learn from single pixels: "
+            "choose L2 or L1, or switch off held-out pixels and error-driven sampling."
+        )
+    if loss == "ssim" and volume:
+        raise UserError("SSIM compares pictures; choose L2 or L1 for a volume.")
+
+
+def _cosine(progress: float) -> float:
+    """From 1 to a hundredth."""
+    return _FINAL_RATE + (1 - _FINAL_RATE) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def _to_learn(pixels: Tensor) -> Tensor:
