@@ -18,6 +18,7 @@ SMALLER = {
     "starry_night --seconds 10": f"starry_night --size 96 --seconds 2 {_BRIEF}",
     "--size 128 --steps 300": f"--size 96 --steps 300 {_BRIEF}",
     "--size 2048x2048 --volume 48": "--size 1024x1024 --volume 16",
+    "--method pigdm --samples 16": "--method pigdm --samples 4",
 }
 
 

@@ -247,12 +247,12 @@ class Live(Widget):
         """Without a browser: to the end, or until someone stops the program."""
         bar, moments, last = ProgressBar(None if os.environ.get("RANK", "0") == "0" else io.StringIO()), 0, None
         name = getattr(run.key[0], "__name__", "run").replace("_", " ")
-        steps = run.make()
+        steps, most = run.make(), MOST_MOMENTS // 3 if self._look["brief"] else MOST_MOMENTS
         try:
             for last in steps:
                 bar(name, last.progress, f"step {last.step:,}")
-                if run.moments is None and last.progress >= (moments / MOST_MOMENTS) ** 1.5:
-                    moments = math.ceil(MOST_MOMENTS * last.progress ** (1 / 1.5) + 1e-9)
+                if run.moments is None and last.progress >= (moments / most) ** 1.5:
+                    moments = math.ceil(most * last.progress ** (1 / 1.5) + 1e-9)
                     self._recorder.offer(run.show(last, True))
                 if STOPPED.signal:
                     STOPPED.words = f" at step {last.step:,}"
