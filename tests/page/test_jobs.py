@@ -3,7 +3,7 @@ import threading
 import time
 
 import pytest
-from atelier.errors import UserError
+from atelier.errors import NotYet, UserError
 from atelier.page.jobs import Job, Slots
 from visits import wait_for
 
@@ -78,15 +78,18 @@ def test_stop_ends_a_paused_job_and_closes_its_iterator():
     assert closed.is_set()
 
 
-def test_an_error_is_kept_and_said():
+@pytest.mark.parametrize(
+    ("error", "state"), [(UserError("Choose another rate."), "failed"), (NotYet("Paint first."), "missing")]
+)
+def test_an_error_is_kept_and_said(error, state):
     def steps():
         yield 1
-        raise UserError("Choose another rate.")
+        raise error
 
     job = Job(steps, slots=Slots(1))
     job.start()
     job.join(5)
-    assert (job.state, job.message) == ("failed", "Choose another rate.")
+    assert (job.state, job.message, job.active) == (state, str(error), False)
 
 
 def test_the_queue_is_first_come_first_served_and_a_pause_gives_the_place_away():

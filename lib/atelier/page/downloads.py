@@ -82,7 +82,7 @@ class Download(Widget):
             self.progress = {"state": "running", "done": part.progress}
 
     def _settle(self, job: Job) -> None:
-        message = {"failed": job.message, "stopped": "Cancelled"}.get(job.state, "")
+        message = {"failed": job.message, "missing": job.message, "stopped": "Cancelled"}.get(job.state, "")
         if job.state == "finished" and job.latest is not None and job.latest.data:
             size = len(job.latest.data)
             self.file = job.latest.data

@@ -14,11 +14,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from atelier.errors import UserError, sentence
+from atelier.errors import NotYet, UserError, sentence
 from atelier.processors import cores, use_free_processors
 
 Step = TypeVar("Step")
-OVER = "finished", "stopped", "failed"
+OVER = "finished", "stopped", "failed", "missing"  # missing: it ended in a NotYet
 
 
 class Slots:
@@ -138,7 +138,7 @@ class Job(Generic[Step]):
 
     @property
     def message(self) -> str | None:
-        """Why the job failed, in one sentence."""
+        """Why the job failed, or what is missing, in one sentence."""
         return sentence(self.error) if self.error else None
 
     def start(self) -> None:
@@ -184,7 +184,7 @@ class Job(Generic[Step]):
             self._become(self._end())
         except Exception as error:
             self.error = error
-            self._become("failed")
+            self._become("missing" if isinstance(error, NotYet) else "failed")
 
     def _end(self) -> str:
         """Take all steps; gives the state at the end."""

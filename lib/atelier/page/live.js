@@ -2,7 +2,7 @@
 
 const WORDS = {
   new: "", queued: "Starting", running: "Running", paused: "Paused",
-  finished: "Finished", stopped: "Stopped", failed: "Ended in an error",
+  finished: "Finished", stopped: "Stopped", failed: "Ended in an error", missing: "",
 };
 
 function transportBar(send) {

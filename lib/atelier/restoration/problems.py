@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from atelier.diffusion.denoiser import SIZE, to_model, to_uint8
-from atelier.errors import UserError
+from atelier.errors import NotYet, UserError
 from atelier.paths import given_path
 from atelier.restoration.catalogue import BREAKS, MOST_NOISE, TASKS
 from atelier.seeds import mixed_seed
@@ -183,7 +183,7 @@ def _uncovered(painted: Any) -> Tensor:
     if covered.shape != (SIZE, SIZE):
         raise UserError(f"A painted mask must be {SIZE} x {SIZE} pixels, and this one is {tuple(covered.shape)}.")
     if not covered.any():
-        raise UserError("Nothing is covered; paint over a part of the digit.")
+        raise NotYet("Nothing is covered; paint over a part of the digit.")
     return (covered == 0).float()
 
 
