@@ -7,7 +7,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="full", css_file="notebook.css", app_title="Random fields")
+app = marimo.App(width="full", css_file="notebook.css", app_title="Random-field explorer")
 
 with app.setup:
     from functools import partial
@@ -19,7 +19,7 @@ with app.setup:
 @app.cell(hide_code=True)
 def _():
     page.title(
-        "Random fields",
+        "Random-field explorer",
         "Networks that nobody trained draw pictures that nobody planned. Choose the one you like, and it has children.",
         *("Knobs", "Look inside", "Family", "Animate", "Print", "Volumes", "Keep", "How it works", "Try this"),
     )

@@ -98,7 +98,10 @@ def test_a_run_can_be_replayed_looked_into_and_taken_home(page):
 
     page.get_by_role("button", name="Fit", exact=True).click()
     page.get_by_text("over the whole volume").wait_for()
-    page.locator(".atelier.volume .slices canvas").first.wait_for()
+    page.get_by_label("Cutting plane").select_option("z")
+    page.get_by_label("Cut at").fill("0.3")  # the network draws all three slices when the hand rests
+    for caption in ("x = 0.00 · exact", "y = 0.00 · exact", "z = 0.30 · exact"):
+        page.get_by_text(caption).wait_for()
     with page.expect_download() as download:
         page.get_by_title("volume.npy").click()
     assert np.load(download.value.path()).shape == (64, 64, 64, 4)

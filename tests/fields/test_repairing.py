@@ -34,7 +34,7 @@ def test_a_painted_mask_is_stretched_over_the_picture():
     assert (~known).nonzero().amin(0).tolist() == [20, 10]
     assert (~known).nonzero().amax(0).tolist() == [39, 29]
     assert not known[20:40, 10:30].any()
-    with pytest.raises(UserError, match="Paint over a part"):
+    with pytest.raises(UserError, match="paint over a part"):
         fields.known_pixels(picture, "painted")
     small = fields.small_picture(picture, 24)
     assert small.shape == (24, 16, 3)

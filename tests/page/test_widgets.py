@@ -3,12 +3,15 @@
 import time
 from types import SimpleNamespace
 
+import marimo as mo
 import numpy as np
 import pytest
 from atelier.errors import UserError
 from atelier.page.controls import number
 from atelier.page.downloads import Download
 from atelier.page.packing import unpack
+from atelier.page.report import page as report
+from atelier.page.volume import Volume
 from atelier.page.widgets import Actions, Gallery, Instrument, Viewer
 from atelier.shaders import Shader
 from visits import press, wait_for
@@ -207,3 +210,30 @@ def test_an_instrument_draws_the_newest_values_and_checks_them(visit):
     assert told == ["X must be a number from 0 to 1, and 2 is not."]
     assert len(drawn) == 2
     made.close()
+
+
+def test_a_volume_gets_every_finer_slice_that_it_asks_for(visit):
+    drawn, heard = [], []
+
+    def exact(axis, at):
+        drawn.append((axis, at))
+        return np.full((3, 5, 4), 10 * axis, np.uint8)
+
+    volume = Volume()
+    volume.show(np.zeros((4, 4, 4, 4), np.uint8), exact=exact)
+    volume.observe(lambda change: heard.append(unpack(change["new"])[0]), "fine")
+    press(volume, "slices", [[0, 0.25], [1, 0], [2, -0.5]])
+    wait_for(lambda: len(heard) == 3)
+    assert drawn == [(0, 0.25), (1, 0.0), (2, -0.5)]
+    assert heard[2] == {"axis": 2, "at": -0.5, "size": [3, 5]}
+    press(volume, "slices", [[0, 0.5], [3, 0]])  # there is no such axis
+    press(volume, "slices", [[1, 0.75]])
+    wait_for(lambda: len(heard) == 4)
+    assert drawn[3:] == [(1, 0.75)]
+    volume.close()
+
+
+def test_a_closed_widget_does_not_disturb_a_report(viewer):
+    closed = Viewer()
+    closed.close()
+    assert viewer.model_id in report("A page", [mo.ui.anywidget(viewer)])

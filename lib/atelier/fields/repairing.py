@@ -46,7 +46,7 @@ def known_pixels(picture: Picture | Tensor, which: str = "half", seed: int = 0, 
         return torch.rand(height, width, generator=Generator().manual_seed(seed)) < 0.1
     if which == "painted":
         if painted is None:
-            raise NotYet("Paint over a part of the picture above, then press Repair.")
+            raise NotYet("Nothing is covered; paint over a part of the picture.")
         covered = torch.as_tensor(painted)[None, None].float()
         return nn.functional.interpolate(covered, (height, width), mode="nearest")[0, 0] == 0
     known = torch.zeros(height, width, dtype=torch.bool)

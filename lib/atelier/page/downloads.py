@@ -82,7 +82,7 @@ class Download(Widget):
             self.progress = {"state": "running", "done": part.progress}
 
     def _settle(self, job: Job) -> None:
-        message = {"failed": job.message, "missing": job.message, "stopped": "Cancelled"}.get(job.state, "")
+        message = "Cancelled" if job.state == "stopped" else job.message or ""
         if job.state == "finished" and job.latest is not None and job.latest.data:
             size = len(job.latest.data)
             self.file = job.latest.data

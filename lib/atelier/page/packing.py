@@ -22,7 +22,7 @@ from atelier.paths import ROOT, write_whole
 HERE = Path(__file__).parent
 POSTERS = ROOT / "data" / "gallery" / "posters"
 WIDGETS: weakref.WeakSet["Widget"] = weakref.WeakSet()
-"""Every widget there is, for the report, which takes their state with it."""
+"""Every widget that is not closed, for the report, which takes their state with it."""
 _SHARED = {"live": ("chart",), "mixer": ("chart",), "viewer": ("painter", "gestures")}
 
 
@@ -55,6 +55,7 @@ class Widget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Forget all that the page could reach; safe to call twice."""
+        WIDGETS.discard(self)
         self._work, self._acts = None, {}
         self.on_msg(self._obey, remove=True)
         self.unobserve_all()

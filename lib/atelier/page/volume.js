@@ -232,7 +232,7 @@ function render({ model, el }) {
       c.fillStyle = "rgba(255, 255, 255, .6)";
       c.fillRect(Math.round(((view.at[u] / box[u] + 1) / 2) * wide), 0, devicePixelRatio, high);
       c.fillRect(0, Math.round(((view.at[v] / box[v] + 1) / 2) * high), wide, devicePixelRatio);
-      captions[k].textContent = `${"xyz"[k]} = ${view.at[k].toFixed(2)}`;
+      captions[k].textContent = `${"xyz"[k]} = ${view.at[k].toFixed(2)}${fits ? " · exact" : ""}`;
     });
   }
   function words() {
@@ -257,8 +257,10 @@ function render({ model, el }) {
   function lift() {
     model.set("view", { ...view });
     model.save_changes();
-    const axis = onCut();
-    if (header.exact && axis >= 0 && Math.abs(view.depth) <= boxOf()[axis] && !finerAt(axis, view.depth)) send("slice", { axis, at: view.depth });
+    if (!header.exact) return;
+    const places = boxOf().map((half, axis) => ({ axis, half, at: onCut() === axis ? view.depth : view.at[axis] }));
+    const missing = places.filter(({ axis, half, at }) => Math.abs(at) <= half && !finerAt(axis, at));
+    if (missing.length) send("slices", missing.map(({ axis, at }) => [axis, at]));
   }
   const turn = (dx, dy) => change({
     azimuth: (((view.azimuth + dx + 180) % 360) + 360) % 360 - 180,
@@ -305,7 +307,6 @@ function render({ model, el }) {
     };
     slice.onpointerdown = (e) => { slice.setPointerCapture(e.pointerId); drag(e); };
     slice.onpointermove = (e) => { if (slice.hasPointerCapture(e.pointerId)) drag(e); };
-    slice.onpointerup = () => { if (header.exact) [u, v].forEach((axis) => send("slice", { axis, at: view.at[axis] })); };
     slice.onkeydown = (e) => {
       const step = { ArrowLeft: [-0.02, 0], ArrowRight: [0.02, 0], ArrowUp: [0, -0.02], ArrowDown: [0, 0.02] }[e.key];
       if (!step) return;

@@ -1,7 +1,7 @@
 """A volume that the page itself marches through: turned, cut and sliced on the reader's graphics processor."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -66,8 +66,8 @@ class Volume(Widget):
             voxels: (D, H, W, 4) uint8, axes z, y, x: colour and density.
             title: what it is, for those who do not see it. still: a PNG or JPEG for browsers without WebGL2.
             exact: exact(axis, at) gives a finer slice (N, M, 4) uint8 across axis 0 (x), 1 (y) or 2 (z) at a
-                coordinate; it replaces the baked slice, and the baked voxels on a cut across an axis, when the hand is
-                lifted.
+                coordinate. When the hand is lifted it replaces the baked slices, and the baked voxels on a cut across
+                an axis.
             view: what of `view` is to change.
 
         Raises:
@@ -91,10 +91,10 @@ class Volume(Widget):
         self.frame = pack(header, {"voxels": zlib.compress(sent, 6), "still": still})
 
     def _heard(self, name: str, value: Any) -> None:
-        if name == "slice" and "exact" in self._acts and isinstance(value, Mapping):
-            axis, at = int(value["axis"]), float(value["at"])
-            if axis in (0, 1, 2) and -1 <= at <= 1:
-                self._aside(lambda: self._refine(axis, at))
+        if name == "slices" and "exact" in self._acts:
+            places = [(int(axis), float(at)) for axis, at in value[:3]]
+            if all(axis in (0, 1, 2) and -1 <= at <= 1 for axis, at in places):
+                self._aside(lambda: [self._refine(*place) for place in places])
 
     def _refine(self, axis: int, at: float) -> None:
         found = self._acts["exact"](axis, at)
