@@ -77,7 +77,8 @@ def _(browser_shelf, buttons, siblings, strength_ask, viewer):
     page.row(
         mo.Html(f"{viewer}<div style='margin-top: .4rem'>{buttons}{browser_shelf}</div>"),
         mo.Html(f"{siblings}<div style='margin-top: .3rem'>{page.panel(strength_ask)}</div>"),
-        flex="0 1 min(100%, max(19rem, min(48.5%, 100vh - 15.5rem))); --tallest: 40rem",
+        # a page of less than 40rem gives each the whole width
+        flex="0 1 min(100%, max(19rem, min(50% - 1.1rem, 100vh - 15.5rem), (40rem - 100%) * 99)); --tallest: 40rem",
     )
     return
 

@@ -284,7 +284,7 @@ def _(volume_ask):
     *volume*: a value at each place in space. Press **Fit**, watch three slices of it, and then turn it and cut it open. When
     you lift the hand, the network draws the slices, and a cut across an axis, anew, between the voxels.
     """
-    page.section(_text, page.row(page.panel(volume_ask), solid_file))
+    page.section(_text, page.row(page.panel(volume_ask), solid_file, flex="0 1 auto; min-width: 190px"))
     return solid_canvas, solid_file, solid_view
 
 
