@@ -9,15 +9,18 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from atelier.errors import UserError
 from atelier.paths import cache_dir, write_whole
+from atelier.settings import Choice
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 LAYOUTS = ("auto", "contiguous", "channels_last")
+STORE = "formats.json"
 MEASURING_SECONDS = 0.3
 _WORTH = 0.75  # another number format must take at most this share of the time of the likeliest one
 _LIKELY_LAYOUT = {"float32": "channels_last", "bfloat16": "contiguous", "float16": "contiguous"}
@@ -81,9 +84,8 @@ def fastest(
     Raises:
         UserError: an unknown precision or layout.
     """
-    for name, value, known in (("Precision", precision, ("auto", *numbers)), ("Layout", layout, LAYOUTS)):
-        if value not in known:
-            raise UserError(f"{name} must be one of {', '.join(known)}, and {value!r} is not.")
+    Choice(("auto", *numbers)).check("Precision", precision)
+    Choice(LAYOUTS).check("Layout", layout)
     likeliest = "bfloat16" if has_fast_bfloat16(device.type) else numbers[0]
     precisions = sorted(numbers, key=lambda name: name != likeliest) if precision == "auto" else [precision]
     layouts = LAYOUTS[1:] if layout == "auto" else (layout,)
@@ -101,25 +103,24 @@ _known: dict[str, Format] = {}
 _measuring = threading.Lock()
 
 
+def _stored() -> dict[str, Any]:
+    """What this process and others measured, as it lies in the data folder; empty where it cannot be read."""
+    with suppress(OSError, ValueError, TypeError):
+        return dict(json.loads((cache_dir() / STORE).read_text()))
+    return {}
+
+
 def _remembered(key: str) -> Format | None:
-    """What another process measured."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        found = Format(**json.loads(_store().read_text())[key])
+    with suppress(TypeError, KeyError):
+        found = Format(**_stored()[key])
         return found if found.precision in PRECISIONS[1:] and found.layout in LAYOUTS[1:] else None
     return None
 
 
 def _remember() -> None:
-    stored = {}
-    with suppress(OSError, ValueError, TypeError):
-        stored = dict(json.loads(_store().read_text()))
     with suppress(UserError):
-        told = stored | {key: asdict(found) for key, found in _known.items()}
-        write_whole(_store(), json.dumps(told, indent=1).encode())
-
-
-def _store() -> Path:
-    return cache_dir() / "formats.json"
+        told = _stored() | {key: asdict(found) for key, found in _known.items()}
+        write_whole(cache_dir() / STORE, json.dumps(told, indent=1).encode())
 
 
 def _fastest_of(
@@ -130,13 +131,11 @@ def _fastest_of(
     hopeful = [p for p in precisions if trials[p] < _HOPELESS * min(trials.values())]
     costs: dict[Format, float] = {}
     for form in [Format(precision, layout) for precision in hopeful for layout in layouts]:
-        least = float("inf")
-        for _ in range(_RUNS):
-            if least < float("inf") and time.perf_counter() > end:
-                break
-            least = min(least, _seconds(run, form, device))
+        seconds = [_seconds(run, form, device)]
+        while len(seconds) < _RUNS and time.perf_counter() <= end:
+            seconds.append(_seconds(run, form, device))
         likely = (form.precision == precisions[0]) + (form.layout == _LIKELY_LAYOUT[form.precision])
-        costs[form] = least * _WORTH**likely
+        costs[form] = min(seconds) * _WORTH**likely
         if time.perf_counter() > end:
             break
     return min(costs, key=costs.get)
@@ -191,17 +190,13 @@ def has_fast_bfloat16(kind: str) -> bool:
     return any("avx512_bf16" in line or "amx_bf16" in line for line in _cpuinfo())
 
 
-def uses_bfloat16(device: torch.device, precision: str) -> bool:
-    """Whether `precision` means bfloat16 on this device: "auto" does where the hardware has it.
+def unmeasured_format(device: torch.device, precision: str = "auto", layout: str = "auto") -> Format:
+    """The format by the flags of the hardware: bfloat16 if `precision` is that, or "auto" where the hardware has it,
+    else float32; contiguous if the layout is "auto".
 
     Raises:
         UserError: an unknown precision.
     """
-    if precision not in PRECISIONS:
-        raise UserError(f"Precision must be one of {', '.join(PRECISIONS)}, and {precision!r} is not.")
-    return precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(device.type))
-
-
-def autocast(device: torch.device, precision: str = "auto") -> AbstractContextManager:
-    """Autocast to bfloat16 where `uses_bfloat16`; errors as there."""
-    return Format("bfloat16" if uses_bfloat16(device, precision) else "float32").autocast(device)
+    Choice(PRECISIONS).check("Precision", precision)
+    bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(device.type))
+    return Format("bfloat16" if bfloat16 else "float32", "contiguous" if layout == "auto" else layout)

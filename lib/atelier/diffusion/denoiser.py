@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
-from atelier.devices import PRECISIONS, Format, fastest, uses_bfloat16
+from atelier.devices import PRECISIONS, Format, fastest, unmeasured_format
 from atelier.diffusion.catalogue import BACKBONES, TARGETS
 from atelier.diffusion.schedules import Schedule, build_schedule
 from atelier.errors import UserError
@@ -339,7 +339,7 @@ def format_of(denoiser: Denoiser, precision: str = "auto", layout: str = "auto",
     if precision == layout == "auto" and denoiser.name == "own":
         return Format()
     if precision == layout == "auto" and parameter_count(denoiser) > _MOST_TRIED:
-        return Format("bfloat16" if uses_bfloat16(device, "auto") else "float32")
+        return unmeasured_format(device)
     trials: dict[str, Denoiser] = {}
     x = torch.randn(_TRIED, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)).to(device)
 

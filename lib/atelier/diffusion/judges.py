@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
 from atelier.data.digits import Digits
-from atelier.devices import autocast
+from atelier.devices import unmeasured_format
 from atelier.diffusion.denoiser import initialise, to_model
 from atelier.errors import UserError
 from atelier.optimisers import AdamW
@@ -154,12 +154,14 @@ def train_judge(
     size, steps = 128, epochs * (len(known) // 128)
     optimiser = AdamW(judge.parameters(), 3e-3, weight_decay=0.05, fused=True)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.15)
+    cpu = torch.device("cpu")
+    number_format = unmeasured_format(cpu)
     judge.train()
     for step in range(steps):
         generator = torch.Generator().manual_seed(mixed_seed(seed, step))
         index = known[torch.randint(len(known), (size,), generator=generator)]
         x = _jitter(to_model(training.images[index]), generator)
-        with autocast(torch.device("cpu")):
+        with number_format.autocast(cpu):
             logits = judge(x)
         loss = F.cross_entropy(logits.float(), training.labels[index], label_smoothing=0.05)
         optimiser.zero_grad()

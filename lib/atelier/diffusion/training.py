@@ -19,7 +19,7 @@ from torch import Tensor
 
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
-from atelier.devices import Format, uses_bfloat16
+from atelier.devices import unmeasured_format
 from atelier.diffusion.catalogue import OPTIMISERS
 from atelier.diffusion.denoiser import (
     KIND,
@@ -136,8 +136,7 @@ class _Run:
         if self.team.size == 1:
             self.format = format_of(denoiser, recipe.precision, recipe.layout, training=True)
         else:  # all must take the same
-            layout = "contiguous" if recipe.layout == "auto" else recipe.layout
-            self.format = Format("bfloat16" if uses_bfloat16(denoiser.device, recipe.precision) else "float32", layout)
+            self.format = unmeasured_format(denoiser.device, recipe.precision, recipe.layout)
         self.format.lay_out(denoiser)
         self.batches = max(1, n_images // recipe.batch_size)  # per epoch
         self.average = copy.deepcopy(denoiser).eval().requires_grad_(False)
@@ -366,7 +365,7 @@ def _optimisers(denoiser: Denoiser, recipe: Recipe) -> list[torch.optim.Optimize
     )
     if not matrices:
         return [adamw]
-    half = uses_bfloat16(denoiser.device, recipe.precision)
+    half = unmeasured_format(denoiser.device, recipe.precision).precision == "bfloat16"
     return [adamw, Muon(matrices, weight_decay=recipe.weight_decay, rms=MUON_RMS, bfloat16=half)]
 
 

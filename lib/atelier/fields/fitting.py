@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from atelier.data.pictures import Picture
-from atelier.devices import autocast, best_device, has_fast_bfloat16
+from atelier.devices import best_device, has_fast_bfloat16, unmeasured_format
 from atelier.errors import UserError
 from atelier.fields.catalogue import LOSSES, NETWORKS, OPTIMISERS, SAMPLINGS, NetworkKind
 from atelier.fields.history import MOMENT_BYTES, History
@@ -159,6 +159,7 @@ def fit(
     pointwise = _own_loss(loss) if callable(loss) else _POINTWISE.get(loss)
     losses = draw(own, picture, seen, batch, pointwise, generator)
     precision = "auto" if own.allows_bfloat16 and loss != "ssim" else "float32"
+    number_format = unmeasured_format(own.device, precision)
     optimisers = _optimisers(own, optimiser)
     history = History(memory)
     total = f"of {steps:,} steps" if seconds is None else f"steps in {seconds:g} s"
@@ -169,7 +170,7 @@ def fit(
         base = rate() if callable(rate) else rate
         rate_now = base * (_cosine(progress) if decay else 1.0) * min(1.0, (step + 1) / (warmup + 1))
         own.train()
-        with autocast(own.device, precision):
+        with number_format.autocast(own.device):
             batch_loss = next(losses)
         own.zero_grad(set_to_none=True)
         batch_loss.backward()
