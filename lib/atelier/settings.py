@@ -4,11 +4,10 @@ A `Control` stands for a setting on a page, in an address (`?network=siren`) and
 A value outside of its bounds is refused with the same sentence everywhere.
 """
 
-import dataclasses
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from atelier.errors import UserError
@@ -21,7 +20,8 @@ class SettingError(UserError):
 @dataclass(frozen=True)
 class Number:
     """A number in [low, high]; `whole` numbers are ints. `log` spaces a slider by ratio, `stops` are the values that a
-    slider stops at. An `optional` one may be None, which stands for `auto` ("the network's own")."""
+    slider stops at. An `optional` one may be None, which stands for `auto` ("the network's own"); that of a `Control`
+    is optional where the control has no default."""
 
     low: float
     high: float
@@ -128,15 +128,14 @@ class Control:
     door: str = "all"
     paths: bool = False
 
+    def __post_init__(self) -> None:
+        if isinstance(self.domain, Number):
+            object.__setattr__(self, "domain", replace(self.domain, optional=self.default is None))
+
     @classmethod
     def of(cls, entry: "Control | Domain") -> "Control":
         """The control itself, or one for a domain whose value may be left open."""
-        return entry if isinstance(entry, Control) else cls(entry).left_open()
-
-    def left_open(self) -> "Control":
-        """The same control without a default."""
-        more = {"domain": dataclasses.replace(self.domain, optional=True)} if isinstance(self.domain, Number) else {}
-        return dataclasses.replace(self, default=None, **more)
+        return entry if isinstance(entry, Control) else cls(entry)
 
     def check(self, name: str, value: Any) -> Any:
         """The value as the domain has it; a text is read first where the domain holds something else.

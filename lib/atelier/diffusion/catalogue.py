@@ -3,7 +3,7 @@
 A new sampler, schedule or backbone is one class (or function) and one line here.
 """
 
-import importlib
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,8 +24,7 @@ class Entry:
 
     def load(self) -> Any:
         """The class or function that makes it."""
-        module, _, name = self.made_by.partition(":")
-        return getattr(importlib.import_module(f"atelier.diffusion.{module}"), name)
+        return pkgutil.resolve_name(f"atelier.diffusion.{self.made_by}")
 
 
 @dataclass(frozen=True)
@@ -150,24 +149,23 @@ GUIDES = {
 """What guidance leads away from."""
 
 
-def _guidance(
-    scale: float | None = None, low: float | None = None, high: float | None = None, by: str | None = None
-) -> dict[str, Control]:
-    def control(default: float | None, most: float, title: str, about: str, **look: Any) -> Control:
-        return Control(Number(0, most, optional=scale is None, **look), default, title, about)
-
-    titles = {name: entry.title for name, entry in GUIDES.items()}
-    return {
-        "guidance": control(
-            scale, 100, "Guidance g", "guidance, 0 ignores the label, 1 is plain, auto suits the network", stops=_STOPS
-        ),
-        "guidance_from": control(low, 1, "acts from noise fraction", "noise fraction above which it acts", step=0.05),
-        "guidance_to": control(high, 1, "to noise fraction", "noise fraction below which it acts", step=0.05),
-        "guidance_by": Control(Choice(tuple(GUIDES)), by, "leads away from", "what guidance leads away from", titles),
-    }
-
-
-GUIDANCE: dict[str, Control] = _guidance()
+GUIDANCE: dict[str, Control] = {
+    "guidance": Control(
+        Number(0, 100, stops=_STOPS),
+        title="Guidance g",
+        about="guidance, 0 ignores the label, 1 is plain, auto suits the network",
+    ),
+    "guidance_from": Control(
+        Number(0, 1, 0.05), title="acts from noise fraction", about="noise fraction above which it acts"
+    ),
+    "guidance_to": Control(Number(0, 1, 0.05), title="to noise fraction", about="noise fraction below which it acts"),
+    "guidance_by": Control(
+        Choice(tuple(GUIDES)),
+        title="leads away from",
+        about="what guidance leads away from",
+        words={name: entry.title for name, entry in GUIDES.items()},
+    ),
+}
 """The controls of guidance before the network is known: all are left open."""
 
 
@@ -176,11 +174,11 @@ def guidance_of(model: Any) -> dict[str, Control]:
     knows no labels."""
     if not model.denoiser.conditional:
         return {}
-    found = _guidance(model.guidance.scale, *model.guidance.interval, "label")
+    suited = model.guidance.scale, *model.guidance.interval, "label"
+    found = {name: replace(GUIDANCE[name], default=value) for name, value in zip(GUIDANCE, suited, strict=True)}
     if model.denoiser.knots:
         stops = tuple(stop for stop in _STOPS if stop == 0 or 1 <= stop <= 5)
-        scale = replace(found["guidance"], domain=replace(found["guidance"].domain, high=5, stops=stops))
-        return {"guidance": scale}
+        return {"guidance": replace(found["guidance"], domain=Number(0, 5, stops=stops))}
     if model.early is None:
         del found["guidance_by"]
     return found

@@ -105,15 +105,10 @@ _ASKED = {
     "levels": Control(Number(1, 12, step=1, whole=True), about="levels of the grid"),
     "table_size": Control(Number(6, 23, step=1, whole=True), None, "Table size, log₂", _TABLE),
 }
-DOMAINS = {name: control.domain for name, control in _ASKED.items()} | {"finest": Number(2, 8192, step=1, whole=True)}
+# With a default, so that None is refused.
+DOMAINS = {name: dataclasses.replace(control, default=0).domain for name, control in _ASKED.items()}
+DOMAINS["finest"] = Number(2, 8192, step=1, whole=True)
 """Every option that any network has."""
-
-
-def _open(control: Control) -> Control:
-    """The control with its value left open, where it is a number without a default."""
-    if control.default is None and isinstance(control.domain, Number):
-        return dataclasses.replace(control, domain=dataclasses.replace(control.domain, optional=True))
-    return control
 
 
 def options_of(network: str) -> dict[str, Control]:
@@ -124,7 +119,7 @@ def options_of(network: str) -> dict[str, Control]:
     options = NETWORKS[network].options
     found = {name: dataclasses.replace(_ASKED[name], default=options[name]) for name in options if name in _ASKED}
     if "finest" in options:
-        found = {"budget": _BUDGET, **found, "table_size": _open(_ASKED["table_size"])}
+        found = {"budget": _BUDGET, **found, "table_size": _ASKED["table_size"]}
     return {**found, "final": _FINAL}
 
 
@@ -134,9 +129,9 @@ def rate_of(network: str) -> dict[str, Control]:
 
 
 OPTIONS: dict[str, Control] = {
-    "learning_rate": _open(Control(_RATE, about="learning rate; auto: the network's own")),
+    "learning_rate": Control(_RATE, about="learning rate; auto: the network's own"),
     "budget": _BUDGET,
-    **{name: _open(control) for name, control in _ASKED.items()},
+    **_ASKED,
     "final": _FINAL,
 }
 """Every option of `options_of` and `rate_of`, for those who do not know the network yet."""

@@ -45,7 +45,7 @@ def number(
     """
     if whole is None:
         whole = all(isinstance(value, int) for value in (low, high, step, default) if value is not None)
-    domain = Number(low, high, step, whole, log, optional=default is None, stops=tuple(stops))
+    domain = Number(low, high, step, whole, log, stops=tuple(stops))
     return Control(domain, default, **look)
 
 

@@ -108,10 +108,9 @@ class Look:
 
 def volume_options() -> dict[str, Control]:
     """What a command line can ask for."""
-    side = Number(SIDE.low, SIDE.high, whole=True, optional=True)
     shape = Control(Choice(tuple(ENVELOPES)), "ball", "Shape", "where the field may be dense", words=ENVELOPES)
     return {
-        "volume": Control(side, None, about="also a volume of so many voxels along a side", door="command"),
+        "volume": Control(SIDE, None, about="also a volume of so many voxels along a side", door="command"),
         "envelope": replace(shape, door="command"),
     }
 
