@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -16,19 +17,17 @@ COLOURS = ("#2a83b0", "#d9822b", "#3f9a5a", "#b5508f")
 matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "atelier"})
 
 
-def figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list]:
-    """A transparent figure of the given size in inches with a row of axes."""
+def figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """A transparent figure of the given size in inches, and its axes."""
     made = Figure(figsize=(width, height), layout="constrained", facecolor="none")
-    axes = made.subplots(1, columns, squeeze=False)[0]
-    for ax in axes:
-        ax.set_facecolor("none")
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.spines[["left", "bottom"]].set_color(LINE)
-        ax.tick_params(colors=INK, labelsize=9)
-        for text in (ax.xaxis.label, ax.yaxis.label):
-            text.set_color(INK)
-            text.set_fontsize(10)
-    return made, list(axes)
+    ax = made.subplots()
+    ax.set_facecolor("none")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(LINE)
+    ax.tick_params(colors=INK, labelsize=9)
+    for text in (ax.xaxis.label, ax.yaxis.label):
+        text.set(color=INK, fontsize=10)
+    return made, ax
 
 
 def svg(made: Figure) -> str:
@@ -40,20 +39,12 @@ def svg(made: Figure) -> str:
     return text.replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
 
 
-def png(made: Figure, dpi: int = 110, background: str | None = None) -> bytes:
-    """A figure as PNG bytes, transparent unless a background is named."""
-    buffer = io.BytesIO()
-    made.savefig(buffer, format="png", dpi=dpi, facecolor=background or "none")
-    return buffer.getvalue()
-
-
 def spectra(curves: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     """Mean power over spatial frequency, one line a picture; curves hold what `radial_spectrum` gives."""
-    made, (ax,) = figure(6.4, 3.2)
+    made, ax = figure(6.4, 3.2)
     for colour, (name, (frequency, power)) in zip((INK, *COLOURS), curves.items(), strict=False):
         ax.loglog(frequency.numpy(), power.numpy(), color=colour, linewidth=1.6, label=name)
-    ax.set_xlabel("waves across the picture")
-    ax.set_ylabel("power")
+    ax.set(xlabel="waves across the picture", ylabel="power")
     ax.legend(frameon=False, fontsize=9, labelcolor=INK)
     return made
 

@@ -84,7 +84,7 @@ def leak_words(schedule: Schedule) -> str:
 
 def class_note(model: Model) -> str:
     """What the numbers of the labels stand for, where they are not digits; else nothing."""
-    if list(model.classes) == [str(k) for k in range(10)]:
+    if model.classes == tuple("0123456789"):
         return ""
     return "Labels: " + ", ".join(f"{k} {name}" for k, name in enumerate(model.classes))
 
@@ -115,10 +115,8 @@ def ways_table(model: Model) -> list[dict[str, str]]:
             "way to draw": title,
             "steps": str(drawer.figures["steps"]),
             "network calls a digit": str(drawer.figures.get("network_calls", "–")),
-            "classifier-FID ÷ floor": f"{drawer.figures['classifier_fid_ratio']:.2f}"
-            + _within(drawer.figures, "classifier_fid_ratio", 1, ".2f"),
-            "read as asked for": f"{drawer.figures['label_accuracy']:.2%}"
-            + _within(drawer.figures, "label_accuracy", 100, ".2f"),
+            "classifier-FID ÷ floor": _with_interval(drawer.figures, "classifier_fid_ratio", ".2f"),
+            "read as asked for": _with_interval(drawer.figures, "label_accuracy", ".2%"),
         }
         for title, drawer in found
     ]
@@ -157,14 +155,13 @@ class Judgement:
     def verdict(self) -> str:
         """One sentence, as Markdown."""
         found = self.figures
-        accuracy, copied = found.get("label_accuracy", math.nan), found["nearer_than_99_percent_of_test"]
-        ratio = f"{found['classifier_fid_ratio']:.2f}" + _within(found, "classifier_fid_ratio", 1, ".2f")
-        obeys = (
-            f"; **{accuracy:.1%}**{_within(found, 'label_accuracy', 100, '.1f')} of the digits are read as asked for"
-        )
+        ratio, copied = _with_interval(found, "classifier_fid_ratio", ".2f"), found["nearer_than_99_percent_of_test"]
+        obeys = ""
+        if math.isfinite(found["label_accuracy"]):
+            obeys = f"; **{_with_interval(found, 'label_accuracy', '.1%')}** of the digits are read as asked for"
         return (
             f"At n = {found['n']:,} the classifier-FID is **{ratio} times the floor**, the "
-            f"score of as many real digits{obeys if math.isfinite(accuracy) else ''}. The nearest training image is "
+            f"score of as many real digits{obeys}. The nearest training image is "
             f"{found['nearest_distance_ratio']:.2f} times as far as from a test digit, and {copied:.1%} are nearer "
             "than 99 % of the test digits (1 % would be chance): "
             + ("no sign of copying." if copied <= 0.02 else "some may be copies.")
@@ -217,10 +214,10 @@ class Judgement:
         }
 
 
-def _within(figures: Mapping[str, Any], name: str, unit: float, form: str) -> str:
-    """± half the 95 % interval of a figure, where several seeds were judged."""
-    half = figures.get(f"{name}_interval")
-    return "" if half is None else f" ± {format(unit * half, form)}"
+def _with_interval(figures: Mapping[str, Any], name: str, form: str) -> str:
+    """A figure, and ± half its 95 % interval where several seeds were judged."""
+    value, half = format(figures[name], form), figures.get(f"{name}_interval")
+    return value if half is None else f"{value} ± {half:{form}}".removesuffix("%")
 
 
 _LINES = (
@@ -243,7 +240,7 @@ def _shown(value: float | None, form: str) -> str:
 
 def _confusion(report: EvaluationReport, model: Model) -> Figure:
     """How many of each digit asked for were judged to be which."""
-    made, (ax,) = figures.figure(4.2, 3.9)
+    made, ax = figures.figure(4.2, 3.9)
     counts = report.confusion.double()
     ax.imshow((counts / counts.sum(1, keepdim=True).clamp(min=1)).sqrt().numpy(), cmap="Blues", vmin=0, vmax=1.3)
     for asked, judged in counts.nonzero().tolist():
@@ -252,19 +249,17 @@ def _confusion(report: EvaluationReport, model: Model) -> Figure:
         ax.text(judged, asked, str(int(counts[asked, judged])), **text)
     ax.set_xticks(range(len(model.classes)), model.classes)
     ax.set_yticks(range(len(model.classes)), model.classes)
-    ax.set_xlabel("judged")
-    ax.set_ylabel("asked for")
+    ax.set(xlabel="judged", ylabel="asked for")
     return made
 
 
 def _histogram(report: EvaluationReport, classes: Sequence[str]) -> Figure:
     """How often each digit was judged, generated beside real."""
-    made, (ax,) = figures.figure(4.6, 3.2)
+    made, ax = figures.figure(4.6, 3.2)
     places = np.arange(len(classes))
     ax.bar(places - 0.2, report.histogram, 0.38, color=figures.COLOURS[0], label="generated")
     ax.bar(places + 0.2, report.real_histogram, 0.38, color=figures.COLOURS[1], label="real")
     ax.set_xticks(places, classes)
-    ax.set_xlabel("judged to be")
-    ax.set_ylim(0, 1.25 * max(*report.histogram, *report.real_histogram))
+    ax.set(xlabel="judged to be", ylim=(0, 1.25 * max(*report.histogram, *report.real_histogram)))
     ax.legend(frameon=False, fontsize=9, labelcolor=figures.INK, ncols=2)
     return made

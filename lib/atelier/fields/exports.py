@@ -60,7 +60,7 @@ def curve_panel(first: Measure, last: Measure, steps: int, height: int) -> Calla
     Returns:
         A function that adds the figures at a step and gives the panel, (H, W, 3) uint8.
     """
-    made, (left,) = figures.figure(height / 100 * 1.25, height / 100)
+    made, left = figures.figure(height / 100 * 1.25, height / 100)
     right = left.twinx()
     right.spines[["top", "left", "bottom"]].set_visible(False)
     lines = ("psnr", "PSNR, dB", left, figures.COLOURS[0], []), ("ssim", "SSIM", right, figures.COLOURS[1], [])
@@ -71,7 +71,9 @@ def curve_panel(first: Measure, last: Measure, steps: int, height: int) -> Calla
         ax.set_ylabel(title, color=colour)
         ax.tick_params(labelsize=8)
     left.set_xlabel("step")
-    base = Image.open(io.BytesIO(figures.png(made, dpi=200, background="white"))).convert("RGB")
+    drawn = io.BytesIO()
+    made.savefig(drawn, format="png", dpi=200, facecolor="white")
+    base = Image.open(drawn).convert("RGB")
 
     def until(step: int, now: Measure) -> np.ndarray:
         image = base.copy()
