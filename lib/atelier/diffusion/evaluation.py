@@ -9,7 +9,7 @@ score of as many real images against it, drawn from the half of the training spl
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,21 +22,12 @@ from atelier.diffusion.models import Model, guide, sampler_for, with_steps
 from atelier.diffusion.sampling import Sampler, initial_noise, sample, sampler_name
 from atelier.errors import UserError
 from atelier.paths import WEIGHTS, cache_dir
+from atelier.settings import Number
 
 NEIGHBOURS = 5
 MOST_FOR_NEIGHBOURS = 5_000
 MOST_FOR_MEMORISATION = 1_000
 CHUNK = 500
-
-
-class Neighbours(NamedTuple):
-    """Share of generated images that fall among real ones (precision) and the reverse (recall)
-    (Kynkäänniemi et al. 2019); density and coverage (Naeem et al. 2020). 1 is ideal; density may be above."""
-
-    precision: float
-    recall: float
-    density: float
-    coverage: float
 
 
 @dataclass(frozen=True)
@@ -121,7 +112,7 @@ def load_judges(dataset: str = "mnist", *, report: bool = False) -> Judges:
         UserError: there are none yet for this data set.
     """
     name = "mnist" if dataset == "fonts" else dataset
-    found = {}
+    found = []
     for role in ("report",) if report else ("features", "labels"):
         paths = [judge_path(role, name, folder) for folder in (WEIGHTS, cache_dir() / "judges")]
         path = next((path for path in paths if path.is_file()), None)
@@ -130,8 +121,8 @@ def load_judges(dataset: str = "mnist", *, report: bool = False) -> Judges:
                 f"There is no judge for {dataset} yet; make one with "
                 f"uv run python -m atelier.diffusion.ship judges --dataset {name}."
             )
-        found[role] = load_judge(path)[0]
-    return Judges(found["report"], found["report"]) if report else Judges(**found)
+        found.append(load_judge(path)[0])
+    return Judges(found[0], found[-1])
 
 
 def evaluate(
@@ -161,8 +152,7 @@ def evaluate(
         UserError: n out of bounds, or as `sample`.
     """
     _, unseen = halves(len(training.images))
-    if isinstance(n, bool) or int(n) != n or not 100 <= n <= len(unseen):
-        raise UserError(f"Evaluation needs from 100 to {len(unseen):,} images, and {n} is not.")
+    n = Number(100, len(unseen), whole=True).check("The number of images to judge", n)
     guidance, began, few = guidance or Guidance(), time.monotonic(), len(denoiser.knots)
     how = {"sampler": f"few{few}", "steps": None} if few else {"sampler": sampler, "steps": steps, "times": times}
     form = {"precision": precision, "layout": layout}
@@ -245,7 +235,7 @@ def judge(
             "inception_style_score": inception_style_score(logits),
         }
         if suffix != "_noise":
-            found |= neighbour_figures(features, reference)._asdict()
+            found |= neighbour_figures(features, reference)
         figures |= {name + suffix: value for name, value in found.items()}
     classes = logits.shape[1]
     asked = torch.empty(0, dtype=torch.long) if labels is None else labels * classes + judged[""]
@@ -276,15 +266,13 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     return max(0.0, float(mean_gap + cov_a.trace() + cov_b.trace() - 2 * cross))
 
 
-def kernel_distance(a: Tensor, b: Tensor, *, subsets: int = 10, size: int = 1_000, seed: int = 0) -> float:
-    """Unbiased squared MMD with the cubic kernel, mean over subsets (Bińkowski et al. 2018, section 4).
-
-    May be slightly negative when the two sets are alike.
-    """
+def kernel_distance(a: Tensor, b: Tensor, *, seed: int = 0) -> float:
+    """Unbiased squared MMD of features (N, D), (M, D) with the cubic kernel, mean over ten subsets of at most 1,000
+    (Bińkowski et al. 2018, section 4); slightly negative at times where the two sets are alike."""
     generator = torch.Generator().manual_seed(seed)
-    size = min(size, len(a), len(b))
+    size = min(1_000, len(a), len(b))
     values = []
-    for _ in range(subsets):
+    for _ in range(10):
         x = a[torch.randperm(len(a), generator=generator)[:size]].double()
         y = b[torch.randperm(len(b), generator=generator)[:size]].double()
         xx, yy, xy = (_cubic_kernel(*pair) for pair in ((x, x), (y, y), (x, y)))
@@ -297,21 +285,22 @@ def _cubic_kernel(x: Tensor, y: Tensor) -> Tensor:
     return (x @ y.T / x.shape[1] + 1) ** 3
 
 
-def neighbour_figures(generated: Tensor, real: Tensor, k: int = NEIGHBOURS) -> Neighbours:
-    """Precision, recall, density, coverage over features (N, D) and (M, D); the same number of each is drawn at random,
-    at most 5,000."""
+def neighbour_figures(generated: Tensor, real: Tensor) -> dict[str, float]:
+    """Over features (N, D) and (M, D), of which the same number is drawn at random, at most 5,000: the share of
+    generated images among real ones (precision) and the reverse (recall) (Kynkäänniemi et al. 2019), density and
+    coverage (Naeem et al. 2020). 1 is ideal; density may be above."""
     size, generator = min(len(generated), len(real), MOST_FOR_NEIGHBOURS), torch.Generator().manual_seed(0)
     generated, real = (found[torch.randperm(len(found), generator=generator)[:size]] for found in (generated, real))
-    k = min(k, size - 1)
+    k = min(NEIGHBOURS, size - 1)
     radius_real, radius_generated = _radii(real, k), _radii(generated, k)  # (size,) each
     between = torch.cdist(generated, real)  # (generated, real)
     inside_real = between < radius_real
-    return Neighbours(
-        precision=float(inside_real.any(1).float().mean()),
-        recall=float((between < radius_generated[:, None]).any(0).float().mean()),
-        density=float(inside_real.float().sum(1).mean() / k),
-        coverage=float((between.min(0).values < radius_real).float().mean()),
-    )
+    return {
+        "precision": float(inside_real.any(1).float().mean()),
+        "recall": float((between < radius_generated[:, None]).any(0).float().mean()),
+        "density": float(inside_real.float().sum(1).mean() / k),
+        "coverage": float((between.min(0).values < radius_real).float().mean()),
+    }
 
 
 def _radii(points: Tensor, k: int) -> Tensor:

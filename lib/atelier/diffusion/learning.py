@@ -108,7 +108,8 @@ class Learning:
         }
 
 
-_NAMES = {"batch": "batch_size", "ema": "ema_decay"}
+_OPTIONS = {"batch": "batch_size", "ema": "ema_decay"}
+_OPTIONS |= {name: name for name in ("optimiser", "learning_rate", "label_dropout", "precision", "layout")}
 
 
 def recipe_of(words: Mapping[str, Any], seed: int = 0) -> Recipe:
@@ -123,8 +124,7 @@ def recipe_of(words: Mapping[str, Any], seed: int = 0) -> Recipe:
         raise UserError("Give epochs or minutes of training, one of them.")
     if epochs is None and minutes is None:
         minutes = DEFAULT_MINUTES
-    known = ("batch", "ema", "optimiser", "learning_rate", "label_dropout", "precision", "layout")
-    options = {_NAMES.get(word, word): words[word] for word in known if word in words}
+    options = {name: words[word] for word, name in _OPTIONS.items() if word in words}
     return Recipe(epochs=epochs, minutes=minutes, seed=seed, checkpoint_seconds=30.0, **options)
 
 

@@ -19,6 +19,7 @@ from atelier.diffusion.sampling import blend_labels, encode, initial_noise, samp
 from atelier.diffusion.sheets import headed_sheet, sheet
 from atelier.drawing import Frame, encoded
 from atelier.errors import UserError
+from atelier.settings import Choice, Number
 
 GUIDANCE_SCALES = (0.0, 1.0, 1.5, 3.0, 5.0, 7.0, 10.0, 15.0)
 RACERS = (("ddpm", 50), ("ddim", 50), ("ddim", 10), ("dpmpp", 10), ("dpmpp", 20), ("heun", 10), ("flow_heun", 10))
@@ -65,32 +66,27 @@ def experiment(
         UserError: an unknown experiment, a number out of bounds, a model that knows no labels.
     """
     model = Model.of(model)
-    if kind not in EXPERIMENTS:
-        raise UserError(f"There is no experiment {kind!r}; choose one of {', '.join(EXPERIMENTS)}.")
+    entry = EXPERIMENTS[Choice(tuple(EXPERIMENTS)).check("The experiment", kind)]
     if not model.denoiser.conditional:
         raise UserError("Steering needs a network that knows labels; this one was trained without.")
-    for name, value, high in (
-        ("The first digit", first, 9),
-        ("The second digit", second, 9),
-        ("The real digit", real, MOST_REAL),
-        ("The seed", steer_seed, 2**31 - 1),
-    ):
-        if type(value) is not int or not 0 <= value <= high:
-            raise UserError(f"{name} must be a whole number from 0 to {high:,}.")
-    entry, given = EXPERIMENTS[kind], {"first": first, "second": second, "real": real, "steer_seed": steer_seed}
+    given = {
+        "first": Number(0, 9, whole=True).check("The first digit", first),
+        "second": Number(0, 9, whole=True).check("The second digit", second),
+        "real": Number(0, MOST_REAL, whole=True).check("The real digit", real),
+        "steer_seed": Number(0, 2**31 - 1, whole=True).check("The seed", steer_seed),
+    }
     for step in entry.load()(model, **{name: given[name] for name in entry.uses}):
         yield replace(step, title=entry.title)
 
 
-def sweep(model: Model, *, steer_seed: int, digits: Sequence[int] = range(10), steps: int = 20) -> Iterator[SteerStep]:
-    """One row per digit, one column per scale of guidance, which acts everywhere; the noise of a row stays."""
+def sweep(model: Model, *, steer_seed: int) -> Iterator[SteerStep]:
+    """One row per label, one column per scale of guidance, which acts everywhere; the noise of a row stays."""
     columns: list[Tensor] = []
-    labels, row_words = torch.tensor(list(digits)), [model.classes[digit] for digit in digits]
+    words = [f"{scale:g}" for scale in GUIDANCE_SCALES]
     for scale in GUIDANCE_SCALES:
-        *_, last = sample(model.denoiser, labels, steps=steps, guidance=Guidance(scale), seed=steer_seed)
+        *_, last = sample(model.denoiser, torch.arange(10), steps=20, guidance=Guidance(scale), seed=steer_seed)
         columns.append(last.images)
-        words = [f"{scale:g}" for scale in GUIDANCE_SCALES]
-        yield SteerStep(len(columns), len(GUIDANCE_SCALES), list(torch.stack(columns, 1)), row_words, words)
+        yield SteerStep(len(columns), len(words), list(torch.stack(columns, 1)), model.classes, words)
 
 
 def between_noises(model: Model, *, first: int, steer_seed: int) -> Iterator[SteerStep]:
