@@ -51,9 +51,14 @@ def srgb_from_oklab(lab: np.ndarray) -> np.ndarray:
     return encoded(np.clip((lab @ _LAB_INVERSE.T) ** 3 @ _LMS_INVERSE.T, 0, 1))
 
 
+def palette_lab(colours: Sequence[str]) -> np.ndarray:
+    """Colours "#rrggbb" in OKLab, (n, 3)."""
+    return oklab_from_srgb(np.array([[*bytes.fromhex(colour[1:])] for colour in colours]) / 255)
+
+
 def table(colours: Sequence[str], count: int = _TABLE) -> np.ndarray:
     """Colours mixed in OKLab from the first to the last, (count, 3) float32 sRGB."""
-    lab = oklab_from_srgb(np.array([[*bytes.fromhex(colour[1:])] for colour in colours]) / 255)  # (n, 3)
+    lab = palette_lab(colours)
     at = np.linspace(0, len(lab) - 1, count)
     mixed = np.stack([np.interp(at, np.arange(len(lab)), lab[:, i]) for i in range(3)], axis=1)
     return srgb_from_oklab(mixed).astype(np.float32)
@@ -103,9 +108,7 @@ class Colouring:
         if spec.colour == "palette":
             self._table = torch.from_numpy(table(spec.palette_colours())).T.contiguous()  # (3, _TABLE)
             luma = self._table.T @ torch.tensor(_LUMA)
-            self.ends = [
-                self._table[:, at][:, None] for at in (luma.argmax(), luma.argmin())
-            ]  # lightest, darkest (3, 1)
+            self.ends = [self._table[:, [at]] for at in (luma.argmax(), luma.argmin())]  # lightest, darkest (3, 1)
             self._steps = torch.diff(self._table, append=self._table[:, -1:])
 
     def __call__(self, z: Tensor) -> Tensor:

@@ -25,7 +25,8 @@ LEAST_SPREAD = 1e-3  # a density that varies less over the cube is not stretched
 
 class Field(nn.Module):
     """A random field: `field(coords)` gives colours, `field.features(coords)` the values of every node. Its weights are
-    the same on every machine and every version of torch.
+    the same on every machine and every version of torch. `absorbed`: nodes whose activation has its affine part in the
+    matrices around it.
 
     The tone mapping is fixed here, from the mean and spread of the outputs over [-1, 1]^2: it belongs to the
     field, never to a picture, so that nothing flickers while zooming. A solid field has the same colours in its plane
@@ -46,8 +47,12 @@ class Field(nn.Module):
     def prepare(self) -> None:
         """Bring what is derived from the weights (joined input branches, tone) up to date with them."""
         self._slots = _assign_slots(self.nodes)
-        self._absorbed = {} if self.spec.norm == "layer" else _absorbed(self.nodes)
-        self._joined = {node.name: self._join(node) for node in self.nodes}
+        self.absorbed = {} if self.spec.norm == "layer" else _absorbed(self.nodes)
+        self._joined = {}
+        for node in self.nodes[:-1]:
+            matrices, bias = self.joined(node)
+            self._joined[node.name] = [(source, matrix.T.contiguous()) for source, matrix in matrices], bias[:, 0]
+        self._output = self.joined(self.nodes[-1])
         self._colours = COLOURS[self.spec.colour].size
         self._lattice = self.raw(encode(self.spec, *_lattice(CALIBRATION_SIDE, 2)), self.scratch())[: self._colours]
         mean, spread = self._lattice.mean(1, keepdim=True), self._lattice.std(1, keepdim=True).clamp_min(1e-6)
@@ -57,11 +62,11 @@ class Field(nn.Module):
             self._density_mean, self._density_spread = cube.mean(), cube.std().clamp_min(LEAST_SPREAD)
             self.density_variation = self._density(cube).std().item()
 
-    def _join(self, node: Node) -> tuple[list[tuple[str, Tensor]], Tensor]:
-        """Matrices by source and the bias of a node, with the affine parts of the activations on both sides in them:
-        (in, out) and (out,), but (out, in) and (out, 1) for the output. The bias holds the latent vector."""
+    def joined(self, node: Node) -> tuple[list[tuple[str, Tensor]], Tensor]:
+        """What a node computes before its activation: matrices (out, in) by source and a bias (out, 1), which holds the
+        latent vector. The affine parts of the activations on both sides are in them where `absorbed` has these."""
         weights, bias = self.weights, self.weights[f"{node.name}/bias"].clone()  # (out, 1)
-        gain = self._absorbed[node.name].gain if node.name in self._absorbed else 1.0
+        gain = self.absorbed[node.name].gain if node.name in self.absorbed else 1.0
         joined = []
         for source in node.sources:
             factor = node.gain
@@ -72,25 +77,11 @@ class Field(nn.Module):
                     bias += (weights[f"{node.name}/latent"].double() @ latent).float()[:, None]
             else:
                 matrix = weights[f"{node.name}/{source}"]
-                if form := self._absorbed.get(source):
+                if form := self.absorbed.get(source):
                     factor = factor * form.scale
                     bias = bias + matrix.sum(1, keepdim=True) * form.shift
             joined.append((source, matrix * (factor * gain)))
-        if node.name == "output":
-            return joined, bias
-        return [(source, matrix.T.contiguous()) for source, matrix in joined], (bias * gain)[:, 0]
-
-    def joined(self, node: Node) -> tuple[list[tuple[str, Tensor]], Tensor]:
-        """What a node computes before its activation: matrices (out, in) by source and a bias (out,), with the affine
-        parts of the activations around it in them (see `absorbs`)."""
-        matrices, bias = self._joined[node.name]
-        if node.name == "output":
-            return matrices, bias[:, 0]
-        return [(source, matrix.T) for source, matrix in matrices], bias
-
-    def absorbs(self, name: str) -> bool:
-        """Whether the affine part of a node's activation lies in the matrices around it."""
-        return name in self._absorbed
+        return joined, bias * gain
 
     @torch.inference_mode()
     def glance(self) -> np.ndarray:
@@ -105,9 +96,9 @@ class Field(nn.Module):
         for node in self.nodes[:-1]:
             values[node.name] = h = self._evaluate(node, values, scratch[self._slots[node.name]])
             if keep is not None:
-                form = self._absorbed.get(node.name)
+                form = self.absorbed.get(node.name)
                 keep[node.name] = h * form.scale + form.shift if form else h.clone()
-        matrices, z = self._joined["output"]
+        matrices, z = self._output
         for source, matrix in matrices:
             z = torch.addmm(z, matrix, values[source].T)
         if keep is not None:
@@ -122,7 +113,7 @@ class Field(nn.Module):
             torch.addmm(bias if i == 0 else h, values[source], matrix, out=h)
         if self.spec.norm == "layer":
             h.sub_(h.mean(1, keepdim=True)).div_(h.square().mean(1, keepdim=True).add_(1e-5).sqrt_())
-        form = self._absorbed.get(node.name)
+        form = self.absorbed.get(node.name)
         h = form.inner(h) if form else ACTIVATIONS[node.activation](h)
         if node.operation == "linear":
             return h

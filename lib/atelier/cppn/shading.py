@@ -1,13 +1,13 @@
 """A random field as a shader: the same nodes, inputs, symmetries and colours as in PyTorch, written as GLSL."""
 
 import math
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 
 import numpy as np
 
 from atelier.cppn import draws
-from atelier.cppn.catalogue import INPUTS
-from atelier.cppn.colour import oklab_from_srgb
+from atelier.cppn.colour import palette_lab
 from atelier.cppn.field import Field
 from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import as_field
@@ -78,43 +78,28 @@ COLOURS = {
 }
 
 
-def shader_of(found: Field | FieldSpec) -> Shader:
-    """The shader of a field. Fields that differ in numbers only share their code.
-
-    Raises:
-        UserError: the field is too large for a shader.
-    """
-    return _shader(found) if isinstance(found, FieldSpec) else _written(found)
+@lru_cache(maxsize=16)
+def shader_of(spec: FieldSpec) -> Shader:
+    """The shader of a field. Fields that differ in numbers only share their code. Raises UserError: the field is too
+    large for a shader."""
+    return written(partial(_write, found=as_field(spec)))
 
 
 def page_file(recipe: Recipe) -> bytes:
     """What a recipe shows as one HTML page, to roam without Python and without a network."""
-    return standalone(shader_of(recipe.spec), recipe.name or recipe.spec.name(), _place(recipe)).encode()
+    return standalone(shader_of(recipe.spec), recipe.title, recipe.place).encode()
 
 
 def shadertoy_file(recipe: Recipe) -> bytes:
     """What a recipe shows as a text for ShaderToy. Raises UserError: the field is too large for one."""
-    return shadertoy(shader_of(recipe.spec), recipe.name or recipe.spec.name(), _place(recipe)).encode()
-
-
-def _place(recipe: Recipe) -> dict[str, float]:
-    return {key: getattr(recipe.window, key) for key in ("x", "y", "zoom")}
-
-
-@lru_cache(maxsize=16)
-def _shader(spec: FieldSpec) -> Shader:
-    return _written(as_field(spec))
-
-
-def _written(found: Field) -> Shader:
-    return written(lambda writer: _write(writer, found))
+    return shadertoy(shader_of(recipe.spec), recipe.title, recipe.place).encode()
 
 
 def _write(writer: Writer, found: Field) -> None:
     spec, colouring = found.spec, found.colouring
     writer.line(FUNCTIONS)
-    tone = 1.702 * spec.contrast, 1.702 * spec.brightness, spec.cycles, spec.relief
-    tone, turn = writer.put(*tone), writer.put(draws.number(spec.seed, "hue"), spec.saturation)
+    tone = writer.put(1.702 * spec.contrast, 1.702 * spec.brightness, spec.cycles, spec.relief)
+    turn = writer.put(draws.number(spec.seed, "hue"), spec.saturation)
     writer.line(f"vec4 tone(vec4 z) {{ vec4 t = {tone}; return sigmoid(z * t.x + t.y); }}")
     writer.line(f"float folded(vec4 z) {{ float n = {tone}.z, t = tone(z).x * n;")
     writer.line("return n > 1.0 ? abs(t - 2.0 * round(t * 0.5)) : t; }")
@@ -123,19 +108,10 @@ def _write(writer: Writer, found: Field) -> None:
     writer.line("vec3 colour(vec2 p) {")
     writer.line(f"vec4 knobs = {writer.put(spec.scale, spec.frequency, spec.order)}, colouring = {turn};")
     writer.line(FOLDS[spec.symmetry])
-    places, blocks = _inputs(writer, spec)
+    rows = _inputs(writer, spec)
     names = {INPUT: "inputs"} | {node.name: f"n{i}" for i, node in enumerate(found.nodes)}
     for node in found.nodes:
-        products = []
-        matrices, bias = found.joined(node)
-        for source, matrix in matrices:
-            matrix = matrix.numpy()
-            if source == INPUT:
-                spread = np.zeros((len(matrix), 4 * blocks), np.float32)
-                spread[:, places] = matrix
-                matrix = spread
-            products.append((names[source], matrix))
-        _node(writer, found, node, names, products, bias.numpy())
+        _node(writer, found, node, names, rows)
     z = writer.at(names["output"], 0)
     shift, factor = (values[:, 0].tolist() for values in (colouring.shift, colouring.factor))
     writer.line(f"vec4 z = ({z} - {writer.put(*shift)}) * {writer.put(*factor)}; vec3 rgb;")
@@ -145,41 +121,37 @@ def _write(writer: Writer, found: Field) -> None:
     writer.line("return clamp(rgb, 0.0, 1.0); }")
 
 
-def _inputs(writer: Writer, spec: FieldSpec) -> tuple[list[int], int]:
-    """Write the inputs of the network. Gives the place of each row among the blocks of four, and their number."""
+def _inputs(writer: Writer, spec: FieldSpec) -> int:
+    """Write the inputs of the network. Gives the number of rows before the Fourier features, which begin a block."""
     rows = [row for name in spec.inputs for row in SEES[name]]
-    assert len(rows) == sum(INPUTS[name].size for name in spec.inputs)
-    first = -(-len(rows) // 4)  # Fourier features begin a block: two frequencies make one
-    blocks = first + -(-spec.fourier // 2)
-    writer.declare("inputs", blocks)
+    first, more = -(-len(rows) // 4), -(-spec.fourier // 2)  # blocks: two frequencies make one
+    writer.declare("inputs", first + more)
     for k in range(first):
         part = [*rows[4 * k : 4 * k + 4], "0.0", "0.0", "0.0"][:4]
         writer.line(f"{writer.at('inputs', k)} = vec4({', '.join(part)});")
     if spec.fourier:
         pairs = draws.normal(spec.seed, "fourier", (spec.fourier, 2)) * (2 * math.pi * spec.fourier_sigma)
-        held = np.zeros((2 * (blocks - first), 2))
-        held[: spec.fourier] = pairs
-        start = writer.store(held.reshape(-1, 4))
-        for k in range(blocks - first):
+        start = writer.store(np.pad(pairs, ((0, spec.fourier % 2), (0, 0))).reshape(-1, 4))
+        for k in range(more):
             writer.line(f"{{ vec4 b = W({start + k}); vec2 f = vec2(dot(p, b.xy), dot(p, b.zw));")
             writer.line(f"{writer.at('inputs', first + k)} = sine(f.xxyy + vec4(0.0, 0.5 * PI, 0.0, 0.5 * PI)); }}")
-    return [*range(len(rows)), *range(4 * first, 4 * first + 2 * spec.fourier)], blocks
+    return len(rows)
 
 
-def _node(
-    writer: Writer,
-    found: Field,
-    node: Node,
-    names: dict[str, str],
-    products: list[tuple[str, np.ndarray]],
-    bias: np.ndarray,
-) -> None:
-    """Write one layer or graph node."""
-    name, width = names[node.name], len(bias)
-    known = ACTIVATIONS if found.absorbs(node.name) else ACTIVATIONS | WHOLE_ACTIVATIONS
+def _node(writer: Writer, found: Field, node: Node, names: Mapping[str, str], rows: int) -> None:
+    """Write one layer or graph node; `rows` as `_inputs` gives it."""
+    matrices, bias = found.joined(node)
+    products = []
+    for source, weights in matrices:
+        matrix = weights.numpy()
+        if source == INPUT:  # the blocks of the inputs are filled up with zeros
+            matrix = np.insert(matrix, [rows] * (-rows % 4), 0, axis=1)
+        products.append((names[source], matrix))
+    name, bias = names[node.name], bias[:, 0].numpy()
+    known = ACTIVATIONS if node.name in found.absorbed else ACTIVATIONS | WHOLE_ACTIVATIONS
     activation = known[node.activation].format
 
-    def combined(value: str, at) -> str:
+    def combined(value: str, at: Callable[[str], str]) -> str:
         if node.operation == "linear":
             return value
         sources = [at(names[source]) for source in node.sources if source != INPUT]
@@ -191,25 +163,15 @@ def _node(
     if found.spec.norm == "none" or node.name == "output":
         writer.layer(name, products, bias, activation, combined)
         return
-    blocks = writer.layer(f"{name}z", products, bias, "{}".format)
-    values = [writer.at(f"{name}z", k) for k in range(blocks)]
-    last = [float(4 * (blocks - 1) + j < width) for j in range(4)]
-    masks = ["vec4(1.0)"] * (blocks - 1) + [f"vec4({', '.join(map(str, last))})"]
-    mean = " + ".join(f"dot({value}, {mask})" for value, mask in zip(values, masks, strict=True))
-    writer.line(f"float {name}m = ({mean}) / {width}.0, {name}v = 0.0; vec4 {name}d;")
-    for value, mask in zip(values, masks, strict=True):
-        writer.line(f"{name}d = ({value} - {name}m) * {mask}; {name}v += dot({name}d, {name}d);")
-    writer.line(f"{name}v = inversesqrt({name}v / {width}.0 + 1e-5);")
-    writer.declare(name, blocks)
-    for k, value in enumerate(values):
-        normed = activation(f"(({value} - {name}m) * {name}v)")
-        writer.line(f"{writer.at(name, k)} = {combined(normed, lambda source, k=k: writer.at(source, k))};")
+    before = f"{name}z"
+    blocks = writer.layer(before, products, bias, "{}".format)
+    writer.moments(name, before, len(bias))
+    writer.each(name, blocks, lambda at, row: combined(activation(f"(({at(before)} - {name}m) * {name}s)"), at))
 
 
 def _palette(writer: Writer, found: Field) -> None:
     """Write `shaded(z)`: the palette by the first output, light and shade by the second."""
-    rgb = np.array([[*bytes.fromhex(colour[1:])] for colour in found.spec.palette_colours()]) / 255
-    lab = oklab_from_srgb(rgb)  # (n, 3), between which colours are mixed
+    lab = palette_lab(found.spec.palette_colours())  # (n, 3), between which colours are mixed
     start, count = writer.store(np.pad(lab, ((0, 0), (0, 1)))), len(lab)
     lightest, darkest = (writer.put(*ends[:, 0].tolist()) for ends in found.colouring.ends)
     writer.line(f"vec3 shaded(vec4 z) {{ float t = folded(z) * {count - 1}.0;")
@@ -222,8 +184,7 @@ def _palette(writer: Writer, found: Field) -> None:
         writer.line(f"int k = min(int(t), {max(count - 2, 0)});")
         writer.line(f"vec3 lab = mix(W({start} + k).xyz, W({start} + min(k + 1, {count - 1})).xyz, t - float(k));")
     writer.line("vec3 rgb = fromOklab(lab);")
-    relief = found.spec.relief
-    if relief:
-        writer.line(f"float shade = tangent(z).y * {writer.put(relief)}.x;")
+    if found.spec.relief:
+        writer.line(f"float shade = tangent(z).y * {writer.put(found.spec.relief)}.x;")
         writer.line(f"rgb = mix(rgb, shade > 0.0 ? {lightest}.xyz : {darkest}.xyz, abs(shade));")
     writer.line("return rgb; }")
