@@ -114,13 +114,15 @@ class Writer:
 
     def moments(self, name: str, source: str, width: int) -> None:
         """Write the floats `{name}m`, the mean of a layer's `width` values, and `{name}s`, one over their deviation, as
-        layer norm takes them. What fills the last block up to four must be 0."""
+        layer norm takes them. What fills the last block up to four must be 0, and is the mean afterwards."""
         blocks = -(-width // 4)
         self.line(f"float {name}m = 0.0, {name}s = 0.0; vec4 {name}d;")
         self.over(blocks, lambda k: f"{name}m += dot({self.at(source, k)}, vec4({1 / width:.9g}));")
+        if filled := -width % 4:
+            last, kept = self.at(source, blocks - 1), ["1.0"] * (4 - filled) + ["0.0"] * filled
+            self.line(f"{last} = mix(vec4({name}m), {last}, vec4({', '.join(kept)}));")
         self.over(blocks, lambda k: f"{name}d = {self.at(source, k)} - {name}m; {name}s += dot({name}d, {name}d);")
-        filled = f"{4 * blocks - width}.0 * {name}m * {name}m"
-        self.line(f"{name}s = inversesqrt(({name}s - {filled}) / {width}.0 + 1e-5);")
+        self.line(f"{name}s = inversesqrt({name}s / {width}.0 + 1e-5);")
 
     def layer(
         self,
