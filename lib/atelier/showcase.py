@@ -140,7 +140,7 @@ def posters() -> None:
     _report(write_poster("restoration_lab", restoration.panels(last)))
     breeder = cppn.Breeder(cppn.begin())
     view = page.viewer({breeder.name: breeder.draw}, spans="shorter")
-    view.widget.draw(breeder.place, 512)
+    view.widget.draw(breeder.recipe.place, 512)
     siblings = page.gallery(breeder.choose)
     siblings.fill(breeder.breed(), total=cppn.LITTER)
     _report(hang("random_fields", view.widget.frame))

@@ -71,7 +71,7 @@ def test_crafted_tokens_are_refused_in_one_short_sentence(text):
         from_token(token_of(text))
     assert len(str(error.value)) < 400
     with pytest.raises(UserError):
-        read_bytes(text.encode())
+        read_bytes(text.encode(), "recipe.json")
     with pytest.raises(UserError):
         favourites.loads('{"format": 1, "favourites": {"a": ' + text + "}}")
 
@@ -85,7 +85,7 @@ def test_spec_to_png_to_spec(tmp_path):
     recipe = RECIPES[1]
     pixels = picture(recipe.spec, recipe.window, (33, 20))
     data = png(recipe, (33, 20))
-    assert read_bytes(data) == recipe
+    assert read_bytes(data, "a.png") == recipe
     assert np.array_equal(np.array(Image.open(io.BytesIO(data))), pixels)
     for _ in write_png(tmp_path / "a.png", recipe, (33, 20), band=7):
         pass

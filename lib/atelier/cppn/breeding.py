@@ -6,8 +6,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -46,7 +45,7 @@ class Family:
     members: tuple[Member, ...] = ()
     current: int = 0
 
-    def born(self, member: Member) -> "Family":
+    def born(self, member: Member) -> Self:
         """With one more member, which becomes the current one. Raises UserError: a parent that is not in the family."""
         for parent in member.parents:
             self.check(parent)
@@ -85,20 +84,16 @@ class Breeder:
 
     A picture whose knobs were turned (`draft`) becomes a member of the family as soon as anything else is done.
 
-    Args:
-        begin: the first picture.
-        strength: how much a sibling may differ, see `Mutation`.
-        shelf: where favourites are kept, by default a file in the data folder.
-
     Attributes:
         family: every picture that was shown. litter: the siblings of what is shown. window: what is looked at.
+        mutation: how much a sibling may differ. shelf: where favourites are kept, by default a file in the data folder.
         note: what was done last, one sentence, or "".
     """
 
     def __init__(self, begin: Recipe | FieldSpec, strength: float = 0.35, shelf: Shelf | None = None) -> None:
         begin = Recipe(begin) if isinstance(begin, FieldSpec) else begin
         check_live(begin.spec)
-        self.family = Family((Member(begin.spec, begin.window, begin.name or begin.spec.name()),))
+        self.family = Family((Member(begin.spec, begin.window, begin.title),))
         self.window = begin.window
         self.draft: FieldSpec | None = None
         self.shelf = shelf or FileShelf()
@@ -150,16 +145,11 @@ class Breeder:
         return cppn.shader_of(self.spec)
 
     def look(self, place: Mapping[str, float]) -> None:
-        """Follow a page that looks through the window x, y and zoom; nothing happens if it looked there already. Raises
-        SettingError: a number out of bounds."""
+        """Follow a page that looks at x, y and zoom; nothing happens if it looked there already. Raises SettingError: a
+        number out of bounds."""
         found = WHOLE.replace(**{key: float(place[key]) for key in ("x", "y", "zoom")})
         if found != self._looked:
             self.window = self._looked = found
-
-    @property
-    def place(self) -> dict[str, float]:
-        """x, y and zoom of the window."""
-        return {key: getattr(self.window, key) for key in ("x", "y", "zoom")}
 
     def news(self) -> tuple[bool, bool, bool]:
         """Whether the picture, the knobs that it needs and its siblings have changed since the last call."""
@@ -187,8 +177,7 @@ class Breeder:
             new = favourites.take_in(found, self.shelf)
             self.note = f"{new} of {len(found)} favourites are new and were taken in."
             return
-        stem = Path(name).stem
-        self.open(replace(read_bytes(data, name), name="" if stem == "recipe" else stem))
+        self.open(read_bytes(data, name))
         self.note = f"{self.name} opened from {name}."
 
     def surprise(self) -> None:
@@ -331,7 +320,7 @@ class Breeder:
         current = self._settle()
         parents = (current,) if parents is None else parents
         self.window = found.window
-        self.family = self.family.born(Member(found.spec, found.window, found.name or found.spec.name(), parents))
+        self.family = self.family.born(Member(found.spec, found.window, found.title, parents))
         self._want(self.family.current)
 
     def _remember(self) -> None:
@@ -342,12 +331,12 @@ class Breeder:
     def _settle(self) -> int:
         """Make turned knobs a member, and note through which window the current member is seen; its number."""
         if self.draft is not None:
-            member = Member(self.draft, self.window, self.draft.name(), (self.family.current,))
-            alike = [(other.spec, other.parents) == (member.spec, member.parents) for other in self.family.members]
-            if any(alike):
-                self.family = replace(self.family, current=alike.index(True))
+            known = [(member.spec, member.parents) for member in self.family.members]
+            parents = (self.family.current,)
+            if (self.draft, parents) in known:
+                self.family = replace(self.family, current=known.index((self.draft, parents)))
             else:
-                self.family = self.family.born(member)
+                self.family = self.family.born(Member(self.draft, self.window, self.draft.name(), parents))
             self.draft = None
         members, current = list(self.family.members), self.family.current
         members[current] = replace(members[current], window=self.window)

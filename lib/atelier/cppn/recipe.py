@@ -8,9 +8,9 @@ import base64
 import json
 import struct
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from atelier.cppn.spec import FieldSpec
 from atelier.errors import UserError
@@ -47,12 +47,22 @@ class Recipe:
     def __post_init__(self) -> None:
         object.__setattr__(self, "window", self.window.replace(spans="shorter"))
 
+    @property
+    def title(self) -> str:
+        """Its name, or what a picture of its kind is called."""
+        return self.name or self.spec.name()
+
+    @property
+    def place(self) -> dict[str, float]:
+        """x, y and zoom of the window."""
+        return {key: getattr(self.window, key) for key in ("x", "y", "zoom")}
+
     def to_json(self) -> dict[str, Any]:
         place = {"pan_x": float(self.window.x), "pan_y": float(self.window.y), "zoom": float(self.window.zoom)}
         return {"kind": KEYWORD, "spec": self.spec.to_json(), "window": place}
 
     @classmethod
-    def from_json(cls, data: Any) -> "Recipe":
+    def from_json(cls, data: Any) -> Self:
         """Raises UserError: not a recipe, a newer version, a value out of bounds."""
         if not isinstance(data, dict) or "spec" not in data:
             raise UserError("This is not the recipe of a field; choose a recipe that Atelier saved.")
@@ -101,8 +111,8 @@ def to_file(recipe: Recipe) -> bytes:
 
 
 def read(path: Path) -> Recipe:
-    """The recipe of a PNG or a JSON file. Raises UserError: no such file, no recipe inside, a newer version, a value
-    out of bounds."""
+    """The recipe of a PNG or a JSON file, named after the file unless that is recipe.json. Raises UserError: no such
+    file, no recipe inside, a newer version, a value out of bounds."""
     path = Path(path)
     try:
         data = path.read_bytes()
@@ -111,8 +121,8 @@ def read(path: Path) -> Recipe:
     return read_bytes(data, path.name)
 
 
-def read_bytes(data: bytes, name: str = "The file") -> Recipe:
-    """As `read`, for a file that was dropped into a page."""
+def read_bytes(data: bytes, name: str) -> Recipe:
+    """As `read`, for a file of this name that was dropped into a page."""
     if data.startswith(SIGNATURE):
         data = _text_chunk(data, name)
     elif len(data) > _LONGEST:
@@ -122,7 +132,8 @@ def read_bytes(data: bytes, name: str = "The file") -> Recipe:
         loaded = json.loads(text)
     except (ValueError, RecursionError):
         raise UserError(f"The recipe in {name} cannot be read; choose a PNG or recipe.json from Atelier.") from None
-    return Recipe.from_json(loaded)
+    stem = Path(name).stem
+    return replace(Recipe.from_json(loaded), name="" if stem == "recipe" else stem)
 
 
 def _text_chunk(data: bytes, name: str) -> bytes:

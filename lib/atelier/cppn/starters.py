@@ -2,7 +2,7 @@
 """Chosen first pictures, each by its address token: they stay as they are when styles are tuned."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from atelier.animation import ENDINGS, FPS
@@ -63,31 +63,27 @@ class Token(Text):
 
 def begin_options() -> dict[str, Control]:
     """What an address or a command line can ask for to begin with, as `begin` takes it."""
-    open_ones = {
-        "style": Control(Choice(tuple(STYLES)), about="style of a surprise"),
-        "zoom": Control(Window.ZOOM, about="magnification"),
-        "pan": Control(numbers(Window.PLACE, 2, least=2), about="centre x,y of the picture"),
-        **PROPERTIES,
-    }
     about = "recipe to begin with: a recipe.json, or a PNG that Atelier saved"
     return {
         "picture": Control(Choice(tuple(STARTERS)), "Night lightning", about="chosen picture to begin with"),
         "field": Control(Token(), "", about="address token of a picture"),
         "recipe": Control(Text(), "", about=about, door="command"),
-        **{name: control.left_open() for name, control in open_ones.items()},
+        "style": Control(Choice(tuple(STYLES)), about="style of a surprise"),
+        "zoom": Control(Window.ZOOM, about="magnification"),
+        "pan": Control(numbers(Window.PLACE, 2, least=2), about="centre x,y of the picture"),
+        **{name: replace(found, default=None) for name, found in PROPERTIES.items()},
     }
 
 
 def file_options() -> dict[str, Control]:
     """What a command line can ask for to be written."""
-    samples = Number(1, 8, 1, whole=True)
-    found = {
-        "size": Control(Sides(), (1024, 1024), "Size, pixels", "width and height of the picture in pixels"),
-        "supersample": Control(samples, 1, "Samples along a pixel", "samples along the side of a pixel"),
-        "grid": Control(Sides(16), about="also a grid of siblings, columns x rows"),
-        "animate": Control(Choice(("none", *WALKS)), "none", about="also a looping animation"),
+    control, samples = partial(Control, door="command"), Number(1, 8, 1, whole=True)
+    return {
+        "size": control(Sides(), (1024, 1024), "Size, pixels", "width and height of the picture in pixels"),
+        "supersample": control(samples, 1, "Samples along a pixel", "samples along the side of a pixel"),
+        "grid": control(Sides(16), about="also a grid of siblings, columns x rows"),
+        "animate": control(Choice(("none", *WALKS)), "none", about="also a looping animation"),
     }
-    return {name: replace(control, door="command") for name, control in found.items()}
 
 
 def motion_options(walk: str = "latent") -> dict[str, Control]:
@@ -122,7 +118,7 @@ def begin(
     if recipe and field:
         raise UserError("Give a recipe or an address token, not both.")
     if recipe:
-        found = replace(read(recipe), name=Path(recipe).stem if Path(recipe).stem != "recipe" else "")
+        found = read(recipe)
     elif field:
         found = from_token(field)
     elif given or style:
