@@ -25,7 +25,7 @@ class Several:
     least: int = 0
 
     def check(self, name: str, value: Any) -> tuple:
-        if not isinstance(value, Sequence) or isinstance(value, str) or not self.least <= len(value) <= self.longest:
+        if not isinstance(value, tuple | list) or not self.least <= len(value) <= self.longest:
             raise SettingError(f"{name} must be {self.about}.")
         return tuple(self.check_item(name, item) for item in value)
 
@@ -66,7 +66,7 @@ def _check_colour(name: str, item: Any) -> str:
 
 
 def _check_strand(name: str, item: Any) -> tuple[int, float]:
-    if not isinstance(item, Sequence) or isinstance(item, str) or len(item) != 2:
+    if not isinstance(item, tuple | list) or len(item) != 2:
         raise SettingError(f"{name} must be {STRANDS.about}.")
     seed = Number(0, LAST_SEED, whole=True).check("The seed of a strand", item[0])
     return seed, Number(-4, 4).check("The amount of a strand", item[1])
@@ -93,7 +93,7 @@ class Sides:
     most: int = LARGEST_SIDE
 
     def check(self, name: str, value: Any) -> tuple[int, int]:
-        if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        if not isinstance(value, tuple | list) or len(value) != 2:
             raise SettingError(f"{name} must be {self.describe()}.")
         side = Number(1, self.most, whole=True)
         return side.check(f"{name}, its width,", value[0]), side.check(f"{name}, its height,", value[1])

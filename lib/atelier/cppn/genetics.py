@@ -15,7 +15,7 @@ from atelier.cppn import draws
 from atelier.cppn.catalogue import ACTIVATIONS, SYMMETRIES, TOPOLOGIES, bred
 from atelier.cppn.colour import oklab_from_srgb
 from atelier.cppn.rendering import as_field, glances
-from atelier.cppn.spec import LATENT, PROPERTIES, FieldSpec, blend, strand_length, trim
+from atelier.cppn.spec import GROUPS, LATENT, PROPERTIES, FieldSpec, blend, strand_length, trim
 from atelier.cppn.styles import Mutation, new_seed, recolour
 from atelier.cppn.threads import in_order
 from atelier.cppn.topologies import plan
@@ -69,17 +69,12 @@ def crossover(first: FieldSpec, second: FieldSpec, seed: int) -> FieldSpec:
     owner = next((parent for parent, draws_from_seed in seeded if draws_from_seed), wiring)
     inputs = owner if inputs.fourier else inputs
     colours = owner if has_hue else colours
-    taken = {name: getattr(colours, name) for name in _COLOURS} | {name: getattr(inputs, name) for name in _INPUTS}
+    taken = {name: getattr(colours, name) for name in GROUPS["Colour"]}
+    taken |= {name: getattr(inputs, name) for name in GROUPS["Inputs"] + GROUPS["Latent"]}
     strands = blend(first, second, draws.number(seed, "share", 0.3, 0.7))
     if owner.seed != wiring.seed:  # what "random" stands for is drawn from the seed, so it is written out
         taken["activations"] = tuple(node.activation for node in plan(wiring)[:-1])
     return wiring.replace(**taken, seed=owner.seed, strands=strands)
-
-
-_COLOURS = ("colour", "palette", "cycles", "relief", "contrast", "brightness", "saturation")
-_INPUTS = (
-    "inputs", "scale", "frequency", "symmetry", "order", "fourier", "fourier_sigma", "latent", "latent_scale"
-)  # fmt: skip
 
 
 def descriptor(pixels: np.ndarray) -> np.ndarray:

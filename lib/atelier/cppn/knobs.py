@@ -1,26 +1,18 @@
 """A knob for every property that has an effect in a field, made from its bounds; and the field of turned knobs."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from atelier.cppn.catalogue import INPUTS, PALETTES
 from atelier.cppn.domains import PALETTE
-from atelier.cppn.spec import PROPERTIES, FieldSpec
+from atelier.cppn.spec import GROUPS, PROPERTIES, FieldSpec
 from atelier.data import PAINTINGS
 from atelier.settings import Choice, Control, Number, SettingError, Switch, Text, label
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "Structure": ("topology", "width", "depth", "nodes", "neighbours", "rewiring", "operations", "activations", "norm"),
-    "Inputs": ("inputs", "scale", "frequency", "symmetry", "order", "fourier", "fourier_sigma"),
-    "Colour": ("colour", "palette", "cycles", "relief", "contrast", "brightness", "saturation"),
-    "Weights": ("seed", "initialisation", "std", "mean", "low", "high", "bias", "omega", "strands"),
-    "Latent": ("latent", "latent_scale"),
-}
-"""Group to properties, in the order of the page."""
 _PAINTING = "painting:"
 _SEES = "sees_"
+_CONTROL = partial(Control, door="page")
 
 
 def knobs_of(spec: FieldSpec) -> dict[str, dict[str, Control]]:
@@ -28,16 +20,13 @@ def knobs_of(spec: FieldSpec) -> dict[str, dict[str, Control]]:
 
     Besides the properties there are `sees_NAME` for each input, `own_colours`, `latent_size` and `z1`, `z2`, …
     """
-    special, used = {"inputs": _inputs, "palette": _palette, "latent": _latent}, set(spec.used())
+    special, used = {"inputs": _inputs, "palette": _palette, "latent": _latent}, spec.used()
     found: dict[str, dict[str, Control]] = {group: {} for group in GROUPS}
     for group, names in GROUPS.items():
         for name in names:
             if name in used:
                 found[group] |= special[name](spec) if name in special else {name: _knob(spec, name)}
-    return {
-        group: {name: replace(control, door="page") for name, control in controls.items()}
-        for group, controls in found.items()
-    }
+    return found
 
 
 def turned(spec: FieldSpec, values: Mapping[str, Any]) -> FieldSpec:
@@ -69,12 +58,12 @@ def _knob(spec: FieldSpec, name: str) -> Control:
         low, high = min(found.reach[0], value), max(found.reach[1], value)
         domain = Number(low, high, 1 if domain.whole else 0.05, domain.whole)
     words = {option: entry.title for option, entry in found.options.items()}
-    return Control(domain, value, found.title or label(name), found.about, words)
+    return _CONTROL(domain, value, found.title or label(name), found.about, words)
 
 
 def _inputs(spec: FieldSpec) -> dict[str, Control]:
     return {
-        _SEES + name: Control(Switch(), name in spec.inputs, f"Sees {entry.title}")
+        _SEES + name: _CONTROL(Switch(), name in spec.inputs, f"Sees {entry.title}")
         for name, entry in INPUTS.items()
         if spec.solid or not entry.solid
     }
@@ -86,18 +75,18 @@ def _palette(spec: FieldSpec) -> dict[str, Control]:
     own = "" if spec.palette[0] in PALETTES and len(spec.palette) == 1 else ", ".join(spec.palette)
     words = ({"own": "Its own"} if own else {}) | words
     return {
-        "palette": Control(Choice(tuple(words)), "own" if own else spec.palette[0], "Palette", words=words),
-        "own_colours": Control(Text(200), own, "Own colours", "#0d1030, #d65a7c, … in place of a palette"),
+        "palette": _CONTROL(Choice(tuple(words)), "own" if own else spec.palette[0], "Palette", words=words),
+        "own_colours": _CONTROL(Text(200), own, "Own colours", "#0d1030, #d65a7c, … in place of a palette"),
     }
 
 
 def _latent(spec: FieldSpec) -> dict[str, Control]:
     most = PROPERTIES["latent"].domain.longest
     values = {
-        f"z{i + 1}": Control(Number(min(-4, value), max(4, value), 0.05), value, f"z{i + 1}")
+        f"z{i + 1}": _CONTROL(Number(min(-4, value), max(4, value), 0.05), value, f"z{i + 1}")
         for i, value in enumerate(spec.latent)
     }
-    size = Control(Number(0, most, 1, whole=True), len(spec.latent), "Length of the latent vector")
+    size = _CONTROL(Number(0, most, 1, whole=True), len(spec.latent), "Length of the latent vector")
     return {"latent_size": size, **values}
 
 

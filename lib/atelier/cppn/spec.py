@@ -131,22 +131,20 @@ class FieldSpec:
         if odd := sorted(str(name) for name in values.keys() - PROPERTIES.keys()):
             raise UserError(f"A field has no property {odd[0][:40]!r}; remove it from the recipe.")
         try:
-            return cls(**{name: _tuples(value) for name, value in values.items()})
+            return cls(**values)
         except (OverflowError, RecursionError):
             raise UserError("A value of this field is far out of bounds; choose a recipe that Atelier saved.") from None
 
     def used(self) -> list[str]:
         """The properties that do something in this field."""
-        chosen = {"fourier_sigma"} if self.fourier else set()
-        chosen |= {"latent_scale"} if self.latent else set()
-        dependent = {"fourier_sigma", "latent_scale"}
+        needed = {"fourier_sigma": bool(self.fourier), "latent_scale": bool(self.latent)}
         for name, found in PROPERTIES.items():
             value = getattr(self, name)
+            chosen = value if isinstance(value, tuple) else (value,)
             for option, entry in found.options.items():
-                dependent |= {*entry.uses}
-                if option in (value if isinstance(value, tuple) else (value,)):
-                    chosen |= {*entry.uses}
-        return [name for name in PROPERTIES if name not in dependent or name in chosen]
+                for used in entry.uses:
+                    needed[used] = needed.get(used, False) or option in chosen
+        return [name for name in PROPERTIES if needed.get(name, True)]
 
     @property
     def solid(self) -> bool:
@@ -171,6 +169,14 @@ class FieldSpec:
 
 PROPERTIES: dict[str, Property] = {each.name: each.metadata["property"] for each in dataclasses.fields(FieldSpec)}
 """Every property of a field with its default, its bounds and what people read about it."""
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Structure": ("topology", "width", "depth", "nodes", "neighbours", "rewiring", "operations", "activations", "norm"),
+    "Inputs": ("inputs", "scale", "frequency", "symmetry", "order", "fourier", "fourier_sigma"),
+    "Colour": ("colour", "palette", "cycles", "relief", "contrast", "brightness", "saturation"),
+    "Weights": ("seed", "initialisation", "std", "mean", "low", "high", "bias", "omega", "strands"),
+    "Latent": ("latent", "latent_scale"),
+}
+"""What belongs together, in the order of the page; a crossed child has a group from one of its parents."""
 
 
 def blend(first: FieldSpec, second: FieldSpec, t: float) -> tuple[tuple[int, float], ...]:
@@ -196,7 +202,3 @@ def trim(pairs: Iterable[tuple[int, float]], length: float) -> tuple[tuple[int, 
     kept = sorted(pairs, key=lambda pair: (-abs(pair[1]), pair[0]))[:most]
     factor = length / max(strand_length(kept), 1e-9)
     return tuple((seed, max(-4.0, min(4.0, round(amount * factor, 6)))) for seed, amount in kept)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
