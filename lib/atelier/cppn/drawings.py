@@ -36,7 +36,7 @@ def graph_svg(spec: FieldSpec, selected: str = "") -> str:
     for node in nodes.values():
         sources = [s for source in node.sources for s in (inputs if source == INPUT else [source])]
         edges += [(source, node.name) for source in sources]
-        level[node.name] = 1 + max((level[source] for source in sources), default=0)
+        level[node.name] = 1 + max(level[source] for source in sources)
     columns = [[name for name in level if level[name] == i] for i in range(max(level.values()) + 1)]
     tallest = max(map(len, columns))
     place: dict[str, Place] = {}
@@ -45,10 +45,7 @@ def graph_svg(spec: FieldSpec, selected: str = "") -> str:
         shift = STEP_Y * 0.28 * (i % 2) if len(columns) > 3 and spec.topology != "mlp" else 0
         for row, name in enumerate(_untangled(names, edges, place)):
             place[name] = (i + 0.5) * STEP_X, (row + (tallest - len(names)) / 2 + 0.7) * STEP_Y + shift
-    parts = []
-    for a, b in edges:
-        (x0, y0), (x1, y1) = place[a], place[b]
-        parts.append(_edge_svg(x0 + RADIUS, y0, x1 - RADIUS, y1, 0.35, 1.3))
+    parts = [_edge_svg(place[a], place[b], RADIUS) for a, b in edges]
     for name in level:
         x, y = place[name]
         inner = f'<circle cx="{x:g}" cy="{y:g}" r="{RADIUS}" fill="none" stroke="currentColor" '
@@ -81,7 +78,9 @@ def _untangled(names: Sequence[str], edges: Sequence[tuple[str, str]], place: Ma
     return sorted(names, key=height)
 
 
-def _edge_svg(x0: float, y0: float, x1: float, y1: float, opacity: float, breadth: float) -> str:
+def _edge_svg(start: Place, end: Place, gap: float, opacity: float = 0.35, breadth: float = 1.3) -> str:
+    """A curve from `gap` behind one place to `gap` before another."""
+    (x0, y0), (x1, y1) = (start[0] + gap, start[1]), (end[0] - gap, end[1])
     middle = (x0 + x1) / 2
     return (
         f'<path d="M{x0:.1f} {y0:.1f}C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {x1:.1f} {y1:.1f}" '
@@ -132,8 +131,8 @@ def family_tree(family: Family) -> str:
         for parent in member.parents:
             if parent in place:
                 px, py = place[parent][0] * _TREE_X + _TREE_SIDE, place[parent][1] * _TREE_Y + 4 + _TREE_SIDE / 2
-                thick = (0.9, 2.4) if {number, parent} <= lineage else (0.3, 1.3)
-                edges.append(_edge_svg(px, py, x, y + _TREE_SIDE / 2, *thick))
+                line = (0.9, 2.4) if {number, parent} <= lineage else (0.3, 1.3)
+                edges.append(_edge_svg((px, py), (x, y + _TREE_SIDE / 2), 0, *line))
         jpeg = base64.b64encode(thumbnail(member, _TREE_SIDE)).decode()
         box = f'x="{x}" y="{y}" width="{_TREE_SIDE - 4}" height="{_TREE_SIDE - 4}"'
         frame = (1, 3) if number == family.current else (0.25, 1)

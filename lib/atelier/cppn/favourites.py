@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from atelier.cppn.recipe import Recipe
 from atelier.errors import UserError
-from atelier.paths import atomic_write, cache_dir
+from atelier.paths import cache_dir, write_whole
 
 FORMAT = 1
 FILE = "favourites.json"
@@ -32,10 +32,7 @@ class DamagedError(UserError):
 class FileShelf:
     """A file, by default `FILE` in the first data folder that can be written to."""
 
-    path: Path | None = None
-
-    def __post_init__(self) -> None:
-        self.path = self.path or cache_dir() / FILE
+    path: Path = field(default_factory=lambda: cache_dir() / FILE)
 
     @property
     def text(self) -> str:
@@ -43,8 +40,7 @@ class FileShelf:
 
     @text.setter
     def text(self, text: str) -> None:
-        with atomic_write(self.path) as part:
-            part.write_text(text, encoding="utf-8")
+        write_whole(self.path, text.encode())
 
     def set_aside(self) -> None:
         count, aside = 1, self.path.with_name(f"damaged-{self.path.name}")

@@ -24,9 +24,9 @@ def on_one_core(task: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(task)
     def run(*args: P.args, **named: P.kwargs) -> R:
-        return (
-            task(*args, **named) if getattr(_here, "renders", False) else _pool().submit(task, *args, **named).result()
-        )
+        if getattr(_here, "renders", False):
+            return task(*args, **named)
+        return _pool().submit(task, *args, **named).result()
 
     return run
 
