@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "catalogue": ["PICTURES", "PAINTINGS", "DATASETS"],
-        "pictures": ["Picture", "load_picture", "prepare", "read_picture", "painting_file", "weights_file"],
+        "pictures": ["Picture", "load_picture", "prepare", "read_picture", "painting_file"],
         "digits": ["Digits", "load_digits", "font_digits"],
     },
 )

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from atelier.data.catalogue import DATASETS, FONTS
-from atelier.data.download import Progress, download
+from atelier.data.download import download
 from atelier.errors import UserError
 from atelier.paths import cache_dir, data_dirs
 
@@ -46,12 +46,7 @@ class Damaged(Exception):
 
 
 def load_digits(
-    name: str = "mnist",
-    split: str = "train",
-    *,
-    progress: Progress | None = None,
-    download: bool = True,
-    stand_in_size: int | None = None,
+    name: str = "mnist", split: str = "train", *, download: bool = True, stand_in_size: int | None = None
 ) -> Digits:
     """The data set called `name` ("mnist", "fashion", "kmnist" or "fonts"): found, fetched or replaced.
 
@@ -60,7 +55,6 @@ def load_digits(
 
     Args:
         split: "train" (60,000 images) or "test" (10,000).
-        progress: called for every downloaded block.
         download: whether the network may be used.
         stand_in_size: number of font digits if they have to stand in (default 20,000 / 4,000).
 
@@ -77,8 +71,7 @@ def load_digits(
     dataset, (stem, count), notes = DATASETS[name], SPLITS[split], []
     try:
         images, labels = (
-            _file(name, f"{stem}-{kind}-ubyte", count, notes, progress, download)
-            for kind in ("images-idx3", "labels-idx1")
+            _file(name, f"{stem}-{kind}-ubyte", count, notes, download) for kind in ("images-idx3", "labels-idx1")
         )
     except UserError as error:
         note = f"{dataset.title} is not on this machine, so digits from fonts stand in. {error}"
@@ -86,7 +79,7 @@ def load_digits(
     return Digits(dataset.title, images, labels, dataset.classes, note=" ".join(notes))
 
 
-def _file(name: str, file: str, count: int, notes: list[str], progress: Progress | None, may_download: bool) -> Tensor:
+def _file(name: str, file: str, count: int, notes: list[str], may_download: bool) -> Tensor:
     """The first good copy of a file of a data set, else a fresh download of it."""
     dataset, packed = DATASETS[name], f"{file}.gz"
     # Packed files always have a published checksum, so they go first if the plain one's is not known.
@@ -100,8 +93,8 @@ def _file(name: str, file: str, count: int, notes: list[str], progress: Progress
     if not may_download:
         raise UserError("Nothing was downloaded.")
     mirrors, target = [mirror + packed for mirror in dataset.mirrors], cache_dir() / dataset.folder / "raw" / packed
-    options = {"md5": dataset.packed_md5[file], "most_bytes": _MOST_BYTES, "progress": progress}
-    return _read(name, download(mirrors, target, **options), target.stat().st_mtime_ns, count)
+    download(mirrors, target, md5=dataset.packed_md5[file], most_bytes=_MOST_BYTES)
+    return _read(name, target, target.stat().st_mtime_ns, count)
 
 
 @functools.lru_cache(6)  # three data sets, of which one keeps 47 MB

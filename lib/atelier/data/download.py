@@ -1,14 +1,12 @@
-"""Downloading a file by pooch: retries, a bound on its size, progress, a check before it counts, an atomic place."""
+"""Downloading a file by pooch: retries, a bound on its size, a check before it counts, an atomic place."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from atelier.errors import UserError
-
-Progress = Callable[[str, int, int], None]
-"""Called as progress(file name, bytes so far, bytes in all; 0 if the server does not tell)."""
 
 OFFLINE_SECONDS = 300
 _HEADERS = {
@@ -21,10 +19,6 @@ _BLOCK = 1 << 16
 
 _failed_at: dict[Path, float] = {}
 _locks: dict[Path, threading.Lock] = {}
-
-
-class DownloadError(UserError):
-    """A file could not be fetched; the message says what to do instead."""
 
 
 class _Final(OSError):
@@ -42,7 +36,6 @@ def download(
     md5: str | None = None,
     check: Callable[[Path], object] = lambda path: None,
     most_bytes: int = 1 << 28,
-    progress: Progress | None = None,
 ) -> Path:
     """Fetch `target` from the first of `urls` that has it.
 
@@ -51,61 +44,53 @@ def download(
     machine without a network waits once. If several threads ask for the same file, one of them downloads it.
 
     Raises:
-        DownloadError: no address gave the right file.
+        UserError: no address gave the right file.
     """
     with _locks.setdefault(target, threading.Lock()):
         if time.monotonic() - _failed_at.get(target, -OFFLINE_SECONDS) < OFFLINE_SECONDS:
-            raise DownloadError(
-                f"The download of {target.name} failed a moment ago; it is tried again after five minutes."
-            )
+            raise UserError(f"The download of {target.name} failed a moment ago; it is tried again after five minutes.")
         import pooch
 
         pooch.get_logger().setLevel("WARNING")
         registry = {target.name: md5 and f"md5:{md5}"}
+        transfer = functools.partial(_transfer, check, most_bytes)
         for url in urls:
             places = {"path": target.parent, "base_url": "", "urls": {target.name: url}}
             store = pooch.create(**places, registry=registry, retry_if_failed=_RETRIES)
             try:
-                store.fetch(target.name, downloader=_transfer(target.name, check, most_bytes, progress))
+                store.fetch(target.name, downloader=transfer)
                 target.chmod(0o644)  # pooch's temporary file is for its owner only
                 return target
             except (OSError, ValueError) as error:
                 failure = error
         _failed_at[target] = time.monotonic()
         reason = "wrong checksum" if type(failure) is ValueError else getattr(failure, "strerror", None) or failure
-        raise DownloadError(
+        raise UserError(
             f"{target.name} could not be downloaded ({str(reason).rstrip('.')}); check the connection, "
             f"or put the file into {target.parent} by hand."
         ) from failure
 
 
-def _transfer(
-    name: str, check: Callable[[Path], object], most_bytes: int, progress: Progress | None
-) -> Callable[[str, str, object], None]:
-    """One transfer in the form that pooch takes: transfer(url, temporary file, pooch)."""
+def _transfer(check: Callable[[Path], object], most_bytes: int, url: str, output_file: str, pooch: object) -> None:
+    """One transfer from `url`; the last three arguments are those that pooch gives."""
     import requests
 
-    def transfer(url: str, output_file: str, pooch: object) -> None:
-        done = 0
-        try:
-            with requests.get(url, headers=_HEADERS, timeout=_TIMEOUT, stream=True) as response:
-                response.raise_for_status()
-                total = int(response.headers.get("content-length", 0))
-                with Path(output_file).open("wb") as file:
-                    for block in response.iter_content(_BLOCK):
-                        done += file.write(block)
-                        if max(done, total) > most_bytes:
-                            raise _Final(f"it is larger than {most_bytes >> 20} MB, so the source must be wrong")
-                        if progress is not None:
-                            progress(name, done, total)
-        except requests.HTTPError as error:
-            code = error.response.status_code
-            kind = _BrokenOff if code in (408, 429) or code >= 500 else _Final
-            raise kind(f"the server answered {code}") from error
-        except requests.RequestException as error:
-            if isinstance(error, requests.ConnectionError) and not done:
-                raise _Final("no connection") from error
-            raise _BrokenOff("the transfer broke off") from error
-        check(Path(output_file))
-
-    return transfer
+    done = 0
+    try:
+        with requests.get(url, headers=_HEADERS, timeout=_TIMEOUT, stream=True) as response:
+            response.raise_for_status()
+            total = int(response.headers.get("content-length", 0))
+            with Path(output_file).open("wb") as file:
+                for block in response.iter_content(_BLOCK):
+                    done += file.write(block)
+                    if max(done, total) > most_bytes:
+                        raise _Final(f"it is larger than {most_bytes >> 20} MB, so the source must be wrong")
+    except requests.HTTPError as error:
+        code = error.response.status_code
+        kind = _BrokenOff if code in (408, 429) or code >= 500 else _Final
+        raise kind(f"the server answered {code}") from error
+    except requests.RequestException as error:
+        if isinstance(error, requests.ConnectionError) and not done:
+            raise _Final("no connection") from error
+        raise _BrokenOff("the transfer broke off") from error
+    check(Path(output_file))

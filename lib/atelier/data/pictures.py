@@ -3,6 +3,7 @@
 A picture is (H, W, C) float32 in [0, 1], C = 3 or 1 (gray).
 """
 
+import functools
 import io
 import threading
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from atelier.data.catalogue import BUILT_IN, PAINTINGS, PICTURES
-from atelier.data.download import Progress
 from atelier.data.download import download as fetch
 from atelier.errors import UserError
 from atelier.fields.plane import Window, fitted_size
@@ -54,7 +54,6 @@ def load_picture(
     *,
     title: str = "",
     download: bool = True,
-    progress: Progress | None = None,
 ) -> Picture:
     """A picture, its longer side `size` pixels (never enlarged).
 
@@ -66,40 +65,41 @@ def load_picture(
         gray: one channel instead of three.
         title: by default the picture's own title or its file's name.
         download: whether the network may be used.
-        progress: called for every block that is fetched.
 
     Raises:
         UserError: neither a known name nor a readable picture file.
     """
-    if isinstance(picture, bytes):
-        return prepare(read_picture(picture, size), title or "Your picture", size, gray)
-    if picture in PAINTINGS:
-        title = title or PAINTINGS[picture].title
-        found = painting_file(picture, download=download, progress=progress)
-        if found is None:
-            return Picture(title, _as_gray(network_rendition(picture, size), gray), NETWORK_NOTE)
-        return prepare(read_picture(found, size), title, size, gray)
     if picture in BUILT_IN:
         import skimage.data
 
-        image = Image.fromarray(getattr(skimage.data, picture)())
-        return prepare(image.convert("RGB"), title or BUILT_IN[picture], size, gray)
-    path = given_path(picture)
-    if not path.is_file():
-        known = ", ".join(PICTURES)
-        raise UserError(f"There is no picture {str(picture)!r}: give the path of a picture file, or one of {known}.")
-    return prepare(read_picture(path, size), title or path.stem, size, gray)
+        image = Image.fromarray(getattr(skimage.data, picture)()).convert("RGB")
+        return prepare(image, title or BUILT_IN[picture], size, gray)
+    if isinstance(picture, bytes):
+        source, own_title = picture, "Your picture"
+    elif picture in PAINTINGS:
+        source, own_title = painting_file(picture, download=download), PAINTINGS[picture].title
+        if source is None:
+            return Picture(title or own_title, _as_gray(network_rendition(picture, size), gray), NETWORK_NOTE)
+    else:
+        source = given_path(picture)
+        own_title = source.stem
+        if not source.is_file():
+            raise UserError(
+                f"There is no picture {str(picture)!r}: give the path of a picture file, or one of "
+                f"{', '.join(PICTURES)}."
+            )
+    return prepare(read_picture(source, size), title or own_title, size, gray)
 
 
-def painting_file(name: str, *, download: bool = False, progress: Progress | None = None) -> Path | None:
+def painting_file(name: str, *, download: bool = False) -> Path | None:
     """Where a painting is on this machine, None if it is not; with `download` it is fetched."""
     file = f"paintings/{name}.jpg"
     found = next((folder / file for folder in data_dirs() if (folder / file).is_file()), None)
     if found or not download:
         return found
     try:
-        options = {"check": lambda path: read_picture(path, 64), "most_bytes": MOST_BYTES, "progress": progress}
-        return fetch([PAINTINGS[name].url], cache_dir() / file, **options)
+        check = functools.partial(read_picture, size=64)
+        return fetch([PAINTINGS[name].url], cache_dir() / file, check=check, most_bytes=MOST_BYTES)
     except UserError:
         return None
 
