@@ -21,12 +21,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from atelier.data.digits import load_digits
+from atelier.diffusion.denoiser import to_uint8
 from atelier.diffusion.models import shipped_model
 from atelier.restoration.baselines import pseudo_inverse, total_variation
 from atelier.restoration.catalogue import METHODS, TASKS
 from atelier.restoration.problems import measure
 from atelier.restoration.sampling import posterior_samples
-from atelier.restoration.scores import score
+from atelier.restoration.scores import read, score
 from machines import twice
 
 NOISE = 0.1
@@ -49,7 +50,7 @@ def problem_of(task, images, seed=0):
 
 
 def fits(method, task):
-    return method not in METHODS or not METHODS[method].fits or TASKS[task].physics in METHODS[method].fits
+    return method not in METHODS or METHODS[method].suits(TASKS[task].physics)
 
 
 def restored(method, problem, **options):
@@ -126,7 +127,7 @@ def calibrate(args):
     for k in range(args.first, args.first + args.digits):
         problem = problem_of("mask", digits.images[k : k + 1], seed=k)
         found = restored(method, problem, n=16, seed=k)
-        shares = torch.bincount(score(problem, found).labels, minlength=10) / 16
+        shares = torch.bincount(read(to_uint8(found)), minlength=10) / 16
         kept.append({"digit": k, "true": int(digits.labels[k]), "shares": shares.tolist()})
         if args.keep:
             Path(args.keep).write_text(json.dumps(kept))

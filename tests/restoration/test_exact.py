@@ -68,7 +68,7 @@ def test_a_comparison_is_of_both_splits_and_says_what_it_found(digits, monkeypat
     steps = list(compare(model, n=6))
     assert [step.fractions for step in steps][-1] == list(exact.FRACTIONS)
     last = steps[-1]
-    assert last.last
+    assert last.progress == 1
     for name, values in last.errors.items():
         assert len(values) == len(exact.FRACTIONS), name
         assert all(value >= 0 for value in values)

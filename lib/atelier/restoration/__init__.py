@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             *("METHODS", "TASKS", "BREAKS", "WAYS", "LABELS", "MOST_NOISE", "breaks_of", "ways_of", "fit_note"),
             *("PLANES", "PLANE_METHODS", "PLANE_OPTIONS", "plane_options"),
         ],
-        "problems": ["Problem", "build_physics", "measure", "read_pixels"],
+        "problems": ["Problem", "measure", "read_pixels"],
         "showing": ["answer"],
         "sampling": ["posterior_samples", "PosteriorStep"],
         "scores": ["Scores", "score", "shares", "shares_words"],

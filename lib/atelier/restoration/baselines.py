@@ -19,31 +19,16 @@ def total_variation(problem: Problem, weight: float = 0.1, iterations: int = 200
     Returns:
         (N, 1, 28, 28).
     """
+    from deepinv.models import TVDenoiser
+
     if weight < 0:
         raise UserError(f"The weight of total variation must not be negative, and {weight} is.")
     x = problem.physics.A_adjoint(problem.y).clamp(-1, 1)
-    ahead, dual, size = x, torch.zeros(2, *x.shape).to(x), 8**-0.5  # ‖gradient‖² is at most 8
+    ahead, dual, size = x, torch.zeros(*x.shape, 2).to(x), 8**-0.5  # ‖gradient‖² is at most 8
     for _ in range(iterations):
-        dual = dual + size * _gradient(ahead)
-        dual = dual / (dual.norm(dim=0) / max(weight, 1e-12)).clamp(min=1)
-        inner = x + size * _divergence(dual)
+        dual = dual + size * TVDenoiser.nabla(ahead)
+        dual = dual / (dual.norm(dim=-1, keepdim=True) / max(weight, 1e-12)).clamp(min=1)
+        inner = x - size * TVDenoiser.nabla_adjoint(dual)
         new = problem.physics.prox_l2(inner, problem.y, size).clamp(-1, 1)
         ahead, x = 2 * new - x, new
     return x.float()
-
-
-def _gradient(x: Tensor) -> Tensor:
-    """(2, N, 1, H, W) differences to the next pixel, 0 at the far border."""
-    down, right = torch.zeros_like(x), torch.zeros_like(x)
-    down[..., :-1, :] = x[..., 1:, :] - x[..., :-1, :]
-    right[..., :-1] = x[..., 1:] - x[..., :-1]
-    return torch.stack([down, right])
-
-
-def _divergence(dual: Tensor) -> Tensor:
-    """Minus the adjoint of `_gradient`."""
-    down, right = dual[0].clone(), dual[1].clone()
-    down[..., -1, :], right[..., -1] = 0, 0
-    down[..., 1:, :] -= dual[0][..., :-1, :]
-    right[..., 1:] -= dual[1][..., :-1]
-    return down + right

@@ -1,10 +1,8 @@
 """What can be chosen by name: tasks and methods, without torch.
 
-A new method is one function in `methods.py` and one line in `METHODS`.
+A new method is one function in `methods.py` and one line of the same name in `METHODS`.
 """
 
-import importlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +45,8 @@ BREAKS: dict[str, Control] = {
 
 
 WAYS: dict[str, Control] = {
-    "strength": Control(Number(0, 100, optional=True), None, about="strength of the method, auto is its default"),
-    "steps": Control(Number(2, 1000, whole=True, optional=True), None, about="steps, auto is the method's default"),
+    "strength": Control(Number(0, 100), None, about="strength of the method, auto is its default"),
+    "steps": Control(Number(2, 1000, whole=True), None, about="steps, auto is the method's default"),
 }
 """The controls of a method before it is known."""
 
@@ -64,7 +62,6 @@ class Method:
 
     Args:
         about: what one step does. exact: on which priors its samples are exact, in the limit of many steps.
-        made_by: "module:function" of this room.
         strength: default, smallest and largest value of its one knob. knob: what that knob does.
         steps: the default number of steps.
         fits: the physics that it works with; all where it is empty.
@@ -74,17 +71,19 @@ class Method:
     title: str
     about: str
     exact: str
-    made_by: str
     strength: tuple[float, float, float]
     knob: str
     steps: int
     fits: tuple[str, ...] = ()
     geometric: bool = False
 
-    def load(self) -> Callable[..., Any]:
-        """The function of its steps."""
-        module, _, name = self.made_by.partition(":")
-        return getattr(importlib.import_module(f"atelier.restoration.{module}"), name)
+    def suits(self, physics: str) -> bool:
+        """Whether it works with a physics, by its name."""
+        return not self.fits or physics in self.fits
+
+    def filled(self, steps: int | None, strength: float | None) -> tuple[int, float]:
+        """Steps and strength, by default its own."""
+        return self.steps if steps is None else steps, self.strength[0] if strength is None else strength
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,6 @@ METHODS = {
         "Takes x̂₀ as the centre of a Gaussian, and moves x_t by the slope of the exact likelihood under it "
         "(Song et al. 2023). Needs the network's derivative.",
         "Exact for a Gaussian prior of unit variance.",
-        "methods:pigdm",
         (1.0, 0.0, 3.0),
         "weight of the likelihood; 0 ignores the measurement",
         30,
@@ -119,7 +117,6 @@ METHODS = {
         "DPS",
         "After each step x_t moves down the slope of ‖y − A x̂₀‖ (Chung et al. 2023). Needs the network's derivative.",
         "Approximate: it takes x̂₀ for the picture itself.",
-        "methods:dps",
         (4.0, 0.0, 10.0),
         "length of all steps together, in grey values of a pixel",
         30,
@@ -128,7 +125,6 @@ METHODS = {
         "DiffPIR",
         "Replaces x̂₀ by the picture between it and the measurement (Zhu et al. 2023). No derivative: fast.",
         "Approximate: right about what is measured, and it underrates the spread.",
-        "methods:diffpir",
         (3.0, 0.0, 100.0),
         "weight of the measurement, 1 / λ",
         50,
@@ -138,7 +134,6 @@ METHODS = {
         "Works on the singular values of A: what is measured well comes from y, the rest from the network "
         "(Kawar et al. 2022).",
         "Approximate: x̂₀ does not know the measurement.",
-        "methods:ddrm",
         (1.0, 0.0, 1.0),
         "η_b, share of the measurement where it is better than x_t",
         50,
@@ -149,7 +144,6 @@ METHODS = {
         "Replaces the known pixels of x_t by the measurement with fresh noise, and repeats each step "
         "(Lugmayr et al. 2022).",
         "Exact for noise only; for masks nearly so with many repetitions.",
-        "methods:replacement",
         (4, 1, 20),
         "how often each step is repeated",
         30,
@@ -160,13 +154,17 @@ METHODS = {
         "At each noise level several noisy steps up the slope of prior and likelihood (Song & Ermon 2019; Jalal et al. "
         "2021).",
         "Exact for every prior in the limit of small and many steps.",
-        "methods:langevin",
         (1.0, 0.0, 3.0),
         "weight of the likelihood; 0 ignores the measurement",
         40,
         geometric=True,
     ),
 }
+
+
+def fitting(physics: str) -> str:
+    """The titles of all methods that work with a physics."""
+    return ", ".join(found.title for found in METHODS.values() if found.suits(physics))
 
 
 def ways_of(method: str) -> dict[str, Control]:
@@ -189,7 +187,7 @@ PLANE_OPTIONS: dict[str, Control] = {
     "angle": Control(Number(0, 180, 1), 60, "Direction measured, °", "direction measured in the plane, degrees"),
     "value": Control(Number(-2, 2, 0.05), 0.3, "Measured value y", "value that is measured along this direction"),
     "plane_noise": Control(Number(0.01, 1, 0.01, log=True), 0.1, "Noise σ", "noise of this value"),
-    "plane_steps": Control(Number(2, 500, whole=True, log=True, optional=True), None, "Steps", "steps in the plane"),
+    "plane_steps": Control(Number(2, 500, whole=True, log=True), None, "Steps", "steps in the plane"),
     "part": Control(Text(), "none", "Label that is told", f"part that is told: {_PARTS}"),
     "guidance": Control(Number(0, 5, 0.1), 1.0, "Guidance", "weight of the label; 1 is the distribution itself"),
 }
@@ -221,7 +219,6 @@ def fit_note(task: str, method: Any) -> str:
         return f"**{broken.title}.** {broken.about} It is repaired by **{by}**, whatever is chosen above."
     found = METHODS[method]
     words = f"**{broken.title}.** {broken.about} **{found.title}.** {found.about} {found.exact} Strength: {found.knob}."
-    if found.fits and broken.physics not in found.fits:
-        others = [other.title for other in METHODS.values() if not other.fits or broken.physics in other.fits]
-        words += f" **It does not fit this task; choose one of {', '.join(others)}.**"
+    if not found.suits(broken.physics):
+        words += f" **It does not fit this task; choose one of {fitting(broken.physics)}.**"
     return words

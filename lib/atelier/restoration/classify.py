@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from atelier import figures
 from atelier.data.digits import load_digits
 from atelier.diffusion.denoiser import to_model
 from atelier.diffusion.evaluation import load_judges
@@ -18,7 +17,8 @@ from atelier.diffusion.judges import judge_logits
 from atelier.diffusion.models import Model
 from atelier.drawing import Frame
 from atelier.errors import UserError
-from atelier.restoration.exact import Network
+from atelier.restoration.sampling import Prior
+from atelier.restoration.showing import digit_bars
 
 RANGE = 0.5, 0.85
 """Of noise fractions, chosen on 300 training digits, 8 noises each: 98.7 % were read right; with 0.35 to 0.75 it was
@@ -44,10 +44,6 @@ class Reading:
         return self.step / self.draws
 
     @property
-    def last(self) -> bool:
-        return self.step == self.draws
-
-    @property
     def read(self) -> Tensor:
         """(N,) the labels with the least error."""
         return self.errors.argmin(1)
@@ -71,18 +67,19 @@ def classify(
         raise UserError(f"Reading takes 1 to 1,000 noises, and {draws} is not.")
     if not bool(images.flatten(1).any(1).all()):
         raise UserError("The drawing is empty; draw a digit first.")
-    denoise, x0 = Network(model.denoiser), to_model(images)
+    x0, asked = to_model(images), torch.arange(CLASSES).repeat(len(images))
+    prior = Prior(model.denoiser, label=asked, clip=False)
     generator, schedule = torch.Generator().manual_seed(seed), model.denoiser.schedule
     others = judge_logits(load_judges(model.dataset).labels, images).argmax(1)
-    asked, total = torch.arange(CLASSES), torch.zeros(len(images), CLASSES)
+    total = torch.zeros(len(images), CLASSES)
     spread = sorted(range(draws), key=lambda k: k * _GOLDEN % 1)  # so that a few of them cover the range, too
     for k, place in enumerate(spread):
         fraction = RANGE[0] + (RANGE[1] - RANGE[0]) * (place + 0.5) / draws
         t = float(schedule.time_of(torch.tensor(fraction, dtype=torch.float64)))
         alpha, sigma = schedule.rates(x0, t)
         x_t = alpha * x0 + sigma * torch.randn(x0.shape, generator=generator)
-        found = denoise(x_t.repeat_interleave(CLASSES, 0), t, asked.repeat(len(x0)))
-        errors = (found - x0.repeat_interleave(CLASSES, 0)).square().flatten(1).mean(1).view(-1, CLASSES)
+        x0_hat = prior(x_t.repeat_interleave(CLASSES, 0), t)
+        errors = (x0_hat - x0.repeat_interleave(CLASSES, 0)).square().flatten(1).mean(1).view(-1, CLASSES)
         total += errors / errors.mean(1, keepdim=True)
         yield Reading(k + 1, draws, total / (k + 1), others, images, labels)
 
@@ -112,12 +109,8 @@ def reading_panels(at: Reading, full: bool = True) -> Frame:
 
 def reading_figure(at: Reading) -> str:
     """The relative errors of the first digit, a bar a label, as an SVG element; the least is marked."""
-    made, (ax,) = figures.figure(4.6, 2.0)
-    errors = at.errors[0]
-    colours = [figures.COLOURS[1] if k == int(at.read[0]) else figures.COLOURS[0] for k in range(CLASSES)]
-    ax.bar(range(CLASSES), errors.tolist(), color=colours, width=0.7)
-    ax.set(xticks=range(CLASSES), xlabel="label told to the network", ylabel="error ÷ mean of all")
-    return figures.svg(made)
+    axes = {"xlabel": "label told to the network", "ylabel": "error ÷ mean of all"}
+    return digit_bars(at.errors[0].tolist(), int(at.read[0]), height=2.0, **axes)
 
 
 def reading_words(at: Reading) -> str:

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from atelier.data.digits import load_digits
-from atelier.devices import Format
-from atelier.diffusion.denoiser import DATA_RANGE, Denoiser, format_of, to_model
+from atelier.diffusion.denoiser import DATA_RANGE, to_model
 from atelier.diffusion.models import Model
 from atelier.diffusion.schedules import Schedule
 from atelier.drawing import Chart, Frame, Line
 from atelier.errors import UserError
+from atelier.restoration.sampling import Prior
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Noise fractions sigma / (alpha + sigma) that are compared."""
@@ -78,15 +78,13 @@ class ExactDenoiser(nn.Module):
 class Comparison:
     """Mean squared errors per pixel of x0_hat, pictures in [-1, 1], at the noise fractions done so far."""
 
-    step: int
-    progress: float
+    step: int  # from 1
     fractions: list[float]
     errors: dict[str, list[float]] = field(repr=False)
-    n: int = 0
 
     @property
-    def last(self) -> bool:
-        return self.progress == 1
+    def progress(self) -> float:
+        return self.step / len(FRACTIONS)
 
 
 def compare(model: Model, *, n: int = 100, pool: int = 60_000, seed: int = 0) -> Iterator[Comparison]:
@@ -103,12 +101,9 @@ def compare(model: Model, *, n: int = 100, pool: int = 60_000, seed: int = 0) ->
     exact = ExactDenoiser(training.images[:pool], training.labels[:pool], denoiser.schedule)
     picks = {
         name: to_model(split.images[torch.randperm(most, generator=generator)[:n]])
-        for name, split, most in (
-            ("training", training, len(exact.images)),
-            ("test", test, len(test.images)),
-        )
+        for name, split, most in (("training", training, len(exact.images)), ("test", test, len(test.images)))
     }
-    network = Network(denoiser)
+    network = Prior(denoiser)
     errors: dict[str, list[float]] = {}
     for k, fraction in enumerate(FRACTIONS, 1):
         t = float(denoiser.schedule.time_of(torch.tensor(fraction, dtype=torch.float64)))
@@ -118,24 +113,7 @@ def compare(model: Model, *, n: int = 100, pool: int = 60_000, seed: int = 0) ->
             for name, denoise in (("network", network), ("exact", exact)):
                 error = (denoise(x_t, t).clamp(*DATA_RANGE) - x0).square().mean().item()
                 errors.setdefault(f"{name}, {split} digits", []).append(error)
-        yield Comparison(k, k / len(FRACTIONS), list(FRACTIONS[:k]), errors, n)
-
-
-class Network:
-    """A denoiser in its fastest format, for pictures on the CPU: network(x_t, t, label) -> x0_hat on the CPU."""
-
-    def __init__(self, denoiser: Denoiser) -> None:
-        self.denoiser = denoiser
-        self.format = format_of(denoiser) if isinstance(denoiser, Denoiser) else Format()
-
-    @torch.no_grad()
-    def __call__(self, x_t: Tensor, t: float, label: Tensor | None = None) -> Tensor:
-        device, parts = getattr(self.denoiser, "device", x_t.device), []
-        with self.format.autocast(device):
-            for rows in torch.arange(len(x_t)).split(100):
-                told = None if label is None else label[rows].to(device)
-                parts.append(self.denoiser(x_t[rows].to(device), t, told).float().cpu())
-        return torch.cat(parts)
+        yield Comparison(k, list(FRACTIONS[:k]), errors)
 
 
 def comparison_panels(at: Comparison, full: bool = True) -> Frame:

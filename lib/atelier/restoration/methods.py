@@ -74,7 +74,7 @@ def ddrm(prior, problem, x, t, s, noise, strength=1.0, eta=0.85):
     inverse = torch.where(measured, 1 / values.clamp(min=1e-3), 0.0)
     y_bar, noise_y = physics.U_adjoint(problem.y) * inverse, problem.variance**0.5 * inverse
     above, level = t.sigma / t.alpha, s.sigma / s.alpha
-    if t.step == 1:  # where y is better than pure noise, x_t begins at y
+    if not prior.calls:  # the first step: where y is better than pure noise, x_t begins at y
         fresh = physics.V_adjoint(noise().double())
         informed = measured & (noise_y <= above)
         spread = torch.where(informed, (above**2 - noise_y**2).clamp(min=0).sqrt(), above)

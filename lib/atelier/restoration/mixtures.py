@@ -1,41 +1,40 @@
 """Mixtures of Gaussians, whose denoiser and whose posterior after a linear measurement are known in closed form."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from atelier.diffusion.schedules import RectifiedFlow, Schedule
 
 
-class Mixture(nn.Module):
+@dataclass(eq=False)
+class Mixture:
     """A prior over pictures of `shape`, D numbers each: components N(mean, cov) with weights. Computes in float64.
 
-    `forward` is the exact denoiser: the mean of x0, given x_t = alpha x0 + sigma eps.
+    A call is the exact denoiser: the mean of x0, given x_t = alpha x0 + sigma eps.
 
     Args:
         means: (K, D). covs: (K, D, D). weights: (K,), not negative; they are divided by their sum.
         labels: (K,) whole numbers, the label of each component; all 0 where there are none.
     """
 
-    def __init__(
-        self,
-        means: Tensor,
-        covs: Tensor,
-        weights: Tensor,
-        shape: tuple[int, ...],
-        labels: Tensor | None = None,
-        schedule: Schedule | None = None,
-    ) -> None:
-        super().__init__()
-        self.means, self.covs = means.double(), covs.double()
-        self.weights = weights.double() / weights.double().sum()
-        self.labels = torch.zeros(len(means), dtype=torch.long) if labels is None else labels
-        self.shape, self.schedule = shape, schedule or RectifiedFlow()
+    means: Tensor
+    covs: Tensor
+    weights: Tensor
+    shape: tuple[int, ...]
+    labels: Tensor | None = None
+    schedule: Schedule = field(default_factory=RectifiedFlow)
 
-    def forward(self, x_t: Tensor, t: Tensor | float, label: Tensor | None = None) -> Tensor:
+    def __post_init__(self) -> None:
+        self.means, self.covs = self.means.double(), self.covs.double()
+        self.weights = self.weights.double() / self.weights.double().sum()
+        if self.labels is None:
+            self.labels = torch.zeros(len(self.means), dtype=torch.long)
+
+    def __call__(self, x_t: Tensor, t: Tensor | float, label: Tensor | None = None) -> Tensor:
         """x_t: (N, *shape), all at one time t. label: (N,), to count only components of that label, or None."""
         alpha, sigma = (float(rate.flatten()[0]) for rate in self.schedule.rates(x_t[:1].double(), t))
         x = x_t.flatten(1).double()
@@ -56,14 +55,11 @@ class Mixture(nn.Module):
         means = self.means + (gain @ (y - self.means @ matrix.T)[..., None])[..., 0]
         covs = self.covs - gain @ matrix @ self.covs
         likelihood = MultivariateNormal(self.means @ matrix.T, covs_y).log_prob(y)
-        return self._with(means, covs, (self.weights.log() + likelihood).softmax(0))
+        return replace(self, means=means, covs=covs, weights=(self.weights.log() + likelihood).softmax(0))
 
     def told(self, label: int) -> "Mixture":
         """The components of one label."""
-        return self._with(self.means, self.covs, self.weights * (self.labels == label))
-
-    def _with(self, means: Tensor, covs: Tensor, weights: Tensor) -> "Mixture":
-        return Mixture(means, covs, weights, self.shape, self.labels, self.schedule)
+        return replace(self, weights=self.weights * (self.labels == label))
 
     @property
     def mean(self) -> Tensor:
@@ -95,15 +91,6 @@ class Mixture(nn.Module):
     def nearest(self, samples: Tensor) -> Tensor:
         """(N,) the component whose mean is nearest to each of the samples (N, …)."""
         return torch.cdist(samples.flatten(1).double(), self.means).argmin(1)
-
-    def shares(self, samples: Tensor) -> Tensor:
-        """(K,) share of the samples (N, …) that lie nearest to each mean."""
-        return torch.bincount(self.nearest(samples), minlength=len(self.means)) / len(samples)
-
-
-def gaussian(mean: Tensor, cov: Tensor, shape: tuple[int, ...]) -> Mixture:
-    """One component, N(mean, cov)."""
-    return Mixture(mean[None], cov[None], torch.ones(1), shape)
 
 
 @dataclass(frozen=True)

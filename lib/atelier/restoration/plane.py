@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from atelier.diffusion.catalogue import SAMPLERS
 from atelier.diffusion.sampling import sampler_of
+from atelier.diffusion.schedules import Schedule
 from atelier.errors import UserError
 from atelier.restoration.catalogue import PLANE_OPTIONS, PLANES, method_title
 from atelier.restoration.mixtures import Line, Mixture
@@ -72,15 +73,19 @@ def _of_ink(drawn: Any) -> Mixture:
     return _narrow(means, 1.6 / side, torch.zeros(len(means), dtype=torch.long), ink[rows, columns])
 
 
-class Guided(nn.Module):
+@dataclass(frozen=True)
+class Guided:
     """A denoiser under classifier-free guidance (Ho & Salimans 2022): x0_hat + (scale - 1) (x0_hat - x0_hat without a
     label)."""
 
-    def __init__(self, denoiser: nn.Module, scale: float) -> None:
-        super().__init__()
-        self.denoiser, self.scale, self.schedule = denoiser, scale, denoiser.schedule
+    denoiser: Any
+    scale: float
 
-    def forward(self, x_t: Tensor, t: Any, label: Tensor | None = None) -> Tensor:
+    @property
+    def schedule(self) -> Schedule:
+        return self.denoiser.schedule
+
+    def __call__(self, x_t: Tensor, t: Any, label: Tensor | None = None) -> Tensor:
         found = self.denoiser(x_t, t, label)
         if label is None or self.scale == 1:
             return found
@@ -117,14 +122,13 @@ def sample_plane(
     name: str = "moons",
     method: str | Callable[..., tuple[Tensor, Tensor]] = "pigdm",
     *,
-    angle: float | None = None,
-    value: float | None = None,
-    plane_noise: float | None = None,
+    angle: float = PLANE_OPTIONS["angle"].default,
+    value: float = PLANE_OPTIONS["value"].default,
+    plane_noise: float = PLANE_OPTIONS["plane_noise"].default,
     part: str = "none",
     guidance: float = 1.0,
     samples: int = 300,
     plane_steps: int | None = None,
-    strength: float | None = None,
     seed: int = 0,
     drawn: Any = None,
 ) -> Iterator[PlaneStep]:
@@ -134,8 +138,8 @@ def sample_plane(
         name: of the distribution, see `distribution`. drawn: for "drawn".
         method: a name in METHODS, or a function (see `methods`), to sample the posterior; a name in SAMPLERS to sample
             the distribution itself.
-        angle, value, plane_noise: y = cos(angle) x + sin(angle) y + noise is measured, in degrees; by default as in
-            PLANE_OPTIONS. plane_steps, strength: by default those of the method.
+        angle, value, plane_noise: cos(angle) x + sin(angle) y + noise is measured to be this value; angle in degrees.
+        plane_steps: by default those of the method.
         part: name of the part that is told, or "none". guidance: weight of this label.
 
     Raises:
@@ -146,11 +150,9 @@ def sample_plane(
     label = None if part == "none" else PLANES[name].parts.index(part)
     PLANE_OPTIONS["guidance"].check("guidance", guidance)
     samples = Number(1, MOST_POINTS, whole=True).check("The number of points", samples)
-    options = {"angle": angle, "value": value, "plane_noise": plane_noise}
     known = prior if label is None else prior.told(label)
-    problem, posterior = _measured(known, **options)
+    problem, posterior = _measured(known, angle=angle, value=value, plane_noise=plane_noise)
     free = isinstance(method, str) and method in SAMPLERS
-    target = known if free else posterior
     step = _as_method(sampler_of(method)) if free else method
     run = posterior_samples(
         Guided(prior, guidance),
@@ -159,7 +161,6 @@ def sample_plane(
         method=step,
         label=label,
         steps=plane_steps or (_STEPS if callable(step) else None),
-        strength=strength,
         seed=seed,
         clip=False,
         batch=MOST_POINTS,
@@ -167,7 +168,8 @@ def sample_plane(
     trail: list[Tensor] = []
     for at in run:
         trail.append(at.x_t[:_TRAILS].flatten(1).double())
-        yield PlaneStep(name, prior, target, None if free else problem, method_title(method), at, trail)
+        target, line = (known, None) if free else (posterior, problem)
+        yield PlaneStep(name, prior, target, line, method_title(method), at, trail)
 
 
 def _as_method(sampler: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,12 +181,9 @@ def _as_method(sampler: Callable[..., Any]) -> Callable[..., Any]:
     return step
 
 
-def _measured(prior: Mixture, **options: float | None) -> tuple[Problem, Mixture]:
-    """The problem of a measured line, and the posterior."""
-    angle, value, spread = (
-        PLANE_OPTIONS[name].check(name, PLANE_OPTIONS[name].default if given is None else given)
-        for name, given in options.items()
-    )
+def _measured(prior: Mixture, **options: float) -> tuple[Problem, Mixture]:
+    """The problem of a measured line, and the posterior; options: angle, value and plane_noise."""
+    angle, value, spread = (PLANE_OPTIONS[name].check(name, given) for name, given in options.items())
     direction = torch.tensor([math.cos(math.radians(angle)), math.sin(math.radians(angle))], dtype=torch.float64)
     line, y = Line(direction, SHAPE), torch.tensor([[value]], dtype=torch.float64)
     problem = Problem(lambda: line, y, spread, SHAPE, kind="Line")

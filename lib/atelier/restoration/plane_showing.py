@@ -2,7 +2,6 @@
 
 import functools
 import math
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -40,8 +39,8 @@ def plane_panels(step: PlaneStep, full: bool = True) -> Frame:
         "way": f"from noise to samples by {step.by}; {named}",
         "target": f"{len(places)} samples on the {_goal(step)}, exact",
     }
-    frame = Frame(pictures, captions, step=step.step, total=f"of {step.at.steps} steps", seconds=step.at.seconds)
-    return _with_chart(frame, step) if full else frame
+    about = {"step": step.step, "total": f"of {step.at.steps} steps", "seconds": step.at.seconds}
+    return Frame(pictures, captions, [_chart(step)] if full else [], **about)
 
 
 def _goal(step: PlaneStep) -> str:
@@ -49,7 +48,7 @@ def _goal(step: PlaneStep) -> str:
     return "posterior" if step.problem else "distribution"
 
 
-def _with_chart(frame: Frame, step: PlaneStep) -> Frame:
+def _chart(step: PlaneStep) -> Chart:
     """Samples and what they should follow along the line that was measured, or from left to right."""
     across = step.problem.physics.direction if step.problem else torch.tensor([0.0, -1.0], dtype=torch.float64)
     along = torch.stack([-across[1], across[0]])
@@ -65,8 +64,7 @@ def _with_chart(frame: Frame, step: PlaneStep) -> Frame:
     title, over = "Density from left to right", "x"  # not the same title: a page would keep the chart of the line
     if step.problem:
         title, over = "Density along the line", "place on the line"
-    chart = Chart(title, lines, digits=2, over=over, height=96, newest=False)
-    return replace(frame, charts=[chart])
+    return Chart(title, lines, digits=2, over=over, height=96, newest=False)
 
 
 def _drawn(

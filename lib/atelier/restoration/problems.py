@@ -20,10 +20,11 @@ from torch import Tensor
 from atelier.diffusion.denoiser import SIZE, to_model, to_uint8
 from atelier.errors import NotYet, UserError
 from atelier.paths import given_path
-from atelier.restoration.catalogue import BREAKS, MOST_NOISE, TASKS
+from atelier.restoration.catalogue import MOST_NOISE, TASKS, breaks_of
 from atelier.seeds import mixed_seed
 
 SHRINK = 4
+_HALVES = {"left": np.s_[..., :14], "right": np.s_[..., 14:], "top": np.s_[:, :14], "bottom": np.s_[:, 14:]}
 _SMALLEST_SIGMA = 2e-3
 """A measurement without noise counts as one with half a grey level of it: its likelihood must have a width."""
 
@@ -66,10 +67,6 @@ class Problem:
     def residual(self, x: Tensor) -> Tensor:
         """y - A x, in float64."""
         return self.y - self.physics.A(x.double())
-
-    def slope(self, x: Tensor) -> Tensor:
-        """A^T (y - A x), the direction in which ‖y - A x‖² / 2 falls most."""
-        return self.physics.A_adjoint(self.residual(x)).to(x)
 
     def nearest(self, x: Tensor, variance: float) -> Tensor:
         """The mean of the picture if it is N(x, variance I) before it is measured:
@@ -115,63 +112,33 @@ def measure(
         raise UserError(f"Pictures to break must be (N, {SIZE}, {SIZE}) uint8.")
     if not bool(images.flatten(1).any(1).all()):
         raise UserError("The drawing is empty; draw a digit first.")
-    mask = known_pixels(task, seed=seed, painted=painted, **options)
-    y = _measured(task, to_model(images).double(), mask, **options)
+    if task not in TASKS:
+        raise UserError(f"There is no task {task!r}; choose one of {', '.join(TASKS)}.")
+    given = {name: control.check(name, options.get(name, control.default)) for name, control in breaks_of(task).items()}
+    kind, x = TASKS[task].physics, to_model(images).double()
+    mask = _known(task, seed, painted, **given) if kind == "Inpainting" else None
+    kernel = _gaussian(given["blur"]) if kind == "BlurFFT" else None
+    y = _measured(kind, x, mask, kernel)
     generators = [torch.Generator().manual_seed(mixed_seed(seed, 7_000 + k)) for k in range(len(images))]
     fresh = torch.stack([torch.randn(y.shape[1:], generator=generator) for generator in generators])
     y = y + 2 * noise * (fresh if mask is None else fresh * mask)
-    make = functools.cache(functools.partial(build_physics, task, mask, **options))
-    return Problem(make, y, 2 * noise, mask=mask, kind=TASKS[task].physics)
+    make = functools.cache(functools.partial(_physics, kind, mask, kernel))
+    return Problem(make, y, 2 * noise, mask=mask, kind=kind)
 
 
-def _measured(task: str, x: Tensor, mask: Tensor | None, *, blur: float = 2.0, **others: Any) -> Tensor:
-    """A x, as the physics of the task has it, of pictures (N, 1, 28, 28)."""
-    match TASKS[task].physics:
-        case "Inpainting":
-            return mask * x
-        case "BlurFFT":
-            kernel = _gaussian(BREAKS["blur"].check("blur", blur))
-            return F.conv2d(F.pad(x, [kernel.shape[-1] // 2] * 4, "circular"), kernel)
-        case "Downsampling":
-            return F.avg_pool2d(x, SHRINK)
-    return x
-
-
-def known_pixels(
-    task: str,
-    *,
-    seed: int = 0,
-    painted: Any = None,
-    side: str = "top",
-    kept: float = 0.15,
-    every: int = 4,
-    **others: Any,
-) -> Tensor | None:
-    """(1, 28, 28) float mask of a task, 1 where the pixel is measured; None for a task that does not select pixels.
-
-    Raises:
-        UserError: as `measure`.
-    """
-    if task not in TASKS:
-        raise UserError(f"There is no task {task!r}; choose one of {', '.join(TASKS)}.")
-    if TASKS[task].physics != "Inpainting":
-        return None
-    BREAKS["side"].check("side", side), BREAKS["kept"].check("kept", kept), BREAKS["every"].check("every", every)
-    mask, half = torch.ones(1, SIZE, SIZE), SIZE // 2
-    if task == "mask":
-        rows, columns = slice(None), slice(None)
-        if side in ("top", "bottom"):
-            rows = slice(half) if side == "top" else slice(half, None)
-        else:
-            columns = slice(half) if side == "left" else slice(half, None)
-        mask[:, rows, columns] = 0
-    elif task == "pixels":
-        chance = torch.rand(mask.shape, generator=torch.Generator().manual_seed(mixed_seed(seed, 6_000)))
-        mask = (chance < kept).float()
-    elif task == "columns":
-        mask[:] = (torch.arange(SIZE) % every == every // 2).float()
-    else:
-        mask[0] = _uncovered(painted)
+def _known(task: str, seed: int, painted: Any, side: str = "", kept: float = 1.0, every: int = 1) -> Tensor:
+    """(1, 28, 28) float mask of a task, 1 where the pixel is measured."""
+    mask = torch.ones(1, SIZE, SIZE)
+    match task:
+        case "mask":
+            mask[_HALVES[side]] = 0
+        case "painted":
+            mask[0] = _uncovered(painted)
+        case "pixels":
+            generator = torch.Generator().manual_seed(mixed_seed(seed, 6_000))
+            mask = (torch.rand(mask.shape, generator=generator) < kept).float()
+        case "columns":
+            mask[:] = (torch.arange(SIZE) % every == every // 2).float()
     if not mask.any():
         raise UserError("The mask covers everything, so nothing is measured; leave some pixels uncovered.")
     return mask
@@ -201,16 +168,28 @@ def read_pixels(path: str) -> Tensor:
     return torch.from_numpy(np.array(small))
 
 
-def build_physics(task: str, mask: Tensor | None = None, *, blur: float = 2.0, **others: Any) -> Any:
-    """DeepInv's physics of a task, for one grey picture of 28 x 28 pixels. mask: what `known_pixels` gives."""
+def _measured(kind: str, x: Tensor, mask: Tensor | None, kernel: Tensor | None) -> Tensor:
+    """A x of pictures (N, 1, 28, 28), as DeepInv's physics of this kind has it."""
+    match kind:
+        case "Inpainting":
+            return mask * x
+        case "BlurFFT":
+            return F.conv2d(F.pad(x, [kernel.shape[-1] // 2] * 4, "circular"), kernel)
+        case "Downsampling":
+            return F.avg_pool2d(x, SHRINK)
+    return x
+
+
+def _physics(kind: str, mask: Tensor | None, kernel: Tensor | None) -> Any:
+    """DeepInv's physics of this kind, for one grey picture of 28 x 28 pixels."""
     import deepinv.physics as physics
 
     shape = (1, SIZE, SIZE)
-    match TASKS[task].physics:
+    match kind:
         case "Inpainting":
             return physics.Inpainting(img_size=shape, mask=mask.double())
         case "BlurFFT":
-            return physics.BlurFFT(img_size=shape, filter=_gaussian(blur))
+            return physics.BlurFFT(img_size=shape, filter=kernel)
         case "Downsampling":
             mean = torch.zeros(1, 1, SHRINK + 2, SHRINK + 2).double()
             mean[..., :SHRINK, :SHRINK] = 1 / SHRINK**2  # placed so that the blocks are those of avg_pool2d

@@ -16,6 +16,7 @@ from atelier import animation
 from atelier.data.digits import load_digits
 from atelier.diffusion.denoiser import to_uint8
 from atelier.diffusion.models import Model
+from atelier.diffusion.sampling import sampler_name
 from atelier.diffusion.sheets import sheet
 from atelier.drawing import Chart, Frame, Line, captioned, encoded
 from atelier.errors import UserError
@@ -57,14 +58,14 @@ class Repair:
 
     model: Model
     problem: Problem
-    truth: Tensor | None = field(repr=False)  # (28, 28) uint8, where it is known
+    truth: Tensor = field(repr=False)  # (28, 28) uint8
     label: int | None  # the true label, where it is known
-    at: PosteriorStep | None
-    scores: Scores | None  # of the samples, at the end only
-    mean_scores: Scores | None  # of their mean, at the end only
     past: Past = field(repr=False)
-    asked: Mapping[str, Any] = field(default_factory=dict)  # the settings, JSON-able
-    by: str = ""  # title of the method
+    asked: Mapping[str, Any]  # the settings, JSON-able
+    by: str  # title of the method
+    at: PosteriorStep | None = None
+    scores: Scores | None = None  # of the samples, at the end only
+    mean_scores: Scores | None = None  # of their mean, at the end only
 
     @property
     def step(self) -> int:
@@ -116,33 +117,35 @@ def repair(
     """
     image, label, note = digit_of(model, digit, drawn)
     problem = measure(image[None], task, noise=noise, seed=seed, painted=painted, **breaks)
-    asked = {"task": task, "noise": noise, **breaks, "digit": None if drawn is not None else digit}
-    found = METHODS.get(method) if isinstance(method, str) else None
-    asked |= {
-        "method": method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__),
+    if isinstance(method, str) and method in METHODS:
+        steps, strength = METHODS[method].filled(steps, strength)
+    asked = {
+        "task": task,
+        "noise": noise,
+        **breaks,
+        "digit": None if drawn is not None else digit,
+        "method": sampler_name(method),
         "samples": samples,
-        "steps": steps if steps is not None or not found else found.steps,
-        "strength": strength if strength is not None or not found else found.strength[0],
+        "steps": steps,
+        "strength": strength,
         "told": told,
         "seed": seed,
+        **({"note": note} if note else {}),
     }
-    if note:
-        asked["note"] = note
-    past, by = Past(), method_title(method)
-    yield Repair(model, problem, image, label, None, None, None, past, asked, by)
+    begun = Repair(model, problem, image, label, Past(), asked, method_title(method))
+    yield begun
     options = {"method": method, "steps": steps, "strength": strength, "seed": seed}
     options["label"] = None if told == "none" else int(told)
     for at in posterior_samples(model.denoiser, problem, n=samples, **options):
+        past, estimate, scores, mean_scores = begun.past, at.estimate, None, None
         past.steps.append(at.step)
-        past.consistency.append(float(problem.consistency(at.estimate).mean()))
-        past.spread.append(float(at.estimate.std(0).mean()) / 2 if samples > 1 else 0.0)
+        past.consistency.append(float(problem.consistency(estimate).mean()))
+        past.spread.append(float(_spread(estimate).mean()) / 2)
         if at.step % math.ceil(at.steps / _MOST_MOMENTS) == 0 or at.last:
             past.moments.append(_moment(at))
-        scores = mean_scores = None
         if at.last:
-            scores = score(problem, at.estimate, image[None])
-            mean_scores = score(problem, at.estimate.mean(0, keepdim=True), image[None])
-        yield Repair(model, problem, image, label, at, scores, mean_scores, past, asked, by)
+            scores, mean_scores = (score(problem, x, image[None]) for x in (estimate, estimate.mean(0, keepdim=True)))
+        yield replace(begun, at=at, scores=scores, mean_scores=mean_scores)
 
 
 def digit_of(model: Model, number: int = 0, drawn: Any = None) -> tuple[Tensor, int | None, str]:
@@ -153,25 +156,24 @@ def digit_of(model: Model, number: int = 0, drawn: Any = None) -> tuple[Tensor, 
         UserError: a number that no test digit has, a drawing of another shape.
     """
     if drawn is not None:
-        return _own(drawn), None, ""
+        image = torch.as_tensor(np.asarray(drawn))
+        if image.shape != (28, 28) or image.dtype != torch.uint8:
+            raise UserError(f"A drawing must be 28 x 28 pixels of uint8, and this one is {tuple(image.shape)}.")
+        return image, None, ""
     digits = load_digits(model.dataset, "test")
     if not 0 <= number < len(digits.images):
         raise UserError(f"There are test digits 0 to {len(digits.images) - 1:,}, and {number} is none of them.")
     return digits.images[number], int(digits.labels[number]), digits.note
 
 
-def _own(drawn: Any) -> Tensor:
-    image = torch.as_tensor(np.asarray(drawn))
-    if image.shape != (28, 28) or image.dtype != torch.uint8:
-        raise UserError(f"A drawing must be 28 x 28 pixels of uint8, and this one is {tuple(image.shape)}.")
-    return image
+def _spread(estimate: Tensor) -> Tensor:
+    """(1, 28, 28) standard deviation of the samples, at most about 1."""
+    return estimate.std(0) if len(estimate) > 1 else torch.zeros_like(estimate[0])
 
 
 def _moment(at: PosteriorStep) -> Moment:
-    estimate = at.estimate
-    spread = estimate.std(0) if len(estimate) > 1 else torch.zeros_like(estimate[0])  # (1, 28, 28), at most about 1
-    mean = to_uint8(estimate.mean(0, keepdim=True))[0]
-    return Moment(at.step, at.seconds, at.images[:_MOST_SHOWN], mean, to_uint8(2 * spread[None] - 1)[0])
+    mean, spread = at.estimate.mean(0, keepdim=True), 2 * _spread(at.estimate)[None] - 1
+    return Moment(at.step, at.seconds, at.images[:_MOST_SHOWN], to_uint8(mean)[0], to_uint8(spread)[0])
 
 
 def panels(step: Repair, full: bool = True) -> Frame:
@@ -243,18 +245,17 @@ def sample_rows(step: Repair | None) -> list[dict[str, str]]:
     before the end."""
     if step is None or step.scores is None:
         return []
-    rows = [_row(str(k + 1), step.scores, k) for k in range(len(step.scores.labels))]
-    return [_row("mean of all", step.mean_scores, 0), *rows]
-
-
-def _row(name: str, scores: Scores, k: int) -> dict[str, str]:
-    return {
-        "Sample": name,
-        "PSNR": f"{scores.psnr[k]:.1f} dB",
-        "SSIM": f"{scores.ssim[k]:.2f}",
-        "Distance to the measurement": f"{scores.consistency[k]:.3f}",
-        "Read as": str(int(scores.labels[k])),
-    }
+    each = [(str(k + 1), step.scores, k) for k in range(len(step.scores.labels))]
+    return [
+        {
+            "Sample": name,
+            "PSNR": f"{scores.psnr[k]:.1f} dB",
+            "SSIM": f"{scores.ssim[k]:.2f}",
+            "Distance to the measurement": f"{scores.consistency[k]:.3f}",
+            "Read as": str(int(scores.labels[k])),
+        }
+        for name, scores, k in [("mean of all", step.mean_scores, 0), *each]
+    ]
 
 
 def samples_png(step: Repair | None) -> bytes:

@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from atelier.devices import Format
 from atelier.diffusion.denoiser import DATA_RANGE, Denoiser, format_of, to_uint8
-from atelier.diffusion.sampling import Rates, own_step
+from atelier.diffusion.sampling import Rates, SampleStep, own_step
 from atelier.errors import UserError
-from atelier.restoration.catalogue import METHODS, TASKS
+from atelier.restoration import methods
+from atelier.restoration.catalogue import METHODS, TASKS, fitting
 from atelier.restoration.problems import Problem
 from atelier.seeds import mixed_seed
 
@@ -28,33 +29,8 @@ Direction = Callable[[Tensor, Problem], Tensor]
 
 
 @dataclass(frozen=True)
-class Level(Rates):
-    """A time with its place in the run: `step` counts from 1."""
-
-    step: int = 0
-
-
-@dataclass(frozen=True)
-class PosteriorStep:
+class PosteriorStep(SampleStep):
     """State after one step; pictures are (N, C, H, W)."""
-
-    step: int  # from 1 to `steps`
-    steps: int
-    before: Level
-    after: Level
-    seconds: float  # from the start
-    network_calls: int  # for each picture
-    x0_hat: Tensor = field(repr=False)  # what the method believes the pictures are
-    x_t: Tensor = field(repr=False)  # after the last step the samples
-
-    @property
-    def last(self) -> bool:
-        return self.step == self.steps
-
-    @property
-    def progress(self) -> float:
-        """Share of the steps that are done."""
-        return self.step / self.steps
 
     @property
     def estimate(self) -> Tensor:
@@ -77,11 +53,8 @@ def posterior_samples(
     steps: int | None = None,
     strength: float | None = None,
     seed: int = 0,
-    first: int = 0,
     clip: bool = True,
     batch: int = 100,
-    precision: str = "auto",
-    layout: str = "auto",
 ) -> Iterator[PosteriorStep]:
     """Draw pictures that could have been measured, one PosteriorStep per step.
 
@@ -93,23 +66,25 @@ def posterior_samples(
         method: a name in `METHODS`, or a function (see `methods`).
         label: the label that the prior is told, None for none.
         steps, strength: by default those of the method.
-        seed, first: sample k draws all its noise from (seed, first + k) alone.
+        seed: sample k draws all its noise from (seed, k) alone.
         clip: whether x0_hat is clipped to [-1, 1].
         batch: pictures per network call, which bounds the memory.
-        precision, layout: of the computation, see `devices.fastest`.
 
     Raises:
         UserError: a number out of bounds, a method that does not fit the physics, a prior of another size, a label for
-            a prior without labels.
+            a prior without labels, a distilled network.
     """
     n = len(problem.y) if n is None else n
     if isinstance(n, bool) or int(n) != n or not 1 <= n <= MOST_SAMPLES or len(problem.y) not in (1, n):
         fits = f"the number of samples must be from 1 to {MOST_SAMPLES:,}, or as many as measurements"
         raise UserError(f"With {len(problem.y)} measured pictures {fits}, and {n} is not.")
+    if getattr(denoiser, "knots", ()):
+        raise UserError("A distilled network knows a few noise levels only; choose one that was not distilled.")
     step, steps, options, geometric = _method(method, problem, steps, strength)
     grid = _levels(denoiser.schedule, steps, geometric)
-    prior = Prior(denoiser, problem, label, n, steps, clip, batch, precision, layout)
-    generators = [torch.Generator().manual_seed(mixed_seed(seed, first + k)) for k in range(n)]
+    labels = None if label is None else torch.full((n,), int(label))
+    prior = Prior(denoiser, problem, labels, steps, clip, batch)
+    generators = [torch.Generator().manual_seed(mixed_seed(seed, k)) for k in range(n)]
 
     def noise() -> Tensor:
         fresh = torch.stack([torch.randn(problem.shape, generator=generator) for generator in generators])
@@ -117,8 +92,9 @@ def posterior_samples(
 
     x, began = grid[0].sigma * noise(), time.perf_counter()
     for k, (t, s) in enumerate(pairwise(grid), 1):
-        x, x0_hat = step(prior, problem, x, t, s, noise, **options)
-        yield PosteriorStep(k, steps, t, s, time.perf_counter() - began, prior.calls, x0_hat, x)
+        x_s, x0_hat = step(prior, problem, x, t, s, noise, **options)
+        yield PosteriorStep(k, steps, t, s, time.perf_counter() - began, prior.calls, x, x0_hat, x_s)
+        x = x_s
 
 
 def _method(method: Any, problem: Problem, steps: int | None, strength: float | None) -> tuple:
@@ -129,20 +105,20 @@ def _method(method: Any, problem: Problem, steps: int | None, strength: float | 
     if method not in METHODS:
         raise UserError(f"There is no method {method!r}; choose one of {', '.join(METHODS)}.")
     found = METHODS[method]
-    if found.fits and problem.kind not in found.fits:
-        others = ", ".join(other.title for other in METHODS.values() if not other.fits or problem.kind in other.fits)
+    if not found.suits(problem.kind):
         fits = ", ".join(task.title for task in TASKS.values() if task.physics in found.fits)
         raise UserError(
-            f"{found.title} does not fit this measurement; it fits {fits}. For this one choose one of {others}."
+            f"{found.title} does not fit this measurement; it fits {fits}. For this one choose one of "
+            f"{fitting(problem.kind)}."
         )
-    default, low, high = found.strength
-    strength = default if strength is None else strength
+    steps, strength = found.filled(steps, strength)
+    _, low, high = found.strength
     if isinstance(strength, bool) or not low <= strength <= high:
         raise UserError(f"The strength of {found.title} must be from {low:g} to {high:g}, and {strength} is not.")
-    return found.load(), found.steps if steps is None else steps, {"strength": strength}, found.geometric
+    return getattr(methods, method), steps, {"strength": strength}, found.geometric
 
 
-def _levels(schedule: Any, steps: int, geometric: bool) -> list[Level]:
+def _levels(schedule: Any, steps: int, geometric: bool) -> list[Rates]:
     """The falling noise levels of a run."""
     times = schedule.sampling_times(steps)
     if geometric:
@@ -150,36 +126,30 @@ def _levels(schedule: Any, steps: int, geometric: bool) -> list[Level]:
         times = torch.cat([schedule.time_of(ratios / (1 + ratios)), times[-1:]])
     elif float(schedule.alpha(times[:1])) < _SMALLEST_ALPHA:
         times[0] = float(schedule.time_of(torch.tensor(1 - _SMALLEST_ALPHA)))
-    rates = zip(times.tolist(), schedule.alpha(times).tolist(), schedule.sigma(times).tolist(), strict=True)
-    return [Level(*row, step=k) for k, row in enumerate(rates, 1)]
+    rates = torch.stack([times, schedule.alpha(times), schedule.sigma(times)], 1)
+    return [Rates(*row) for row in rates.tolist()]
 
 
+@dataclass
 class Prior:
-    """The denoiser as a method sees it: x0_hat for all pictures, in batches; counts its calls."""
+    """The denoiser as a method sees it: x0_hat for all pictures, in batches, on the denoiser's device and in its
+    fastest format. `label`: (N,), what it is told of each picture, None for nothing."""
 
-    def __init__(
-        self,
-        denoiser: Any,
-        problem: Problem,
-        label: int | None,
-        n: int,
-        steps: int,
-        clip: bool = True,
-        batch: int = 100,
-        precision: str = "auto",
-        layout: str = "auto",
-    ) -> None:
-        if getattr(denoiser, "knots", ()):
-            raise UserError("A distilled network knows a few noise levels only; choose one that was not distilled.")
+    denoiser: Any
+    problem: Problem | None = None
+    label: Tensor | None = None
+    steps: int = 0  # of the run
+    clip: bool = True
+    batch: int = 100
+    calls: int = 0  # so far
+
+    def __post_init__(self) -> None:
         self.format = Format()
-        if isinstance(denoiser, Denoiser):
-            self.format = format_of(denoiser, precision, layout)
-            if not self.format.fits(denoiser):
-                denoiser = copy.deepcopy(denoiser)
-                self.format.lay_out(denoiser)
-        self.denoiser, self.problem, self.steps = denoiser, problem, steps
-        self.label = None if label is None else torch.full((n,), int(label))
-        self.clip, self.batch, self.calls = clip, batch, 0
+        if isinstance(self.denoiser, Denoiser):
+            self.format = format_of(self.denoiser)
+            if not self.format.fits(self.denoiser):
+                self.denoiser = copy.deepcopy(self.denoiser)
+                self.format.lay_out(self.denoiser)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t: float) -> Tensor:
@@ -207,15 +177,14 @@ class Prior:
         return [slice(first, first + self.batch) for first in range(0, len(x), self.batch)]
 
     def _believe(self, x: Tensor, t: float, rows: slice) -> Tensor:
-        label = None if self.label is None else self.label[rows]
+        device = getattr(self.denoiser, "device", x.device)
+        label = None if self.label is None else self.label[rows].to(device)
+        wanted = f"The prior must denoise pictures of {tuple(x.shape[1:])}; choose one of that size"
         try:
-            with self.format.autocast(x.device):
-                x0_hat = self.denoiser(x, t, label)
+            with self.format.autocast(device):
+                x0_hat = self.denoiser(x.to(device), t, label).to(x.device)
         except RuntimeError as error:
-            raise UserError(f"{self._wanted(x)} ({error}).") from error
+            raise UserError(f"{wanted} ({error}).") from error
         if x0_hat.shape != x.shape:
-            raise UserError(f"{self._wanted(x)}; it gave {tuple(x0_hat.shape[1:])}.")
+            raise UserError(f"{wanted}; it gave {tuple(x0_hat.shape[1:])}.")
         return x0_hat
-
-    def _wanted(self, x: Tensor) -> str:
-        return f"The prior must denoise pictures of {tuple(x.shape[1:])}; choose one of that size"

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from atelier.diffusion.denoiser import to_uint8
+from atelier.diffusion.evaluation import load_judges
+from atelier.diffusion.judges import Judge, judge_logits
 from atelier.fields.metrics import psnr, ssim
 from atelier.restoration.problems import Problem
 
@@ -18,39 +20,29 @@ class Scores:
 
     consistency: Tensor  # root mean square of y - A x, in grey values from 0 to 1: near the noise where it fits
     labels: Tensor  # int64, as the judge reads them
-    psnr: Tensor | None = None  # in dB; None where the true picture is not known
-    ssim: Tensor | None = None  # at most 1
+    psnr: Tensor  # in dB
+    ssim: Tensor  # at most 1
 
 
-def score(problem: Problem, pictures: Tensor, truth: Tensor | None = None) -> Scores:
-    """Score pictures.
-
-    Args:
-        pictures: (N, 1, 28, 28) in [-1, 1].
-        truth: (N, 28, 28) or (1, 28, 28) uint8, where it is known.
-    """
-    labels = read(to_uint8(pictures))
-    consistency = problem.consistency(pictures)
-    if truth is None:
-        return Scores(consistency, labels)
+def score(problem: Problem, pictures: Tensor, truth: Tensor) -> Scores:
+    """Score pictures (N, 1, 28, 28) in [-1, 1]; truth: (N, 28, 28) or (1, 28, 28) uint8."""
     shown = ((pictures[:, 0].float().clamp(-1, 1) + 1) / 2).cpu()  # (N, 28, 28)
     pairs = list(zip(shown[..., None], (truth.float() / 255).expand(len(shown), -1, -1)[..., None], strict=True))
     return Scores(
-        consistency, labels, torch.tensor([psnr(*pair) for pair in pairs]), torch.stack([ssim(*p) for p in pairs])
+        problem.consistency(pictures),
+        read(to_uint8(pictures)),
+        torch.tensor([psnr(*pair) for pair in pairs]),
+        torch.stack([ssim(*pair) for pair in pairs]),
     )
 
 
 @functools.cache
-def _judge():
-    from atelier.diffusion.evaluation import load_judges
-
+def _judge() -> Judge:
     return load_judges(report=True).labels
 
 
 def read(images: Tensor) -> Tensor:
     """(N,) labels of (N, 28, 28) uint8 digits, by the judge that no setting was chosen by."""
-    from atelier.diffusion.judges import judge_logits
-
     return judge_logits(_judge(), images).argmax(1)
 
 
