@@ -131,7 +131,7 @@ class FieldSpec:
         if odd := sorted(str(name) for name in values.keys() - PROPERTIES.keys()):
             raise UserError(f"A field has no property {odd[0][:40]!r}; remove it from the recipe.")
         try:
-            return cls(**values)
+            return cls(**{name: _tuples(value) for name, value in values.items()})
         except (OverflowError, RecursionError):
             raise UserError("A value of this field is far out of bounds; choose a recipe that Atelier saved.") from None
 
@@ -202,3 +202,7 @@ def trim(pairs: Iterable[tuple[int, float]], length: float) -> tuple[tuple[int, 
     kept = sorted(pairs, key=lambda pair: (-abs(pair[1]), pair[0]))[:most]
     factor = length / max(strand_length(kept), 1e-9)
     return tuple((seed, max(-4.0, min(4.0, round(amount * factor, 6)))) for seed, amount in kept)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
