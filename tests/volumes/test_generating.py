@@ -14,7 +14,7 @@ SMALL = {"width": 12, "depth": 3}
 def test_a_volume_is_the_field_at_the_centres_of_its_voxels(topology):
     spec = cppn.FieldSpec(topology=topology, latent=(0.5, -1.0), inputs=("x", "y", "z", "r"), fourier=2, **SMALL)
     baked = volumes.bake(spec, (5, 6, 9), envelope="box")
-    zs, ys, xs = axes((5, 6, 9))
+    zs, ys, xs = axes((5, 6, 9), (5, 6, 9))
     z, y, x = torch.meshgrid(zs, ys, xs, indexing="ij")
     values = as_field(spec)(torch.stack([x, y, z], dim=-1))  # (5, 6, 9, 4)
     assert np.abs(values.numpy() * 255 - baked).max() <= 0.5001
@@ -34,7 +34,7 @@ def test_the_plane_z_0_is_the_picture_that_the_field_was(topology, inputs):
 @pytest.mark.parametrize("name", INPUTS)
 def test_every_input_works_in_space(name):
     spec = cppn.FieldSpec(inputs=tuple(dict.fromkeys((name, "z"))), symmetry="tiling", **SMALL)
-    assert not volumes.is_blank(volumes.bake(spec, 8))
+    assert volumes.bake(spec, 8)[..., 3].std() > 1
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_slabs_make_the_same_volume_whatever_their_size(points, monkeypatch):
     slabs = list(volumes.generate(spec, (7, 20, 10)))
     assert len(slabs) == (7 if points == 64 else 1)
     assert np.array_equal(np.concatenate([slab.voxels for slab in slabs]), whole)
-    assert slabs[-1].progress == 1
+    assert slabs[-1].step == 7
     assert [slab.z for slab in slabs] == [slab.z for slab in volumes.slabs_of(whole)]
 
 
@@ -77,21 +77,11 @@ def test_the_density_fills_about_as_much_of_the_cube_as_it_says():
 
 def test_a_ball_is_empty_outside_and_untouched_inside():
     ball, box = (volumes.bake(cppn.FieldSpec(), 24, envelope=name) for name in ("ball", "box"))
-    zs, ys, xs = axes((24, 24, 24))
+    zs, ys, xs = axes((24, 24, 24), (24, 24, 24))
     r = (zs[:, None, None] ** 2 + ys[:, None] ** 2 + xs**2).sqrt().numpy()
     assert not ball[r >= 1][:, 3].any()
     assert np.array_equal(ball[r <= 0.75], box[r <= 0.75])
     assert np.array_equal(ball[..., :3], box[..., :3])
-
-
-def test_blank_volumes_are_left_out():
-    blank = cppn.FieldSpec(activations=("relu",), mean=-4, std=0.01, bias=0, inputs=("r", "z"), width=8)
-    assert as_field(volumes.solid(blank)).density_variation < 0.02
-    specs = [cppn.FieldSpec(seed=1, **SMALL), blank, cppn.FieldSpec(seed=2, **SMALL)]
-    made = list(volumes.several(specs, 8))
-    assert [spec.seed for spec, _ in made] == [1, 2]
-    assert not any(volumes.is_blank(voxels) for _, voxels in made)
-    assert volumes.is_blank(volumes.bake(blank, 8, envelope="box"))
 
 
 def test_values_become_voxels():

@@ -111,9 +111,9 @@ def test_a_blank_volume_shows_the_ground():
 def test_a_turntable_begins_with_the_still():
     voxels = volumes.bake(cppn.FieldSpec(seed=2), 16)
     turns = list(volumes.turntable(voxels, size=(24, 24), frames=4))
-    assert np.array_equal(turns[0].pixels, volumes.march(voxels, size=(24, 24)))
-    assert np.array_equal(turns[1].pixels, volumes.march(voxels, volumes.Camera(120), size=(24, 24)))
-    assert [turn.progress for turn in turns] == [0.25, 0.5, 0.75, 1]
+    assert len(turns) == 4
+    assert np.array_equal(turns[0], volumes.march(voxels, size=(24, 24)))
+    assert np.array_equal(turns[1], volumes.march(voxels, volumes.Camera(120), size=(24, 24)))
 
 
 @pytest.mark.parametrize(

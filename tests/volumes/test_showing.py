@@ -3,7 +3,6 @@ import io
 import numpy as np
 import pytest
 from atelier import cppn, volumes
-from atelier.errors import UserError
 from PIL import Image
 
 SPEC = cppn.FieldSpec(seed=3, width=12, depth=3)
@@ -49,5 +48,3 @@ def test_the_densest_fifth_is_seen_whatever_the_densities():
         look = volumes.suited_look(voxels)
         assert 0.1 < (voxels[..., 3] / 255 > look.low).mean() < 0.25
         assert volumes.march(voxels, look=look, size=(24, 24)).max() > 100
-    with pytest.raises(UserError, match="The mode must be"):
-        volumes.suited_look(voxels, "minimum")

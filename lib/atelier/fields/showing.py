@@ -33,7 +33,7 @@ def panels(step: FitStep, full: bool = True) -> Frame:
     counted = {"step": step.step, "total": step.total, "seconds": step.seconds, "note": step.note or _time_left(step)}
     if not full:
         return Frame({"network": to_uint8(step.render())}, **counted)
-    measure, original, curves = step.measure(), step.picture, step.history.curves
+    measure, original = step.measure(), step.picture
     error, scale = error_picture(measure, original)
     caption = f"network · {decibels(measure.psnr)}"
     if measure.held_out_psnr is not None:
@@ -41,10 +41,16 @@ def panels(step: FitStep, full: bool = True) -> Frame:
     return Frame(
         {"original": to_uint8(original), "network": to_uint8(measure.picture), "error": error},
         {"original": step.title, "network": caption, "error": f"error: black is none, yellow {scale:g} or more"},
-        [replace(c, lines=[Line(list(curves["step"]), list(curves[c.title.lower()]))]) for c in _CHARTS],
+        charts(step),
         flow_pictures(step.trained, original.shape[1] / original.shape[0]),
         **counted,
     )
+
+
+def charts(step: FitStep) -> list[Chart]:
+    """The curves so far: loss, PSNR, SSIM."""
+    curves = step.history.curves
+    return [replace(c, lines=[Line(list(curves["step"]), list(curves[c.title.lower()]))]) for c in _CHARTS]
 
 
 def _time_left(step: FitStep) -> str:

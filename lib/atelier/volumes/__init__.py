@@ -7,7 +7,7 @@ A baked volume is a uint8 array (D, H, W, 4), its axes z, y, x: sRGB colour and 
 import lazy_loader
 
 _CATALOGUE = "MODES ENVELOPES ENDINGS SIDE Camera Look Clip volume_options growth_options"
-_GENERATING = "Slab generate bake exact_slice solid filled several is_blank as_voxels slabs_of"
+_GENERATING = "Slab generate bake exact_slice solid as_voxels slabs_of"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

@@ -106,12 +106,14 @@ class Look:
             raise SettingError("The lower end of the densities must be below the upper one; move them apart.")
 
 
+_SHAPE = Control(Choice(tuple(ENVELOPES)), "ball", "Shape", words=ENVELOPES)
+
+
 def volume_options() -> dict[str, Control]:
     """What a command line can ask for."""
-    shape = Control(Choice(tuple(ENVELOPES)), "ball", "Shape", "where the field may be dense", words=ENVELOPES)
     return {
         "volume": Control(SIDE, None, about="also a volume of so many voxels along a side", door="command"),
-        "envelope": replace(shape, door="command"),
+        "envelope": replace(_SHAPE, about="where the field may be dense", door="command"),
     }
 
 
@@ -120,5 +122,5 @@ def growth_options() -> dict[str, Control]:
     sides = {str(side): f"{side}³ voxels" for side in (32, 64, 96, 128)}
     return {
         "voxels": Control(Choice(tuple(sides)), "64", "Size", words=sides, door="page"),
-        "envelope": Control(Choice(tuple(ENVELOPES)), "ball", "Shape", words=ENVELOPES, door="page"),
+        "envelope": replace(_SHAPE, door="page"),
     }

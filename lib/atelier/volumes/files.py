@@ -111,13 +111,13 @@ def _begin_tif(path: Path, size: Size, spec: FieldSpec | None) -> list[_Run]:
         about |= {"Labels": names * depth, "min": 0.0, "max": 255.0}
         if spec:
             about["Info"] = json.dumps(solid(spec).to_json())
-        kind = {"imagej": True, "metadata": about}
+        kind = {"imagej": True}
     else:
         about = {"axes": "ZCYX", "PhysicalSizeZ": spacing, "PhysicalSizeY": spacing, "PhysicalSizeX": spacing}
-        kind = {"ome": True, "bigtiff": True, "metadata": about | {"Channel": {"Name": names}}}
-    metadata = kind.pop("metadata")
+        about["Channel"] = {"Name": names}
+        kind = {"ome": True, "bigtiff": True}
     with tifffile.TiffWriter(path, **kind) as tif:
-        place = tif.write(None, shape=shape, dtype=np.uint8, returnoffset=True, metadata=metadata, **options)
+        place = tif.write(None, shape=shape, dtype=np.uint8, returnoffset=True, metadata=about, **options)
     return [_Run(place[0], 4 * height * width, lambda voxels: voxels.transpose(0, 3, 1, 2))]
 
 
@@ -158,8 +158,9 @@ _BEGIN: dict[str, Callable[[Path, Size, FieldSpec | None], list[_Run]]] = {
 }
 
 
-def read(path: str | Path) -> np.ndarray:
-    """Values (D, H, W, C) float32 in [0, 1] of a .npy file or a TIFF stack, with 1 to 4 channels.
+def read(source: str | Path | bytes, name: str = "The volume") -> np.ndarray:
+    """Values (D, H, W, C) float32 in [0, 1] of a .npy file or a TIFF stack, or of the bytes of one that was called
+    `name`, with 1 to 4 channels.
 
     Whole numbers are divided by the largest of their kind; other numbers that leave [0, 1] are stretched to it.
     Channels are the last axis, or axis C or S of a TIFF.
@@ -167,23 +168,18 @@ def read(path: str | Path) -> np.ndarray:
     Raises:
         UserError: no such file, another kind of file, no numbers, other dimensions, too large, not finite.
     """
-    path = given_path(path)
+    if isinstance(source, bytes):
+        with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
+            path = Path(folder) / Path(name).name
+            path.write_bytes(source)
+            return read(path)
+    path = given_path(source)
     if not path.is_file():
         raise UserError(f"There is no file {path.name}; check the path.")
     endings = {".npy": _read_npy, ".tif": _read_tif, ".tiff": _read_tif}
     if path.suffix.lower() not in endings:
         raise UserError(f"A volume is read from .npy, .tif or .tiff, and {path.name} is none of them.")
     return as_values(endings[path.suffix.lower()](path), path.name)
-
-
-def read_bytes(source: str | Path | bytes, name: str) -> np.ndarray:
-    """As `read`, also of the bytes of a file that was called `name`."""
-    if not isinstance(source, bytes):
-        return read(source)
-    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        path = Path(folder) / Path(name).name
-        path.write_bytes(source)
-        return read(path)
 
 
 def as_values(found: np.ndarray, name: str = "The array") -> np.ndarray:

@@ -4,7 +4,7 @@ The field is a `cppn.FieldSpec` that sees z. Nothing of it is written a second t
 nodes, inputs and colours as points of the plane.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +23,6 @@ from atelier.volumes.catalogue import ENVELOPES, check_size
 
 SLAB_POINTS = 1 << 17
 """Voxels of a slab, if one slice does not have more."""
-_BLANK = 0.02  # a density of less spread is taken for none; normal outputs have 0.3
 _PALETTE = "#0d1030", "#7a3b8f", "#f7a072", "#fff4e6"
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -41,11 +40,6 @@ class Slab:
         """Slices finished so far."""
         return self.z + len(self.voxels)
 
-    @property
-    def progress(self) -> float:
-        """In [0, 1]."""
-        return self.step / self.size[0]
-
 
 def solid(spec: FieldSpec) -> FieldSpec:
     """The field in space: itself, or a field of the plane that is given z as one more input.
@@ -62,26 +56,13 @@ def generate(spec: FieldSpec | Field, size: int | Sequence[int] = 128, *, envelo
     size: voxels along each side, or (D, H, W), up to 1024; the longest side spans [-1, 1]. envelope: a name of
     ENVELOPES. Raises SettingError: a size or an envelope that is not allowed."""
     depth, height, width = size = check_size(size)
-    within = _ENVELOPES[Choice(tuple(ENVELOPES)).check("The envelope", envelope)]
-    found = spec if isinstance(spec, Field) else as_field(solid(spec))
-    zs, ys, xs = axes(size)
+    on_grid = _drawn(spec, envelope)
+    zs, ys, xs = axes(size, size)
     slices = max(1, SLAB_POINTS // (height * width))
-    bands = max(1, SLAB_POINTS // width)  # of rows, where one slice is more than a slab
+    bands = ys.split(max(1, SLAB_POINTS // width))  # of rows, where one slice is more than a slab
 
-    @torch.inference_mode()
     def draw(start: int) -> np.ndarray:
-        layers = zs[start : start + slices]
-        voxels = np.empty((len(layers), height, width, 4), np.uint8)
-        for top in range(0, height, bands):
-            rows = ys[top : top + bands]
-            x = xs.repeat(len(layers) * len(rows))
-            y = rows.repeat_interleave(width).repeat(len(layers))
-            z = layers.repeat_interleave(len(rows) * width)
-            planes = found.planes(x, y, z)  # (4, n)
-            planes[3].mul_(within(x, y, z))
-            shape = len(layers), len(rows), width, 4
-            voxels[:, top : top + bands] = planes.mul_(255).add_(0.5).to(torch.uint8).T.reshape(shape).numpy()
-        return voxels
+        return np.concatenate([on_grid(zs[start : start + slices], rows, xs) for rows in bands], axis=1)
 
     starts = range(0, depth, slices)
     for start, voxels in zip(starts, in_order(draw, starts), strict=True):
@@ -96,59 +77,54 @@ def bake(spec: FieldSpec | Field, size: int | Sequence[int] = 128, *, envelope: 
     return voxels
 
 
-@torch.inference_mode()
 def exact_slice(
     spec: FieldSpec | Field,
     size: int | Sequence[int],
-    cut: int,
+    across: int,
     at: float,
     envelope: str = "ball",
     side: int = 320,
 ) -> np.ndarray:
-    """The field on a plane through a volume of `size`, as (rows, columns, 4) uint8, `side` along the longer side.
+    """The field on a plane through a volume of `size`: (rows, columns, 4) uint8. Arguments as `on_plane` takes them.
+    Raises SettingError: a size or an envelope that is not allowed."""
+    return on_plane(_drawn(spec, envelope), check_size(size), across, at, side)
 
-    cut: the axis that the plane is across: 0 (x), 1 (y) or 2 (z); columns and rows run along z and y, x and z, or x and
-    y. at: where, in the coordinates of the volume. Raises SettingError: a size or an envelope that is not allowed."""
-    sides = check_size(size)[::-1]  # along x, y, z
+
+def on_plane(
+    draw: Callable[..., np.ndarray], size: Sequence[int], across: int, at: float, side: int = 320
+) -> np.ndarray:
+    """What `draw(zs, ys, xs)`, which gives (D, H, W, C), has on a plane through a volume of the shape `size`: (rows,
+    columns, C), `side` along the longer side.
+
+    across: the axis that the plane is across, 0 (x), 1 (y) or 2 (z); columns and rows run along z and y, x and z, or x
+    and y. at: where, in the coordinates of the volume."""
+    cut = 2 - across  # of (z, y, x)
+    longest = max(voxels for k, voxels in enumerate(size) if k != cut)
+    lines = axes(size, [max(2, round(side * voxels / longest)) for voxels in size])
+    lines[cut] = torch.tensor([float(at)], dtype=torch.float64)
+    found = draw(*lines).squeeze(cut)
+    return found.swapaxes(0, 1) if across == 0 else found
+
+
+def _drawn(spec: FieldSpec | Field, envelope: str) -> Callable[[Tensor, Tensor, Tensor], np.ndarray]:
+    """A function that draws a field on a grid: zs (D,), ys (H,), xs (W,) -> (D, H, W, 4) uint8."""
     within = _ENVELOPES[Choice(tuple(ENVELOPES)).check("The envelope", envelope)]
     found = spec if isinstance(spec, Field) else as_field(solid(spec))
-    u, v = ((2, 1), (0, 2), (0, 1))[cut]
-    longest = max(sides[u], sides[v])
-    columns, rows = (max(2, round(side * sides[k] / longest)) for k in (u, v))
-    points = [torch.full((rows * columns,), float(at), dtype=torch.float64) for _ in range(3)]
-    reach = longest / max(sides)
-    points[u] = axis(0.0, reach / max(rows, columns), columns).repeat(rows)
-    points[v] = axis(0.0, reach / max(rows, columns), rows).repeat_interleave(columns)
-    planes = found.planes(*points)  # (4, rows · columns)
-    planes[3].mul_(within(*points))
-    return planes.mul_(255).add_(0.5).to(torch.uint8).T.reshape(rows, columns, 4).numpy()
+
+    @torch.inference_mode()
+    def draw(*lines: Tensor) -> np.ndarray:
+        z, y, x = (line.flatten() for line in torch.meshgrid(*lines, indexing="ij"))
+        planes = found.planes(x, y, z)  # (4, n)
+        planes[3].mul_(within(x, y, z))
+        return planes.mul_(255).add_(0.5).to(torch.uint8).T.reshape(*map(len, lines), 4).numpy()
+
+    return draw
 
 
-def filled(specs: Iterable[FieldSpec]) -> Iterator[FieldSpec]:
-    """The fields in space whose density varies; blank ones are left out."""
-    for spec in map(solid, specs):
-        if as_field(spec).density_variation >= _BLANK:
-            yield spec
-
-
-def several(
-    specs: Iterable[FieldSpec], size: int | Sequence[int] = 64, *, envelope: str = "ball"
-) -> Iterator[tuple[FieldSpec, np.ndarray]]:
-    """Each field that is not blank, in space, with its volume (D, H, W, 4) uint8."""
-    for spec in filled(specs):
-        yield spec, bake(spec, size, envelope=envelope)
-
-
-def is_blank(voxels: np.ndarray) -> bool:
-    """Whether the density of a volume (D, H, W, 4) uint8 does not vary, so that nothing is to be seen in it."""
-    density = voxels[..., 3]
-    return int(density.max()) - int(density.min()) <= 1
-
-
-def axes(size: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Coordinates of the centres of voxels, zs (D,), ys (H,), xs (W,) float64; the longest side spans [-1, 1]."""
-    zs, ys, xs = (axis(0.0, 1 / max(size), side) for side in size)
-    return zs, ys, xs
+def axes(size: Sequence[int], counts: Sequence[int]) -> list[Tensor]:
+    """The axes zs, ys, xs of a volume of the shape `size`, whose longest side spans [-1, 1], each cut into so many
+    voxels: the coordinates of their centres, float64."""
+    return [axis(0.0, side / (max(size) * count), count) for side, count in zip(size, counts, strict=True)]
 
 
 def slabs_of(voxels: np.ndarray) -> Iterator[Slab]:

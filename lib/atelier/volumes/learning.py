@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from atelier.drawing import Chart, Frame, Line
+from atelier.drawing import Frame
 from atelier.fields.fitting import FitStep
 from atelier.fields.metrics import decibels
 from atelier.fields.networks import as_field
-from atelier.fields.plane import axis, whole
+from atelier.fields.plane import mesh, whole
 from atelier.fields.rendering import evaluate
-from atelier.volumes.files import as_values, read_bytes
-from atelier.volumes.generating import as_voxels, coloured
+from atelier.fields.showing import charts
+from atelier.volumes.files import as_values, read
+from atelier.volumes.generating import as_voxels, axes, coloured, on_plane
 
 _KNOT = 400  # places on the knot's curve
 _TUBE, _SOFT, _RIPPLES = 0.17, 0.05, 36
 _ENLARGED, _GAP = 192, 8
 _GROUND = np.array([16, 18, 26], np.float32)
-_SLICE_SIDE = 320
 
 
 def example(side: int = 64) -> Tensor:
@@ -34,7 +35,7 @@ def example(side: int = 64) -> Tensor:
     t = torch.linspace(0, 2 * math.pi, _KNOT + 1)[:-1]
     curve = torch.stack([t.sin() + 2 * (2 * t).sin(), t.cos() - 2 * (2 * t).cos(), -1.4 * (3 * t).sin()], 1) / 4
     zs, ys, xs = whole(side, side, side)
-    rows = torch.stack(torch.meshgrid(ys, xs, indexing="ij")[::-1], -1).view(-1, 2)
+    rows = mesh(ys, xs)
     layers = []
     for z in zs:  # one layer at a time, (side², 400) distances
         apart, nearest = torch.cdist(F.pad(rows, (0, 1), value=float(z)), curve).min(1)
@@ -53,7 +54,7 @@ def prepared(source: str | Path | bytes | np.ndarray, name: str = "The volume", 
     Raises:
         UserError: as `read`, or another number of channels.
     """
-    values = as_values(source, name) if isinstance(source, np.ndarray) else read_bytes(source, name)
+    values = as_values(source, name) if isinstance(source, np.ndarray) else read(source, name)
     found = torch.from_numpy(np.ascontiguousarray(values))
     coloured(found[:1, :1, :1].numpy())
     sides, longest = found.shape[:3], max(found.shape[:3])
@@ -72,46 +73,32 @@ def opening(volume: Tensor) -> Frame:
 def _original(volume: Tensor, title: str) -> tuple[np.ndarray, dict[str, str]]:
     sides = volume.shape[:3]
     size = " × ".join(map(str, reversed(sides)))
-    slices = [volume.cpu()[_middle(sides, cut)] for cut in range(3)]
+    slices = [volume.cpu().narrow(cut, side // 2, 1) for cut, side in enumerate(sides)]
     return _side_by_side(slices), {"original": f"{title}, {size} voxels, cut through the middle", "network": "network"}
 
 
 def fit_panels(step: FitStep, full: bool = True) -> Frame:
     """Slices through the middle of the volume and of the network, and the curves so far; with `full` false only the
     network's slices."""
-    sides = step.picture.shape[:3]
-    field, axes = as_field(step.trained).eval(), whole(*sides)
-    now = [evaluate(field, *_cut(axes, cut)) for cut in range(3)]
+    field, now = as_field(step.trained).eval(), []
+    for cut, side in enumerate(step.picture.shape[:3]):
+        lines = list(whole(*step.picture.shape[:3]))
+        lines[cut] = lines[cut][side // 2, None]
+        now.append(evaluate(field, *lines))
     pictures, counted = {"network": _side_by_side(now)}, {"total": step.total, "seconds": step.seconds}
     if not full:
         return Frame(pictures, step=step.step, **counted)
-    measure, curves = step.measure(), step.history.curves
+    measure = step.measure()
     original, captions = _original(step.picture, step.title)
-    charts = [
-        Chart(title, [Line(list(curves["step"]), list(curves[title.lower()]))], unit, digits)
-        for title, unit, digits in (("PSNR", "dB", 2), ("SSIM", "", 4))
-    ]
     captions["network"] = f"network · {decibels(measure.psnr)} over the whole volume"
-    return Frame({"original": original, **pictures}, captions, charts, step=step.step, **counted)
-
-
-def _middle(sides: tuple[int, ...], cut: int) -> tuple[slice, ...]:
-    """The slice through the middle across axis `cut` of (z, y, x)."""
-    found = [slice(None)] * 3
-    found[cut] = slice(sides[cut] // 2, sides[cut] // 2 + 1)
-    return tuple(found)
-
-
-def _cut(axes: tuple[Tensor, ...], cut: int) -> list[Tensor]:
-    return [line[part] for line, part in zip(axes, _middle(tuple(map(len, axes)), cut), strict=True)]
+    return Frame({"original": original, **pictures}, captions, charts(step)[1:], step=step.step, **counted)
 
 
 def _side_by_side(slices: list[Tensor]) -> np.ndarray:
-    """Slices (…, C) with one axis of length 1 as one picture (H, W, 3) uint8, over a dark ground."""
+    """Slices (1, H, W, C), (D, 1, W, C) and (D, H, 1, C) as one picture (H, W, 3) uint8, over a dark ground."""
     tiles = []
-    for values in slices:
-        flat = values.squeeze(next(k for k in range(3) if values.shape[k] == 1))  # (rows, columns, C)
-        seen = coloured(flat.numpy())
+    for cut, values in enumerate(slices):
+        seen = coloured(values.squeeze(cut).numpy())  # (rows, columns, 4)
         shown = _GROUND + (255 * seen[..., :3] - _GROUND) * seen[..., 3:]
         times = max(1, _ENLARGED // max(shown.shape[:2]))
         tiles.append(np.rint(shown).astype(np.uint8).repeat(times, 0).repeat(times, 1))
@@ -127,7 +114,7 @@ def network_voxels(network: nn.Module, sides: tuple[int, int, int], longest: int
     """A network as a volume (D, H, W, 4) uint8 of the shape of `sides`, by default of that size, or with `longest`
     voxels along its longest side."""
     size = [max(2, round(side * (longest or max(sides)) / max(sides))) for side in sides]
-    return as_voxels(evaluate(as_field(network).eval(), *_axes(sides, size)).numpy())
+    return as_voxels(evaluate(as_field(network).eval(), *axes(sides, size)).numpy())
 
 
 def network_slice(network: nn.Module, sides: tuple[int, int, int]) -> Callable[[int, float], np.ndarray]:
@@ -135,19 +122,7 @@ def network_slice(network: nn.Module, sides: tuple[int, int, int]) -> Callable[[
     4) uint8. Columns and rows run along z and y, x and z, x and y."""
     field = as_field(network).eval()
 
-    def draw(across: int, at: float) -> np.ndarray:
-        cut = 2 - across  # of (z, y, x)
-        longest = max(side for k, side in enumerate(sides) if k != cut)
-        size = [max(2, round(side * _SLICE_SIDE / longest)) for side in sides]
-        axes = _axes(sides, size)
-        axes[cut] = torch.tensor([float(at)])
-        values = evaluate(field, *axes).squeeze(cut)
-        seen = coloured((values.transpose(0, 1) if across == 0 else values).numpy())
-        return (seen * 255 + 0.5).astype(np.uint8)
+    def on_grid(*lines: Tensor) -> np.ndarray:
+        return (coloured(evaluate(field, *lines).numpy()) * 255 + 0.5).astype(np.uint8)
 
-    return draw
-
-
-def _axes(sides: tuple[int, ...], size: list[int]) -> list[Tensor]:
-    """Coordinates along the axes of a volume of the shape of `sides`, cut into `size` voxels."""
-    return [axis(0.0, side / max(sides) / n, n).float() for side, n in zip(sides, size, strict=True)]
+    return partial(on_plane, on_grid, sides)

@@ -7,7 +7,7 @@ their steps. The interval of each ray is cut to the box and the clipping plane f
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from atelier.cppn.threads import in_order
-from atelier.fields.plane import axis
+from atelier.fields.plane import Window
 from atelier.fields.plane import check_size as check_picture
 from atelier.settings import Number
 from atelier.volumes.catalogue import Camera, Clip, Look
@@ -46,7 +46,7 @@ def march(
     bounds."""
     size, step = check_picture(size), Number(0.1, 10).check("The step in voxels", step)
     longest = max(check_voxels(voxels).shape[:3])
-    scene = _scene(voxels, camera, look)
+    scene = _Scene(voxels, camera, look)
     half = torch.tensor(voxels.shape[2::-1], dtype=torch.float32) / longest  # of the box, (x, y, z)
     origins, directions = _rays(camera, *size)
     near, far = _interval(origins, directions, half, look.clip)
@@ -89,20 +89,24 @@ class _Rays:
         self.near, self.dt = self.near[rays], self.dt[rays]
 
 
-@dataclass
 class _Scene:
-    """What is marched through: values (1, C, D, H, W) float32 in [0, 1], and the blocks of voxels in which anything is
-    to be seen."""
+    """What is marched through: values (1, C, D, H, W) float32 in [0, 1], colours and density or the density alone where
+    only that is seen, and the blocks of voxels in which anything is to be seen."""
 
-    values: Tensor
-    look: Look
-
-    def __post_init__(self) -> None:
+    def __init__(self, voxels: np.ndarray, camera: Camera, look: Look) -> None:
+        self.look = look
+        if look.mode == "maximum":
+            self.values = torch.from_numpy(voxels[None, None, ..., 3].copy()).float().div_(255)
+        else:
+            values = torch.tensor(voxels).float().div_(255)  # (D, H, W, 4): the numbers of a voxel lie side by side
+            if look.light:
+                values[..., :3] *= (1 - look.light + look.light * _shade(values[..., 3], camera))[..., None]
+            self.values = values.movedim(-1, 0)[None]
         sides = self.values.shape[2:]
         pad = [n for side in reversed(sides) for n in (0, -side % BLOCK + 1)]
         padded = F.pad(self.values[:, -1:].contiguous(), pad, mode="replicate")
         # a sample between two blocks reads the first voxel of the next one
-        blocks = F.max_pool3d(padded, BLOCK + 1, BLOCK)[0, 0] > self.look.low
+        blocks = F.max_pool3d(padded, BLOCK + 1, BLOCK)[0, 0] > look.low
         self._seen, (_, rows, columns) = blocks.flatten(), blocks.shape
         self._steps = torch.tensor([1, columns, rows * columns], dtype=torch.int32)
         self._sides = torch.tensor(sides[::-1], dtype=torch.float32)
@@ -162,16 +166,6 @@ def maximum(scene: _Scene, rays: _Rays) -> Tensor:
 _MARCHES: dict[str, Callable[[_Scene, _Rays], Tensor]] = {"absorption": absorption, "maximum": maximum}
 
 
-def _scene(voxels: np.ndarray, camera: Camera, look: Look) -> _Scene:
-    """Colours and density, or the density alone where only that is seen."""
-    if look.mode == "maximum":
-        return _Scene(torch.from_numpy(voxels[None, None, ..., 3].copy()).float().div_(255), look)
-    values = torch.tensor(voxels).float().div_(255)  # (D, H, W, 4): the numbers of a voxel lie side by side
-    if look.light:
-        values[..., :3] *= (1 - look.light + look.light * _shade(values[..., 3], camera))[..., None]
-    return _Scene(values.movedim(-1, 0)[None], look)
-
-
 def _shade(density: Tensor, camera: Camera) -> Tensor:
     """Lambert's shading (D, H, W) of the surfaces of equal density, for a light that goes with the camera, from 0.3 to
     1.3: normals are the gradients of the density, and where that is flat nothing is shaded (1)."""
@@ -187,8 +181,7 @@ def _shade(density: Tensor, camera: Camera) -> Tensor:
 def _rays(camera: Camera, width: int, height: int) -> tuple[Tensor, Tensor]:
     """Origins and unit directions (H·W, 3) as (x, y, z) of the rays through the pixels, row by row."""
     right, down, forward = (torch.tensor(axis) for axis in camera.basis())
-    half_pixel = 1 / (camera.zoom * min(width, height))
-    across, below = axis(0.0, half_pixel, width).float(), axis(0.0, half_pixel, height).float()
+    below, across = (line.float() for line in Window(zoom=camera.zoom, spans="shorter").axes(height, width))
     targets = (below[:, None, None] * down + across[None, :, None] * right).reshape(-1, 3)
     if not camera.perspective:
         return targets - 4 * forward, forward.expand_as(targets)
@@ -211,20 +204,6 @@ def _interval(origins: Tensor, directions: Tensor, half: Tensor, clip: Clip | No
     return near, far
 
 
-@dataclass(frozen=True)
-class Turn:
-    """Frame `step` of `total` of a turntable, (H, W, 3) uint8."""
-
-    step: int
-    total: int
-    pixels: np.ndarray = field(repr=False)
-
-    @property
-    def progress(self) -> float:
-        """In [0, 1]."""
-        return self.step / self.total
-
-
 def turntable(
     voxels: np.ndarray,
     camera: Camera = Camera(),  # noqa: B008
@@ -232,10 +211,9 @@ def turntable(
     size: tuple[int, int] = (256, 256),
     *,
     frames: int = 36,
-) -> Iterator[Turn]:
-    """The volume turned once around its vertical axis, from where the camera stands; the loop has no seam. Raises
-    UserError: not a volume, a value out of bounds."""
+) -> Iterator[np.ndarray]:
+    """Pictures (H, W, 3) uint8 of the volume turned once around its vertical axis, from where the camera stands; the
+    loop has no seam. Raises UserError: not a volume, a value out of bounds."""
     frames = FRAMES.check("The number of frames", frames)
     for k in range(frames):
-        turned = replace(camera, azimuth=camera.azimuth + 360 * k / frames)
-        yield Turn(k + 1, frames, march(voxels, turned, look, size))
+        yield march(voxels, replace(camera, azimuth=camera.azimuth + 360 * k / frames), look, size)

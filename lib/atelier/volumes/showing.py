@@ -8,15 +8,12 @@ import numpy as np
 
 from atelier import animation, drawing
 from atelier.cppn.spec import FieldSpec
-from atelier.settings import Choice
-from atelier.volumes.catalogue import MODES, Camera, Look
+from atelier.volumes.catalogue import Camera, Look
 from atelier.volumes.generating import bake, exact_slice
 from atelier.volumes.marching import march, turntable
 
 MOST_SEEN = 192
 """Voxels along a side of the volume of which pictures are made; a finer one shows no more at their size."""
-SLICE_SIDE = 320
-"""Points along the longer side of an exact slice."""
 FRAMES, FPS = 36, 18
 _COARSER = 4, 2, 1  # times coarser, one after another
 _EMPTY = 0.05  # a density below it is taken for none
@@ -49,14 +46,11 @@ class Grown:
         return exact_slice(self.spec, self.voxels.shape[:3], axis, at, self.envelope)
 
 
-def grow(
-    spec: FieldSpec, *, voxels: int = 96, envelope: str = "ball", mode: str = "absorption", side: int = 320
-) -> Iterator[Grown]:
-    """The volume of a field, first coarse and then fine. side: of the pictures, in pixels. Errors as `generate` and
-    `Look`."""
+def grow(spec: FieldSpec, *, voxels: int = 96, envelope: str = "ball", side: int = 320) -> Iterator[Grown]:
+    """The volume of a field, first coarse and then fine. side: of the pictures, in pixels. Errors as `generate`."""
     for k, coarse in enumerate(_COARSER, 1):
         baked = _baked(spec, max(2, voxels // coarse), envelope)
-        yield Grown(k, spec, envelope, baked, march(baked, Camera(), suited_look(baked, mode), (side, side)))
+        yield Grown(k, spec, envelope, baked, march(baked, Camera(), suited_look(baked), (side, side)))
 
 
 def growth_panels(step: Grown, full: bool = True) -> drawing.Frame:
@@ -64,19 +58,15 @@ def growth_panels(step: Grown, full: bool = True) -> drawing.Frame:
     return drawing.Frame({}, step=step.step, total=f"of {len(_COARSER)}: {len(step.voxels)}³ voxels")
 
 
-def suited_look(voxels: np.ndarray, mode: str = "absorption") -> Look:
+def suited_look(voxels: np.ndarray) -> Look:
     """How a volume (D, H, W, 4) uint8 is looked at by default, so that there is something to see in it: surfaces around
-    its densest fifth, or at half of its greatest density where more than four fifths are empty; or the whole range of
-    densities. Raises SettingError: an unknown mode."""
-    Choice(tuple(MODES)).check("The mode", mode)
-    if mode != "absorption":
-        return Look(mode, 0.0, 1.0)
+    its densest fifth, or at half of its greatest density where more than four fifths are empty."""
     density = voxels[..., 3]
     low = float(np.quantile(density, _SEEN_FROM)) / 255
     if low < _EMPTY:
         low = max(_EMPTY, float(density.max()) / 510 - 0.05)
     low = min(low, 0.9)
-    return Look(mode, low, low + Look.high - Look.low)
+    return Look(low=low, high=low + Look.high - Look.low)
 
 
 def seen_from(voxels: np.ndarray) -> dict[str, float]:
@@ -85,26 +75,20 @@ def seen_from(voxels: np.ndarray) -> dict[str, float]:
     return {"low": round(look.low, 2), "high": round(look.high, 2)}
 
 
-def still_file(spec: FieldSpec, voxels: int = 128, *, envelope: str = "ball", look: Look | None = None) -> bytes:
+def still_file(spec: FieldSpec, voxels: int = 128, *, envelope: str = "ball") -> bytes:
     """A picture of the volume of a field, 800 × 800 pixels, as PNG."""
     baked = _baked(spec, min(voxels, MOST_SEEN), envelope)
-    return drawing.encoded(march(baked, Camera(), look or suited_look(baked), (800, 800)))
+    return drawing.encoded(march(baked, Camera(), suited_look(baked), (800, 800)))
 
 
 def turntable_file(
-    spec: FieldSpec,
-    voxels: int = 128,
-    *,
-    envelope: str = "ball",
-    look: Look | None = None,
-    side: int = 320,
-    ending: str = ".webp",
+    spec: FieldSpec, voxels: int = 128, *, envelope: str = "ball", side: int = 320, ending: str = ".webp"
 ) -> Iterator[animation.Written]:
     """A turn of the volume of a field as a file in memory (".webp", ".gif", ".png" or ".mp4"): the last step has its
     bytes as `data`."""
     baked = _baked(spec, min(voxels, MOST_SEEN), envelope)
-    turns = turntable(baked, Camera(), look or suited_look(baked), (side, side), frames=FRAMES)
-    return animation.encode(ending, (turn.pixels for turn in turns), FPS, count=FRAMES)
+    turns = turntable(baked, Camera(), suited_look(baked), (side, side), frames=FRAMES)
+    return animation.encode(ending, turns, FPS, count=FRAMES)
 
 
 @lru_cache(maxsize=2)
