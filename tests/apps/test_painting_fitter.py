@@ -27,9 +27,9 @@ def test_a_script_run_writes_its_files_and_ends_in_json(monkeypatch, capfd, tmp_
     assert summary["psnr"] > 20
     assert all(Path(name).stat().st_size > 1000 for name in summary["files"])
     assert len(summary["files"]) == 3
-    network, spec, extra = networks.load(tmp_path / "camera.safetensors")
+    network = networks.load(tmp_path / "camera.safetensors")
     assert networks.parameter_count(network) == summary["parameters"]
-    assert (spec.channels, extra["steps"]) == (1, 300)
+    assert (network.spec.channels, network.past["steps"]) == (1, 300)
 
 
 def test_a_checkpoint_goes_on(monkeypatch, capsys, tmp_path):

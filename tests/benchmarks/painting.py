@@ -54,7 +54,7 @@ def fit_figures(asked):
 
 
 def memory_figures(asked):
-    network, *_ = load(WEIGHTS / "mona_lisa.safetensors")
+    network = load(WEIGHTS / "mona_lisa.safetensors")
     for _ in render_steps(network, Window(), 256, 256):
         pass
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

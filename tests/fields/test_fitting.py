@@ -168,7 +168,7 @@ def test_the_rate_decays_along_a_cosine(picture):
 
 
 def test_a_network_that_has_learned_already_starts_gently(picture, tmp_path):
-    network, *_ = load(save(tmp_path / "n.safetensors", hashgrid(), steps=100))
+    network = load(save(tmp_path / "n.safetensors", hashgrid(), steps=100))
     rates = [s.learning_rate for s in fit(network, picture, steps=3, batch=128, decay=False, learning_rate=1.0)]
     assert rates == pytest.approx([1 / 201, 2 / 201, 3 / 201])
 

@@ -113,8 +113,8 @@ def network_rendition(name: str, size: int) -> Tensor:
     """A painting as its shipped network draws it: (H, W, 3), longer side `size`."""
     from atelier.fields import networks, rendering
 
-    network, spec, _ = networks.load(weights_file(name))
-    return rendering.render(network, Window(), *fitted_size(spec.aspect, 1.0, size))
+    network = networks.load(weights_file(name))
+    return rendering.render(network, Window(), *fitted_size(network.spec.aspect, 1.0, size))
 
 
 def read_picture(source: Path | bytes, size: int = MOST_PIXELS) -> Image.Image:

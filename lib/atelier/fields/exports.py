@@ -112,22 +112,18 @@ def checkpoint(step: FitStep) -> bytes:
 def large_picture(network: nn.Module, aspect: float, longer: int) -> Iterator[animation.Written]:
     """The whole field at `longer` pixels on its longer side, as PNG. aspect: width ÷ height."""
     field = networks.as_field(network)
-    for step in rendering.render_steps(field, Window(), *fitted_size(aspect, 1.0, longer)):
-        yield animation.Written(4 * step.step, 5 * step.total)  # the last fifth is for the encoding
-    yield animation.Written(1, 1, encoded(step.pixels))
+    for rows, pixels in rendering.render_steps(field, Window(), *fitted_size(aspect, 1.0, longer)):
+        yield animation.Written(4 * rows, 5 * len(pixels))  # the last fifth is for the encoding
+    yield animation.Written(1, 1, encoded(pixels))
 
 
 def page_file(step: FitStep) -> bytes:
     """The network as one HTML page, to roam without Python and without a network connection. Raises UserError: the
     network has no shader, or is too large for one."""
     still = encoded(rendering.to_uint8(step.render()), "WEBP")
-    return standalone(shader_of(step.network), step.title, _WHOLE, _aspect(step), still).encode()
+    return standalone(shader_of(step.network), step.title, _WHOLE, step.aspect, still).encode()
 
 
 def shadertoy_file(step: FitStep) -> bytes:
     """The network as a text for ShaderToy. Raises UserError: the network has no shader, or is too large for a text."""
-    return shadertoy(shader_of(step.network), step.title, _WHOLE, _aspect(step)).encode()
-
-
-def _aspect(step: FitStep) -> float:
-    return step.picture.shape[1] / step.picture.shape[0]
+    return shadertoy(shader_of(step.network), step.title, _WHOLE, step.aspect).encode()

@@ -74,6 +74,11 @@ class FitStep:
         own = copy.deepcopy(self.trained).cpu().eval()
         return own if isinstance(own, CoordinateNetwork) else own.module
 
+    @property
+    def aspect(self) -> float:
+        """Width ÷ height of the picture."""
+        return self.picture.shape[1] / self.picture.shape[0]
+
     def render(self) -> Tensor:
         """The field now, at the size of the picture: (H, W, C) in [0, 1] on the CPU."""
         return self._picture

@@ -70,7 +70,7 @@ def radial_spectrum(picture: Tensor) -> tuple[Tensor, Tensor]:
     fx = torch.fft.fftfreq(width, dtype=torch.float64) * longer
     ring = (fy.square() + fx.square()).sqrt().round().long().flatten()
     inside = ring <= longer // 2
-    total = torch.zeros(longer // 2 + 1, dtype=torch.float64).index_add_(0, ring[inside], power.flatten()[inside])
+    total = torch.bincount(ring[inside], power.flatten()[inside], minlength=longer // 2 + 1)
     count = torch.bincount(ring[inside], minlength=longer // 2 + 1)
     return torch.arange(1, longer // 2 + 1), (total / count)[1:].float()
 

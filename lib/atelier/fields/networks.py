@@ -447,8 +447,8 @@ def build(
     spec = NetworkSpec(network, options, channels, aspect, final, seed, deep)
     if not checkpoint:
         return spec.build()
-    loaded, found, _ = load(checkpoint)
-    _check_fits(found, spec)
+    loaded = load(checkpoint)
+    _check_fits(loaded.spec, spec)
     return loaded
 
 
@@ -495,8 +495,8 @@ def save(path: Path, network: nn.Module, half: bool = False, **extra: Any) -> Pa
     return checkpoints.save(path, checkpoints.Checkpoint(kind, told, tensors, extra))
 
 
-def load(source: str | Path | bytes) -> tuple[CoordinateNetwork, NetworkSpec, dict[str, Any]]:
-    """Rebuild a network from a file, or a file's bytes, alone: network, spec, extras.
+def load(source: str | Path | bytes) -> CoordinateNetwork:
+    """Rebuild a network from a file, or a file's bytes, alone; its `past` is what `save` was told besides.
 
     Raises:
         UserError: not a whole checkpoint of a coordinate network, or one that does not fit its own spec.
@@ -513,7 +513,7 @@ def load(source: str | Path | bytes) -> tuple[CoordinateNetwork, NetworkSpec, di
         raise UserError(f"The description inside {name} cannot be read; choose another.") from None
     network = checkpoints.rebuild(spec.build, found.tensors, name)
     network.past = found.extra
-    return network, spec, found.extra
+    return network
 
 
 def parameter_count(network: nn.Module) -> int:

@@ -24,19 +24,6 @@ MOST_PIXELS = 8192
 """Longest side of a rendered picture."""
 
 
-@dataclass(frozen=True)
-class RenderStep:
-    """Progress of a rendering: `step` of `total` rows are done; `pixels` is the whole picture, (H, W, C) uint8."""
-
-    step: int
-    total: int
-    pixels: np.ndarray
-
-    @property
-    def progress(self) -> float:
-        return self.step / self.total
-
-
 @torch.inference_mode()
 def evaluate(field: Field, *axes: Tensor) -> Tensor:
     """Colours of a field on a grid of points: ys (H,), xs (W,) -> (H, W, C), and zs (D,), ys, xs -> (D, H, W, C),
@@ -61,8 +48,9 @@ def render(field: Field, window: Window, height: int, width: int) -> Tensor:
     return evaluate(field, *window.axes(height, width))
 
 
-def render_steps(field: Field, window: Window, height: int, width: int) -> Iterator[RenderStep]:
-    """Render a picture of any size, a band of rows at a time; only the result is held in memory.
+def render_steps(field: Field, window: Window, height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Render a picture of any size, a band of rows at a time: the number of rows that are done, and the whole picture,
+    (height, width, C) uint8. Only the result is held in memory.
 
     Raises:
         UserError: a side that is not from 1 to 8192 pixels.
@@ -77,7 +65,7 @@ def render_steps(field: Field, window: Window, height: int, width: int) -> Itera
         if pixels is None:
             pixels = np.empty((height, width, band.shape[-1]), np.uint8)
         pixels[top : top + rows] = band
-        yield RenderStep(min(top + rows, height), height, pixels)
+        yield top + len(band), pixels
 
 
 @dataclass(frozen=True)

@@ -103,10 +103,9 @@ def _gradient(x: Tensor) -> Tensor:
 
 def _divergence(p: Tensor) -> Tensor:
     """The negative adjoint of `_gradient`: (2, C, H, W) -> (C, H, W)."""
-    across, down = p[0, :, :, :-1], p[1, :, :-1]
-    return -(nn.functional.pad(across, (1, 0)) - nn.functional.pad(across, (0, 1))) - (
-        nn.functional.pad(down, (0, 0, 1, 0)) - nn.functional.pad(down, (0, 0, 0, 1))
-    )
+    across = nn.functional.pad(p[0, :, :, :-1], (1, 1)).diff(dim=2)
+    down = nn.functional.pad(p[1, :, :-1], (0, 0, 1, 1)).diff(dim=1)
+    return across + down
 
 
 @dataclass(frozen=True)

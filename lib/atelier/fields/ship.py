@@ -39,14 +39,15 @@ def finished(picture: Picture, network: nn.Module | None = None, **training: Any
     name = next((name for name, painting in PAINTINGS.items() if painting.title == picture.title), None)
     if name is None or not weights_file(name).is_file():
         return None
-    shipped, spec, extra = networks.load(weights_file(name))
+    shipped = networks.load(weights_file(name))
+    spec = shipped.spec
     own = spec if network is None else getattr(network, "spec", None)
     if own is None or dataclasses.replace(own, seed=spec.seed, aspect=spec.aspect) != spec:
         return None
     if abs(spec.aspect / picture.aspect - 1) > 0.02 or picture.pixels.shape[-1] != spec.channels:
         return None
     step = _step(picture, shipped, "finished beforehand")
-    best = max(_numbers(extra, "psnr"), default=0.0)
+    best = max(_numbers(shipped.past, "psnr"), default=0.0)
     return step if step.psnr > best - _SAME else None  # an upload may bear a painting's name
 
 

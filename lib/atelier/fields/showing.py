@@ -42,7 +42,7 @@ def panels(step: FitStep, full: bool = True) -> Frame:
         {"original": to_uint8(original), "network": to_uint8(measure.picture), "error": error},
         {"original": step.title, "network": caption, "error": f"error: black is none, yellow {scale:g} or more"},
         charts(step),
-        flow_pictures(step.trained, original.shape[1] / original.shape[0]),
+        flow_pictures(step.trained, step.aspect),
         **counted,
     )
 
@@ -120,7 +120,7 @@ def _inside(step: FitStep, network: nn.Module, number: int, seconds: float) -> F
     original = step.picture.cpu()
     now = rendered(network, original)
     pictures, captions = {"picture": to_uint8(now)}, {"picture": decibels(psnr(now, original))}
-    for name, maps in station_maps(network, original.shape[1] / original.shape[0], _INSIDE_SIDE).items():
+    for name, maps in station_maps(network, step.aspect, _INSIDE_SIDE).items():
         if name not in ("coordinates", "colour"):
             rows = min(_ROWS, -(-len(maps) // _COLUMNS))
             pictures[name] = unit_sheet(maps, _COLUMNS, rows, gap=2)

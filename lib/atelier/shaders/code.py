@@ -47,12 +47,8 @@ class Shader:
     def words(self) -> dict[str, object]:
         """What a page needs besides the numbers; the key is the same for the same code."""
         key = hashlib.sha1(self.code.encode()).hexdigest()[:16]
-        return {"key": key, "code": self.code, "flat": self.flat, "deepest": self.deepest, "table": self.holds}
-
-    @property
-    def holds(self) -> str:
-        """What the table holds: "half", "byte" or ""."""
-        return "" if self.table is None else {np.float16: "half", np.uint8: "byte"}[self.table.dtype.type]
+        holds = "" if self.table is None else {np.float16: "half", np.uint8: "byte"}[self.table.dtype.type]
+        return {"key": key, "code": self.code, "flat": self.flat, "deepest": self.deepest, "table": holds}
 
 
 At = Callable[[str], str]
@@ -178,7 +174,7 @@ class Writer:
         return np.concatenate(self._numbers) if self._numbers else np.zeros((1, 4), np.float32)
 
 
-def written(write: Callable[[Writer], None], table: np.ndarray | None = None, **about: float) -> Shader:
+def written(write: Callable[[Writer], None], table: np.ndarray | None = None) -> Shader:
     """The shader that `write` writes: it is called once for the code with loops, once for the flat one. table: what its
     code reads as `T(int)`.
 
@@ -197,7 +193,7 @@ def written(write: Callable[[Writer], None], table: np.ndarray | None = None, **
         flat = Writer(flat=True)
         write(flat)
         text = "\n".join(flat.lines)
-    return Shader("\n".join(loops.lines), text, numbers, table, **about)
+    return Shader("\n".join(loops.lines), text, numbers, table)
 
 
 def baked(shader: Shader) -> str:
