@@ -61,7 +61,7 @@ def _check_colour(name: str, item: Any) -> str:
     if isinstance(item, str) and (item in PALETTES or re.fullmatch("#[0-9a-f]{6}", item)):
         return item
     raise SettingError(
-        f"There is no palette {item!r}; the palettes are {', '.join(PALETTES)}, or colours like #d65a7c."
+        f"There is no palette {item!r:.40}; the palettes are {', '.join(PALETTES)}, or colours like #d65a7c."
     )
 
 

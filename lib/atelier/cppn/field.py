@@ -13,6 +13,7 @@ from atelier.cppn.functions import ACTIVATIONS, OPERATIONS, Affine, encode
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.threads import on_one_core
 from atelier.cppn.topologies import INPUT, Node, fan_in, groups, plan, rows
+from atelier.fields.plane import axis, mesh
 
 BLOCK = 4096
 """Points evaluated at once. Always exactly so many: the work stays in cache, and matrix kernels see one shape
@@ -236,10 +237,9 @@ def _assign_slots(nodes: list[Node]) -> dict[str, int]:
     return slots
 
 
-def _lattice(side: int, dimensions: int) -> list[Tensor]:
-    """Coordinates x, y, … of side^dimensions points of [-1, 1]^dimensions, x the fastest; float64."""
-    at = (2 * torch.arange(side, dtype=torch.float64) + 1) / side - 1
-    return [at.repeat_interleave(side**k).repeat(side ** (dimensions - 1 - k)) for k in range(dimensions)]
+def _lattice(side: int, dimensions: int) -> Tensor:
+    """Coordinates x, y, … of points of [-1, 1]^dimensions, (dimensions, side^dimensions) float64, x the fastest."""
+    return mesh(*[axis(0.0, 1 / side, side)] * dimensions).T.contiguous()
 
 
 def _whole_blocks(t: Tensor) -> Tensor:

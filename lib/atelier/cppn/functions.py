@@ -109,10 +109,6 @@ FOLDS: dict[str, Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]] = {
 """Symmetry -> points x, y (n,) and an order to folded points."""
 
 
-def _angle(at: Points) -> Tensor:
-    return torch.atan2(at[1], at[0])
-
-
 def _distance(at: Points) -> Tensor:
     """From the origin."""
     return functools.reduce(torch.hypot, at)
@@ -126,7 +122,7 @@ def _theta(at: Points, spec: FieldSpec) -> list[Tensor]:
 
 def _spiral(at: Points, spec: FieldSpec) -> list[Tensor]:
     """cos and sin of 2 pi log2 r + theta: the same at every power of two."""
-    phase = _distance(at).clamp_min(1e-300).log2().mul(2 * math.pi) + _angle(at)
+    phase = _distance(at).clamp_min(1e-300).log2().mul(2 * math.pi) + torch.atan2(at[1], at[0])
     return [phase.cos(), phase.sin()]
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from atelier.cppn import draws
+from atelier.cppn import catalogue, draws
 from atelier.cppn.colour import palette_lab
 from atelier.cppn.field import Field
 from atelier.cppn.recipe import Recipe
@@ -17,27 +17,18 @@ from atelier.shaders.code import FUNCTIONS, Shader, Writer, written
 from atelier.shaders.pages import shadertoy, standalone
 
 ACTIVATIONS = {
+    **{name: f"{name}({{}})" for name in catalogue.ACTIVATIONS},  # most have a function of their name
     "tanh": "sigmoid({})",  # the rest of tanh x = 2 sigmoid(2x) - 1 is in the matrices around it, as in `Field`
     "bump": "gaussian({})",
     "sin": "sine({})",
     "cos": "cosine({})",
-    "gaussian": "gaussian({})",
-    "triangle": "triangle({})",
-    "sigmoid": "sigmoid({})",
-    "softplus": "softplus({})",
     "relu": "max({}, 0.0)",
     "leaky_relu": "max({0}, 0.1 * {0})",
-    "elu": "elu({})",
-    "selu": "selu({})",
     "celu": "elu({})",
-    "gelu": "gelu({})",
-    "mish": "mish({})",
     "silu": "({0} * sigmoid({0}))",
     "hardtanh": "clamp({}, -1.0, 1.0)",
-    "softshrink": "softshrink({})",
     "log_sigmoid": "-softplus(-{})",
     "softsign": "({0} / (1.0 + abs({0})))",
-    "abs": "abs({})",
     "identity": "{}",
 }
 WHOLE_ACTIVATIONS = {"tanh": "tangent({})", "bump": "(2.0 * gaussian({}) - 1.0)"}
