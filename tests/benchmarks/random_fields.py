@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from atelier.cppn.field import build
+from atelier.cppn.field import Field
 from atelier.cppn.genetics import siblings
 from atelier.cppn.prints import write_png
 from atelier.cppn.recipe import WHOLE, Recipe
@@ -29,7 +29,7 @@ WINDOW = WHOLE
 @torch.inference_mode()
 def naive(side: int) -> np.ndarray:
     """(side, side, 3) uint8, every point at once."""
-    field = build(SPEC)
+    field = Field(SPEC)
     w = field.weights
     axis = (2 * torch.arange(side) + 1) / side - 1
     y, x = torch.meshgrid(axis, axis, indexing="ij")
@@ -101,7 +101,7 @@ def peak(task, side: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    field = build(SPEC)
+    field = Field(SPEC)
     ours, plain = least(lambda: picture(field, WINDOW, (512, 512))), least(lambda: naive(512))
     agreement = np.abs(picture(field, WINDOW, (512, 512)).astype(int) - naive(512)).max()
     linear = {side: least(lambda side=side: tiled(side), 5) / side**2 for side in (256, 512, 1024, 2048)}

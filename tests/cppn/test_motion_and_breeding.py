@@ -185,4 +185,4 @@ def test_graph_pictures_are_well_formed_and_whole(topology):
     _, _, width, height = map(float, root.get("viewBox").split())
     assert all(0 < x < width and 0 < y < height for x, y in places)
     named = [group.get("data-node") for group in root.iter("{http://www.w3.org/2000/svg}g")]
-    assert named == [*(name for name, _ in groups(spec)), "latent", *(node.name for node in plan(spec))]
+    assert named == [*groups(spec), "latent", *(node.name for node in plan(spec))]

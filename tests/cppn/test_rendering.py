@@ -5,7 +5,7 @@ from atelier.cppn import functions
 from atelier.cppn.catalogue import ACTIVATIONS, COLOURS, PALETTES, SYMMETRIES, TOPOLOGIES
 from atelier.cppn.colour import oklab_from_srgb, palette_from_picture, srgb_from_oklab
 from atelier.cppn.domains import Sides
-from atelier.cppn.field import build
+from atelier.cppn.field import Field
 from atelier.cppn.rendering import (
     WHOLE,
     as_field,
@@ -82,12 +82,12 @@ def test_a_field_called_on_coordinates_agrees_with_its_picture():
     spec = FieldSpec()
     x = (2 * torch.arange(20, dtype=torch.float64) + 1) / 20 - 1
     coords = torch.stack(torch.meshgrid(x, x, indexing="xy"), -1)
-    assert np.allclose(build(spec)(coords).numpy() * 255, picture(spec, WHOLE, (20, 20)), atol=0.5001)
+    assert np.allclose(Field(spec)(coords).numpy() * 255, picture(spec, WHOLE, (20, 20)), atol=0.5001)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_every_node_of_a_graph_influences_the_output(seed):
-    field = build(FieldSpec(seed=seed, topology="watts_strogatz", width=8, operations=("linear",)))
+    field = Field(FieldSpec(seed=seed, topology="watts_strogatz", width=8, operations=("linear",)))
     before = render(field, WHOLE, (24, 24))
     for node in field.nodes[:-1]:
         bias = field.weights[f"{node.name}/bias"]
@@ -197,7 +197,7 @@ def test_surprises_are_repeatable_and_styles_are_valid():
 
 
 def test_features_and_output_agree_with_a_plain_evaluation():
-    field = build(FieldSpec(width=6, depth=3, activations=("tanh", "bump", "tanh")))
+    field = Field(FieldSpec(width=6, depth=3, activations=("tanh", "bump", "tanh")))
     x = torch.linspace(-1, 1, 9, dtype=torch.float64)
     coords = torch.stack(torch.meshgrid(x, x, indexing="xy"), -1)
     h = torch.cat([coords, coords.norm(dim=-1, keepdim=True)], -1).float() * field.spec.scale

@@ -22,7 +22,7 @@ from atelier.errors import UserError
 from atelier.fields.plane import Window
 
 if TYPE_CHECKING:
-    from atelier.shaders import Shader
+    from atelier.shaders.code import Shader
 
 LITTER = 16
 """Siblings that are shown together."""

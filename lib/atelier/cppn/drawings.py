@@ -30,7 +30,7 @@ def graph_svg(spec: FieldSpec, selected: str = "") -> str:
     Every node is a <g class="field-node" data-node="NAME" tabindex="0"> with its activation's curve inside.
     """
     nodes = {node.name: node for node in plan(spec)}
-    inputs = [name for name, _ in groups(spec)] + (["latent"] if spec.latent else [])
+    inputs = [*groups(spec), *(["latent"] if spec.latent else [])]
     edges: list[tuple[str, str]] = []
     level = dict.fromkeys(inputs, 0)
     for node in nodes.values():

@@ -1,4 +1,4 @@
-"""build(spec): the network of a random field, its weights, and its evaluation at points of the plane or of space."""
+"""The network of a random field, its weights, and its evaluation at points of the plane or of space."""
 
 import math
 
@@ -72,7 +72,7 @@ class Field(nn.Module):
         for source in node.sources:
             factor = node.gain
             if source == INPUT:
-                matrix = torch.cat([weights[f"{node.name}/{name}"] for name, _ in groups(self.spec)], dim=1)  # (out, K)
+                matrix = torch.cat([weights[f"{node.name}/{name}"] for name in groups(self.spec)], dim=1)  # (out, K)
                 if self.spec.latent:
                     latent = torch.tensor(self.spec.latent, dtype=torch.float64) * self.spec.latent_scale
                     bias += (weights[f"{node.name}/latent"].double() @ latent).float()[:, None]
@@ -166,9 +166,6 @@ class Field(nn.Module):
             node.name: torch.cat([part[node.name] for part in kept])[: points.shape[1]].reshape(*coords.shape[:-1], -1)
             for node in self.nodes
         }
-
-
-build = Field
 
 
 def as_bytes(planes: Tensor) -> np.ndarray:

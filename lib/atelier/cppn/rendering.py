@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from atelier.cppn.colour import encoded, linear
-from atelier.cppn.field import BLOCK, Field, as_bytes, build
+from atelier.cppn.field import BLOCK, Field, as_bytes
 from atelier.cppn.recipe import WHOLE
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.threads import in_order, on_one_core
@@ -137,8 +137,8 @@ def as_field(spec: FieldSpec | Field) -> Field:
     return _built(spec) if work(spec) <= MOST_LIVE else _large(spec)
 
 
-_built = lru_cache(maxsize=8)(build)
-_large = lru_cache(maxsize=1)(build)
+_built = lru_cache(maxsize=8)(Field)
+_large = lru_cache(maxsize=1)(Field)
 
 
 def _drawer(found: Field, window: Window, size: tuple[int, int], supersample: int = 1) -> Callable[[Box], np.ndarray]:

@@ -152,7 +152,7 @@ def _node(writer: Writer, found: Field, node: Node, names: Mapping[str, str], ro
         return f"{value} * {mean}" if node.operation == "gate" else f"max({value}, {mean})"
 
     if found.spec.norm == "none" or node.name == "output":
-        writer.layer(name, products, bias, activation, combined)
+        writer.layer(name, products, bias, lambda value, at: combined(activation(value), at))
         return
     before = f"{name}z"
     blocks = writer.layer(before, products, bias, "{}".format)

@@ -90,17 +90,17 @@ def plan(spec: FieldSpec) -> list[Node]:
     return [*nodes, Node("output", leaves, "identity")]
 
 
-def groups(spec: FieldSpec) -> list[tuple[str, int]]:
-    """The inputs of a spec that vary over the plane, as (name, number of rows)."""
-    named = [(name, INPUTS[name].size) for name in spec.inputs]
-    return named + ([("fourier", 2 * spec.fourier)] if spec.fourier else [])
+def groups(spec: FieldSpec) -> dict[str, int]:
+    """The inputs of a spec that vary over the plane: name -> number of rows."""
+    named = {name: INPUTS[name].size for name in spec.inputs}
+    return named | ({"fourier": 2 * spec.fourier} if spec.fourier else {})
 
 
 def fan_in(spec: FieldSpec, node: Node) -> dict[str, int]:
     """Columns of each matrix of a node, by source; the input counts by group, the latent vector is one."""
     sizes = {source: spec.width for source in node.sources if source != INPUT}
     if INPUT in node.sources:
-        sizes |= dict(groups(spec))
+        sizes |= groups(spec)
         if spec.latent:
             sizes["latent"] = len(spec.latent)
     return sizes
