@@ -9,6 +9,7 @@ import dataclasses
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -62,19 +63,14 @@ class Field(nn.Module):
         coords = self.prepare(ys, xs)
         found: dict[str, Tensor] = {"coordinates": coords}
 
-        def note(name: str, output: Any) -> None:
+        def note(name: str, child: nn.Module, inputs: Any, output: Any) -> None:
             if isinstance(output, Tensor) and output.ndim == 2 and len(output) == len(coords):
-                found[name] = _real(output)
+                found[f"{name} {type(child).__name__}"] = _real(output)
 
-        hooks = [
-            child.register_forward_hook(lambda own, _, output, key=key: note(f"{key} {type(own).__name__}", output))
-            for key, child in self.module.named_children()
-        ]
-        try:
+        with ExitStack() as hooks:
+            for name, child in self.module.named_children():
+                hooks.enter_context(child.register_forward_hook(partial(note, name)))
             colours = self(coords)
-        finally:
-            for hook in hooks:
-                hook.remove()
         yield from found.items()
         yield "colour", colours
 

@@ -16,7 +16,7 @@ from atelier.fields.networks import Field, as_field, pixels_of
 from atelier.fields.plane import Window, half_extent, mesh
 
 if TYPE_CHECKING:
-    from atelier.shaders import Shader
+    from atelier.shaders.code import Shader
 
 TILE_POINTS = 1 << 14
 """Points evaluated at a time: large enough to keep the processor busy, small enough to stay in its cache."""

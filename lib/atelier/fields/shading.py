@@ -1,6 +1,7 @@
 """A fitted network as a shader: the same encoding, layers and colours as in PyTorch, written as GLSL."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,13 @@ from atelier.fields.rendering import to_uint8
 from atelier.shaders.code import FUNCTIONS, Shader, Writer, literal, written
 
 ACTIVATIONS = {
-    "hashgrid": "max({z}, 0.0)",
-    "relu": "max({z}, 0.0)",
-    "fourier": "max({z}, 0.0)",
-    "siren": "sine({frequency} * {z})",
-    "fourier_siren": "sine(30.0 * {z})",
-    "finer": "sine({frequency} * (abs({z}) + 1.0) * {z})",
-    "gauss": "gaussian({scale} * {z})",
+    "hashgrid": "max({0}, 0.0)",
+    "relu": "max({0}, 0.0)",
+    "fourier": "max({0}, 0.0)",
+    "siren": "sine({frequency} * {0})",
+    "fourier_siren": "sine(30.0 * {0})",
+    "finer": "sine({frequency} * (abs({0}) + 1.0) * {0})",
+    "gauss": "gaussian({scale} * {0})",
 }
 """Network -> GLSL of the function in its `Activated` layers, with the network's options."""
 FINALS = {"none": "{}", "sigmoid": "sigmoid({})", "tanh": "(tangent({}) * 0.5 + 0.5)"}
@@ -178,8 +179,8 @@ def _table(encoding: Encoding) -> np.ndarray | None:
 def _activated(writer: Writer, name: str, layer: Activated, values: Values, spec: Any) -> Values:
     options = {key: literal(value) for key, value in spec.options.items() if not isinstance(value, str)}
     bias = _array(layer.linear.bias)
-    function = ACTIVATIONS[spec.network]
-    writer.layer(name, _products(values, _array(layer.linear.weight)), bias, lambda z: function.format(z=z, **options))
+    function = partial(ACTIVATIONS[spec.network].format, **options)
+    writer.layer(name, _products(values, _array(layer.linear.weight)), bias, function)
     return [(name, len(bias))]
 
 

@@ -121,21 +121,15 @@ class Writer:
         self.line(f"{name}s = inversesqrt({name}s / {width}.0 + 1e-5);")
 
     def layer(
-        self,
-        name: str,
-        products: Sequence[tuple[str, np.ndarray]],
-        bias: np.ndarray,
-        act: Callable[[str], str],
-        after: Callable[[str, Callable[[str], str]], str] | None = None,
+        self, name: str, products: Sequence[tuple[str, np.ndarray]], bias: np.ndarray, act: Callable[[str, At], str]
     ) -> int:
         """Write name = act(bias + sum of matrix · source), block by block.
 
         Args:
             products: (source, matrix (out, in)) of earlier layers.
             bias: (out,).
-            act: gives the GLSL of the activation of a vec4.
-            after: after(value, at) gives the GLSL of what is done with the activated block; at(source) is the block of
-                the same number of another layer.
+            act: act(value, at) gives the GLSL of the activation of a block; at(source) is the block of the same number
+                of another layer.
 
         Returns:
             The number of blocks.
@@ -162,10 +156,7 @@ class Writer:
                         text += "".join(f" s += M({k} + {4 * i}) * {source}[{i}];" for i in range(width))
                     else:
                         text += f" for (int i = 0; i < {width}; i++) s += M({k} + 4 * i) * {source}[i];"
-            value = act("s")
-            if after:
-                value = after(value, lambda source: self.at(source, block))
-            return f"{text} {self.at(name, block)} = {value};"
+            return f"{text} {self.at(name, block)} = {act('s', lambda source: self.at(source, block))};"
 
         self.over(blocks, body)
         return blocks

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
@@ -127,7 +126,7 @@ def _begin_vti(path: Path, size: Size, spec: FieldSpec | None) -> list[_Run]:
     extent = f"0 {width - 1} 0 {height - 1} 0 {depth - 1}"
     origin = " ".join(f"{(1 - side) / max(size):.10g}" for side in (width, height, depth))
     points = depth * height * width
-    place = f"Origin={quoteattr(origin)} Spacing={quoteattr(' '.join([f'{spacing:.10g}'] * 3))}"
+    place = f'Origin="{origin}" Spacing="{spacing:.10g} {spacing:.10g} {spacing:.10g}"'
     head = (
         '<?xml version="1.0"?>\n'
         '<VTKFile type="ImageData" version="1.0" byte_order="LittleEndian" header_type="UInt64">\n'
