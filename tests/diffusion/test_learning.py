@@ -9,6 +9,7 @@ from atelier.data.digits import font_digits
 from atelier.diffusion import learning
 from atelier.diffusion.catalogue import trains
 from atelier.diffusion.denoiser import KIND, build_denoiser, save_denoiser
+from atelier.diffusion.drawing import draw, summary
 from atelier.diffusion.learning import learn, learning_panels, measure, measured, recipe_of, saved
 from atelier.diffusion.models import choose_model, read_model
 from atelier.errors import UserError
@@ -58,6 +59,13 @@ def test_the_panels_stand_before_anything_is_trained(small):
     assert {name: p.shape for name, p in before.pictures.items()} == {n: p.shape for n, p in after.pictures.items()}
     assert [chart.title for chart in before.charts] == [chart.title for chart in after.charts]
     assert before.flow.keys() == after.flow.keys()
+
+
+def test_a_run_that_was_paused_while_it_loads_has_no_network_yet(small):
+    first = next(learn(small({"epochs": 1.0})))
+    assert choose_model("trained", first).note.startswith("Nothing was trained yet")
+    drawn = next(draw(choose_model("shipped"), samples=1, sampling_steps=1))
+    assert "training" not in summary(drawn, first)
 
 
 def test_a_checkpoint_is_of_the_newest_step_and_training_goes_on_from_it(small, tmp_path):

@@ -16,7 +16,7 @@ from atelier.diffusion.denoiser import Denoiser, Guidance, to_uint8
 from atelier.diffusion.models import Model, guide, sampler_for, with_steps
 from atelier.diffusion.sampling import Sampler, SampleStep, sample, sampler_name
 from atelier.diffusion.sheets import sheet
-from atelier.drawing import Chart, Frame, Line, encoded
+from atelier.drawing import Chart, Frame, Line, contact_sheet, encoded
 from atelier.errors import UserError
 
 MOST_SHOWN = 400
@@ -202,13 +202,9 @@ def digits_npz(step: Drawing | None) -> bytes:
 def digits_gif(step: Drawing | None) -> Iterator[animation.Written]:
     """The whole way from noise to digits, x_t beside x0_hat; rests at its end. The last step has the bytes."""
     found = _drawn(step).past.moments
-    frames = (_beside(sheet(moment.x_t), sheet(moment.x0_hat)) for moment in found)
+    frames = (contact_sheet([sheet(moment.x_t), sheet(moment.x0_hat)], 2, 12, 128) for moment in found)
     durations = [_MILLISECONDS] * (len(found) - 1) + [_REST]
     return animation.encode(".gif", frames, durations=durations, count=len(found))
-
-
-def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return np.hstack([left, np.full((len(left), 12), 128, np.uint8), right])
 
 
 def summary(step: Drawing, learned: Any = None, judged: Any = None) -> dict[str, Any]:
@@ -224,7 +220,7 @@ def summary(step: Drawing, learned: Any = None, judged: Any = None) -> dict[str,
         "model": step.model.title,
         "parameters": step.model.parameters,
     }
-    if learned is not None:
+    if learned is not None and learned.step:
         found["training"] = learned.figures()
         if learned.data_note:
             found["note"] = learned.data_note

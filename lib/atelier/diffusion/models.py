@@ -150,7 +150,7 @@ def choose_model(wanted: str, trained: Any = None, loaded: Model | None = None) 
 
     Where there is none of that kind yet, the shipped one, with a note.
     """
-    if wanted == "trained" and trained is not None:
+    if wanted == "trained" and trained is not None and trained.step:  # at step 0 nothing is learned yet
         return trained.model
     if wanted == "file" and loaded is not None:
         return loaded
