@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from atelier import checkpoints
 from atelier.data.digits import Digits, font_digits, load_digits
 from atelier.diffusion.evaluation import (
     Judges,
@@ -14,7 +15,16 @@ from atelier.diffusion.evaluation import (
     nearest,
     neighbour_figures,
 )
-from atelier.diffusion.judges import JUDGES, halves, judge_logits, load_judge, save_judge, train_judge, write_sums
+from atelier.diffusion.judges import (
+    JUDGES,
+    KIND,
+    halves,
+    judge_logits,
+    load_judge,
+    save_judge,
+    train_judge,
+    write_sums,
+)
 from atelier.errors import UserError
 
 
@@ -135,8 +145,8 @@ def test_a_judge_learns_and_survives_its_file(tmp_path):
     *_, last = train_judge("labels", data, test, epochs=16)
     assert last.accuracy > 0.6
     path = save_judge(tmp_path / "judge-labels-x.safetensors", "labels", last.judge, last.accuracy)
-    again, accuracy = load_judge(path)
-    assert accuracy == last.accuracy
+    again = load_judge(path)
+    assert checkpoints.load(path, KIND).extra["test_accuracy"] == last.accuracy
     agree = judge_logits(again, test.images).argmax(1) == judge_logits(last.judge, test.images).argmax(1)
     assert float(agree.float().mean()) > 0.98
     write_sums(tmp_path)
@@ -191,7 +201,7 @@ def test_floors_come_from_the_half_that_judges_do_not_know(tiny, shipped):
 def test_the_report_judge_does_both():
     report = load_judges("mnist", report=True)
     assert report.features is report.labels
-    assert report.features.num_features != load_judges("mnist").features.num_features
+    assert report.features.head.in_features != load_judges("mnist").features.head.in_features
 
 
 @pytest.mark.real_data

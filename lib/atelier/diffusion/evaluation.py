@@ -121,7 +121,7 @@ def load_judges(dataset: str = "mnist", *, report: bool = False) -> Judges:
                 f"There is no judge for {dataset} yet; make one with "
                 f"uv run python -m atelier.diffusion.ship judges --dataset {name}."
             )
-        found.append(load_judge(path)[0])
+        found.append(load_judge(path))
     return Judges(found[0], found[-1])
 
 
@@ -171,7 +171,7 @@ def evaluate(
     report = judge(torch.cat(images), labels, training, test, judges, real=pick, seed=seed)
     made = {
         "sampler": sampler_name(how["sampler"]),
-        "steps": few or (steps if times is None else len(times) - 1),
+        "steps": step.steps,
         "network_calls": step.network_calls,
         "guidance": guidance.scale,
         "guidance_by": "early" if guidance.weak else "label",

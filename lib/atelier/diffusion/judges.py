@@ -31,16 +31,15 @@ SUMS = "SHA256SUMS"
 
 
 class Judge(nn.Module):
-    """uint8 or [-1, 1] images -> features and logits."""
+    """Images in [-1, 1] -> features and logits."""
 
     def __init__(self, body: nn.Module, features: int, classes: int) -> None:
         super().__init__()
         self.body = body
-        self.num_features = features
         self.head = nn.Linear(features, classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """(N, 1, 28, 28) in [-1, 1] -> (N, num_features), not negative."""
+        """(N, 1, 28, 28) in [-1, 1] -> (N, features), not negative."""
         return self.body(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -140,15 +139,13 @@ class JudgeStep:
     judge: Judge = field(repr=False)
 
 
-def train_judge(
-    role: str, training: Digits, test: Digits, *, epochs: int = 6, classes: int = 10
-) -> Iterator[JudgeStep]:
+def train_judge(role: str, training: Digits, test: Digits, *, epochs: int = 6) -> Iterator[JudgeStep]:
     """Train the judge for `role`, a name in `JUDGES`, on one half of the training images, see `halves`.
 
     AdamW with a one-cycle rate, label smoothing 0.05, and random affine maps; some minutes of two cores.
     """
     build, seed = JUDGES[role]
-    judge = build(classes)
+    judge = build(10)
     initialise(judge, torch.Generator().manual_seed(seed))
     known, _ = halves(len(training.images))
     size, steps = 128, epochs * (len(known) // 128)
@@ -187,7 +184,7 @@ def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def judge_features(judge: Judge, images: Tensor, batch: int = 1000) -> Tensor:
-    """(N, 28, 28) uint8 -> (N, num_features) float32."""
+    """(N, 28, 28) uint8 -> (N, features) float32."""
     return torch.cat([judge.features(to_model(b)) for b in images.split(batch)])
 
 
@@ -209,9 +206,9 @@ def save_judge(path: Path, role: str, judge: Judge, accuracy: float) -> Path:
     return checkpoints.save(path, Checkpoint(KIND, spec, tensors, {"test_accuracy": accuracy}))
 
 
-def load_judge(path: Path) -> tuple[Judge, float]:
-    """A judge in eval mode and its test accuracy; UserError if it is missing, no judge, or differs from the hash in its
-    folder's SHA256SUMS."""
+def load_judge(path: Path) -> Judge:
+    """A judge in eval mode; UserError if it is missing, no judge, or differs from the hash in its folder's
+    SHA256SUMS."""
     path = Path(path)
     checkpoint = checkpoints.load(path, KIND)
     wanted = read_sums(path.parent).get(path.name)
@@ -221,8 +218,7 @@ def load_judge(path: Path) -> tuple[Judge, float]:
     if not isinstance(role, str) or role not in JUDGES or type(classes) is not int or not 1 <= classes <= 1000:
         raise UserError(f"{path.name} does not say what it judges; choose another.")
     judge = checkpoints.rebuild(lambda: JUDGES[role][0](classes), checkpoint.tensors, path.name)
-    accuracy = checkpoint.extra.get("test_accuracy")
-    return judge.eval().requires_grad_(False), accuracy if isinstance(accuracy, float) else float("nan")
+    return judge.eval().requires_grad_(False)
 
 
 def sha256(path: Path) -> str:
@@ -239,9 +235,7 @@ def read_sums(folder: Path) -> dict[str, str]:
     return {name.strip().lstrip("*"): digest for digest, name in lines}
 
 
-def write_sums(folder: Path) -> Path:
+def write_sums(folder: Path) -> None:
     """Write SHA256SUMS for every weight file in `folder`."""
     files = sorted(Path(folder).glob("*.safetensors"))
-    sums = Path(folder) / SUMS
-    sums.write_text("".join(f"{sha256(path)}  {path.name}\n" for path in files))
-    return sums
+    (Path(folder) / SUMS).write_text("".join(f"{sha256(path)}  {path.name}\n" for path in files))
