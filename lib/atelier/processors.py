@@ -10,7 +10,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import psutil
@@ -52,20 +52,9 @@ def busy_seconds() -> float:
 
 
 class Others:
-    """Measures the processors that other programs use, at most once a second.
+    """Measures the processors that other programs use, at most once a second."""
 
-    Args:
-        busy, own: give seconds of processor time since some moment, of everything and of this process.
-        clock: gives seconds.
-    """
-
-    def __init__(
-        self,
-        busy: Callable[[], float] = busy_seconds,
-        own: Callable[[], float] = time.process_time,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._clocks = clock, busy, own
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._before = self._now()
         self._load = 0.0
@@ -79,8 +68,9 @@ class Others:
                 self._load, self._before = max(0.0, busy - own) / seconds, now
             return self._load
 
-    def _now(self) -> list[float]:
-        return [clock() for clock in self._clocks]
+    def _now(self) -> tuple[float, float, float]:
+        """Seconds of the clock, and seconds that all programs and that this process have computed."""
+        return time.monotonic(), busy_seconds(), time.process_time()
 
 
 _OTHERS = Others()

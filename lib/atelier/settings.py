@@ -115,7 +115,8 @@ class Control:
         title: how people read its name; made from the name if empty.
         about: one line of help. words: option -> how people read it.
         live: the value may change while a run goes on; the run gets a `Knob` and reads it at every step.
-        door: "all", or "command" for what makes no sense in an address (an output folder).
+        door: "all"; "command" for what makes no sense in an address (an output folder);
+            "page" for what an address does not tell.
         paths: on the command line any other word is the path of a file.
     """
 
@@ -165,11 +166,11 @@ class Control:
         return "auto" if value is None else getattr(self.domain, "write", word)(value)
 
 
+@dataclass(eq=False)
 class Knob:
     """A value that may be turned while a run goes on: `knob()` is the value now."""
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    value: Any
 
     def __call__(self) -> Any:
         return self.value

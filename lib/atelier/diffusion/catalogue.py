@@ -149,22 +149,14 @@ GUIDES = {
 """What guidance leads away from."""
 
 
+_ABOUT_GUIDANCE = "guidance, 0 ignores the label, 1 is plain, auto suits the network"
+_FRACTION = Number(0, 1, 0.05)
+_AWAY_FROM = {name: entry.title for name, entry in GUIDES.items()}
 GUIDANCE: dict[str, Control] = {
-    "guidance": Control(
-        Number(0, 100, stops=_STOPS),
-        title="Guidance g",
-        about="guidance, 0 ignores the label, 1 is plain, auto suits the network",
-    ),
-    "guidance_from": Control(
-        Number(0, 1, 0.05), title="acts from noise fraction", about="noise fraction above which it acts"
-    ),
-    "guidance_to": Control(Number(0, 1, 0.05), title="to noise fraction", about="noise fraction below which it acts"),
-    "guidance_by": Control(
-        Choice(tuple(GUIDES)),
-        title="leads away from",
-        about="what guidance leads away from",
-        words={name: entry.title for name, entry in GUIDES.items()},
-    ),
+    "guidance": Control(Number(0, 100, stops=_STOPS), None, "Guidance g", _ABOUT_GUIDANCE),
+    "guidance_from": Control(_FRACTION, None, "acts from noise fraction", "noise fraction above which it acts"),
+    "guidance_to": Control(_FRACTION, None, "to noise fraction", "noise fraction below which it acts"),
+    "guidance_by": Control(Choice(tuple(GUIDES)), None, "leads away from", "what guidance leads away from", _AWAY_FROM),
 }
 """The controls of guidance before the network is known: all are left open."""
 

@@ -93,11 +93,11 @@ def steps_note(model: Model, wanted: Any) -> str:
     """What there is to say about the steps of the model that draws, where a sampler was asked for."""
     if not isinstance(wanted, str) or wanted not in FEW:
         return ""
-    own = f"few{len(model.denoiser.knots)}"
-    if model.denoiser.knots and own != wanted:
-        return f"This network was distilled to {len(model.denoiser.knots)} steps and draws in these."
-    if not model.denoiser.knots:
+    count = len(model.denoiser.knots)
+    if not count:
         return "Only the shipped network was distilled to few steps, so this one draws with DPM-Solver++."
+    if wanted != f"few{count}":
+        return f"This network was distilled to {count} steps and draws in these."
     found = model.figures
     scored = "its label accuracy is {label_accuracy:.1%}, its classifier-FID {classifier_fid_ratio:.2f} times the floor"
     return f"Judged at n = {found['n']:,}, {scored.format(**found)}." if found else ""
