@@ -36,7 +36,7 @@ def test_bad_input_gets_one_sentence():
     digits = font_digits(10)
     with pytest.raises(UserError, match="drawing is empty"):
         next(classify(shipped_model(), torch.zeros(1, 28, 28, dtype=torch.uint8)))
-    with pytest.raises(UserError, match="1 to 1,000"):
+    with pytest.raises(UserError, match="from 1 to 1,000"):
         next(classify(shipped_model(), digits.images[:1], draws=0))
     with pytest.raises(UserError, match="knows no labels"):
         next(classify(Model("x", build_denoiser("diffunet")), digits.images[:1]))

@@ -76,5 +76,5 @@ def test_a_comparison_is_of_both_splits_and_says_what_it_found(digits, monkeypat
     assert max(last.errors["exact, training digits"]) < max(last.errors["network, training digits"])
     assert "network" in comparison_words(last)
     assert len(comparison_panels(last).charts[0].lines) == 4
-    with pytest.raises(UserError, match="1 to 5,000"):
+    with pytest.raises(UserError, match="from 1 to 5,000"):
         next(compare(model, n=0))

@@ -115,6 +115,7 @@ TWO = Mixture(
     0.04 * torch.eye(4).expand(3, 4, 4),
     torch.tensor([0.3, 0.4, 0.3]),
     SHAPE,
+    torch.arange(3),
 )
 """The upper pixels tell the third component from the two others, and these two only apart in the lower pixels."""
 
@@ -130,8 +131,8 @@ def test_an_open_question_gets_both_answers_in_their_proportion(method, most):
     posterior = TWO.posterior(matrix, y, problem.variance)
     assert posterior.weights[2] < 1e-6
     assert posterior.weights[0] == pytest.approx(3 / 7, abs=1e-3)
-    nearest = TWO.nearest(drawn(TWO, problem, method, n=300, steps=30))
-    shares = torch.bincount(nearest, minlength=3) / 300
+    labels = TWO.label_of(drawn(TWO, problem, method, n=300, steps=30))
+    shares = torch.bincount(labels, minlength=3) / 300
     assert (shares - posterior.weights).abs().max() < most
 
 
@@ -193,10 +194,12 @@ def test_what_does_not_fit_is_one_sentence():
         drawn(UNIT, problem, "replacement", n=2)
     with pytest.raises(UserError, match="There is no method 'magic'"):
         drawn(UNIT, problem, "magic", n=2)
-    with pytest.raises(UserError, match="strength of DDRM must be from 0 to 1"):
+    with pytest.raises(UserError, match="strength of DDRM must be a number from 0 to 1"):
         drawn(UNIT, problem, "ddrm", n=2, strength=3)
     with pytest.raises(UserError, match="number of samples"):
         drawn(UNIT, problem, "pigdm", n=0)
+    with pytest.raises(UserError, match="With 2 measured pictures there must be as many samples, and not 3"):
+        drawn(UNIT, replace(problem, y=problem.y.expand(2, *SHAPE)), "pigdm", n=3)
     large = replace(problem, shape=(1, 3, 3))
     with pytest.raises(UserError, match=r"The prior must denoise pictures of \(1, 3, 3\)"):
         drawn(UNIT, large, "diffpir", n=2)

@@ -64,7 +64,7 @@ def test_exact_samples_follow_their_mixture():
     points = prior.draw(20_000, torch.Generator().manual_seed(0))
     assert torch.allclose(points.mean(0), prior.mean, atol=0.02)
     assert torch.allclose(torch.cov(points.T), prior.cov, atol=0.03)
-    assert torch.allclose(torch.bincount(prior.nearest(points)) / len(points), prior.weights.float(), atol=0.02)
+    assert torch.allclose(torch.bincount(prior.label_of(points)) / len(points), prior.weights.float(), atol=0.02)
     assert prior.told(2).mean.tolist() == pytest.approx([0.1, 1.0])
 
 
@@ -96,7 +96,7 @@ def test_guidance_weighs_the_label():
 def test_a_label_chooses_a_part_with_and_without_a_measurement():
     for method in ("ddim", "langevin"):
         found = last("moons", method, part="lower moon", samples=50)
-        assert (found.prior.labels[found.prior.nearest(found.points)] == 1).double().mean() > 0.95
+        assert (found.prior.label_of(found.points) == 1).double().mean() > 0.95
         assert found.target.weights[:24].sum() == 0
 
 
@@ -120,7 +120,7 @@ def test_pictures_and_words_tell_what_is_there():
     width = samples.x[1] - samples.x[0]
     assert sum(samples.y) * width == pytest.approx(1, abs=0.06)
     assert sum(exact.y) * width == pytest.approx(1, abs=0.06)
-    share = (end.prior.labels[end.prior.nearest(end.points)] == 0).double().mean()
+    share = (end.prior.label_of(end.points) == 0).double().mean()
     assert f"Upper moon {share:.0%} of the samples" in plane_words(end)
 
 

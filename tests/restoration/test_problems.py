@@ -86,9 +86,9 @@ def test_noise_belongs_to_seed_and_picture():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"noise": -0.1}, "Noise must be from 0 to 1"),
-        ({"noise": 100}, "Noise must be from 0 to 1 in grey values, and 100 is not."),
-        ({"noise": float("nan")}, "Noise must be from 0 to 1"),
+        ({"noise": -0.1}, "Noise in grey values must be a number from 0 to 1"),
+        ({"noise": 100}, "Noise in grey values must be a number from 0 to 1, and 100 is not."),
+        ({"noise": float("nan")}, "Noise in grey values must be a number from 0 to 1"),
         ({"task": "noise", "noise": 0}, "choose more noise"),
         ({"task": "tear"}, "There is no task 'tear'"),
         ({"task": "painted"}, "Nothing is covered"),

@@ -23,6 +23,7 @@ from atelier.data.catalogue import DATASETS, FONTS
 from atelier.data.download import download
 from atelier.errors import UserError
 from atelier.paths import cache_dir, data_dirs
+from atelier.settings import Number
 
 SIZE = 28
 SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
@@ -144,8 +145,7 @@ def font_digits(n: int, *, seed: int = 0) -> Digits:
     Raises:
         UserError: n outside 1 to 200,000.
     """
-    if not 1 <= n <= 200_000:
-        raise UserError(f"The number of font digits must be from 1 to 200,000, and {n} is not.")
+    n = Number(1, 200_000, whole=True).check("The number of font digits", n)
     glyphs = _glyphs()  # (10, fonts, 56, 56)
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % 10

@@ -3,7 +3,7 @@
 A new method is one function in `methods.py` and one line of the same name in `METHODS`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from atelier.diffusion.catalogue import SAMPLERS
@@ -28,7 +28,7 @@ class Task:
 
 TASKS = {
     "mask": Task("Cover half", "Half of the pixels are not measured.", "Inpainting", ("side",)),
-    "painted": Task("Paint a mask", "The pixels that you paint over are not measured.", "Inpainting", ("painted",)),
+    "painted": Task("Paint a mask", "The pixels that you paint over are not measured.", "Inpainting"),
     "pixels": Task("Keep random pixels", "Most pixels are not measured.", "Inpainting", ("kept",)),
     "columns": Task("Keep every n-th column", "Only some columns are measured.", "Inpainting", ("every",)),
     "blur": Task("Blur", "Each pixel is a weighted mean of its neighbours.", "BlurFFT", ("blur",)),
@@ -53,7 +53,7 @@ WAYS: dict[str, Control] = {
 
 def breaks_of(task: str) -> dict[str, Control]:
     """The controls that a task uses."""
-    return {name: BREAKS[name] for name in TASKS[task].uses if name in BREAKS}
+    return {name: BREAKS[name] for name in TASKS[task].uses}
 
 
 @dataclass(frozen=True)
@@ -199,8 +199,7 @@ def plane_options(plane: str, method: str = "") -> dict[str, Control]:
     names = ["plane_steps"] if method in SAMPLERS else ["angle", "value", "plane_noise", "plane_steps"]
     found, parts = {name: PLANE_OPTIONS[name] for name in names}, PLANES[plane].parts
     if len(parts) > 1:
-        about = PLANE_OPTIONS["part"].about
-        found["part"] = Control(Choice(("none", *parts)), "none", "Label that is told", about)
+        found["part"] = replace(PLANE_OPTIONS["part"], domain=Choice(("none", *parts)))
         found["guidance"] = PLANE_OPTIONS["guidance"]
     return found
 

@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from atelier.data.digits import load_digits
 from atelier.diffusion.denoiser import DATA_RANGE, to_model
 from atelier.diffusion.models import Model
+from atelier.diffusion.sampling import knot_rates
 from atelier.diffusion.schedules import Schedule
 from atelier.drawing import Chart, Frame, Line
 from atelier.errors import UserError
 from atelier.restoration.sampling import Prior
+from atelier.settings import Number
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Noise fractions sigma / (alpha + sigma) that are compared."""
@@ -87,33 +89,30 @@ class Comparison:
         return self.step / len(FRACTIONS)
 
 
-def compare(model: Model, *, n: int = 100, pool: int = 60_000, seed: int = 0) -> Iterator[Comparison]:
+def compare(model: Model, *, n: int = 100, seed: int = 0) -> Iterator[Comparison]:
     """The network and the exact denoiser of its training pictures, both without labels, on n pictures of each split,
     one noise level a step.
 
     Raises:
         UserError: n out of bounds.
     """
-    if isinstance(n, bool) or not 1 <= n <= 5_000:
-        raise UserError(f"A comparison takes 1 to 5,000 pictures of each split, and {n} is not.")
-    training, test = load_digits(model.dataset), load_digits(model.dataset, "test")
+    n = Number(1, 5_000, whole=True).check("The number of pictures of each split", n)
+    splits = {"training": load_digits(model.dataset), "test": load_digits(model.dataset, "test")}
     denoiser, generator = model.denoiser, torch.Generator().manual_seed(seed)
-    exact = ExactDenoiser(training.images[:pool], training.labels[:pool], denoiser.schedule)
-    picks = {
-        name: to_model(split.images[torch.randperm(most, generator=generator)[:n]])
-        for name, split, most in (("training", training, len(exact.images)), ("test", test, len(test.images)))
-    }
     network = Prior(denoiser)
+    exact = ExactDenoiser(splits["training"].images, splits["training"].labels, denoiser.schedule)
+    picks = {
+        name: to_model(split.images[torch.randperm(len(split.images), generator=generator)[:n]])
+        for name, split in splits.items()
+    }
     errors: dict[str, list[float]] = {}
-    for k, fraction in enumerate(FRACTIONS, 1):
-        t = float(denoiser.schedule.time_of(torch.tensor(fraction, dtype=torch.float64)))
+    for k, level in enumerate(knot_rates(denoiser, FRACTIONS)[:-1], 1):
         for split, x0 in picks.items():
-            alpha, sigma = denoiser.schedule.rates(x0, t)
-            x_t = alpha * x0 + sigma * torch.randn(x0.shape, generator=generator)
+            x_t = level.alpha * x0 + level.sigma * torch.randn(x0.shape, generator=generator)
             for name, denoise in (("network", network), ("exact", exact)):
-                error = (denoise(x_t, t).clamp(*DATA_RANGE) - x0).square().mean().item()
+                error = (denoise(x_t, level.t).clamp(*DATA_RANGE) - x0).square().mean().item()
                 errors.setdefault(f"{name}, {split} digits", []).append(error)
-        yield Comparison(k, list(FRACTIONS[:k]), errors)
+        yield Comparison(k, list(FRACTIONS[:k]), {name: list(found) for name, found in errors.items()})
 
 
 def comparison_panels(at: Comparison, full: bool = True) -> Frame:

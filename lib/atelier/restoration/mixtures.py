@@ -88,9 +88,9 @@ class Mixture:
         fresh = torch.randn(n, self.means.shape[1], dtype=torch.float64, generator=generator)
         return self.means[picks] + (scales @ fresh[..., None])[..., 0]
 
-    def nearest(self, samples: Tensor) -> Tensor:
-        """(N,) the component whose mean is nearest to each of the samples (N, …)."""
-        return torch.cdist(samples.flatten(1).double(), self.means).argmin(1)
+    def label_of(self, samples: Tensor) -> Tensor:
+        """(N,) the label of the component whose mean is nearest, for each of the samples (N, …)."""
+        return self.labels[torch.cdist(samples.flatten(1).double(), self.means).argmin(1)]
 
 
 @dataclass(frozen=True)

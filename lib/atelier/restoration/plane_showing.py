@@ -28,7 +28,7 @@ _DIRECTIONS, _EXACT = 16, 4000
 def plane_panels(step: PlaneStep, full: bool = True) -> Frame:
     """The way of the points over the distribution, where they are beside what they should follow, and both along the
     line; from left to right where nothing is measured."""
-    inside = step.prior.labels[step.prior.nearest(step.at.x0_hat)].tolist()
+    inside = step.prior.label_of(step.at.x0_hat).tolist()
     paths, places = torch.stack(step.trail, 1), step.points
     pictures = {
         "way": _drawn(step.prior, places, inside, step.problem, paths),
@@ -127,8 +127,7 @@ def plane_words(step: PlaneStep | None) -> str:
     ]
     parts = PLANES[step.name].parts
     if len(parts) > 1:
-        inside = step.prior.labels[step.prior.nearest(step.points)]
-        true = step.prior.labels[step.prior.nearest(exact)]
+        inside, true = step.prior.label_of(step.points), step.prior.label_of(exact)
         told = [
             f"{name} {(inside == k).double().mean():.0%} of the samples, {(true == k).double().mean():.0%} in truth"
             for k, name in enumerate(parts)

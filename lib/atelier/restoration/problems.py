@@ -8,7 +8,6 @@ its physics when a method needs it.
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from atelier.errors import NotYet, UserError
 from atelier.paths import given_path
 from atelier.restoration.catalogue import MOST_NOISE, TASKS, breaks_of
 from atelier.seeds import mixed_seed
+from atelier.settings import Number
 
 SHRINK = 4
 _HALVES = {"left": np.s_[..., :14], "right": np.s_[..., 14:], "top": np.s_[:, :14], "bottom": np.s_[:, 14:]}
@@ -104,8 +104,7 @@ def measure(
     Raises:
         UserError: an unknown task, a number out of bounds, a mask that covers everything, an empty picture.
     """
-    if isinstance(noise, bool) or not isfinite(noise) or not 0 <= noise <= MOST_NOISE:
-        raise UserError(f"Noise must be from 0 to {MOST_NOISE:g} in grey values, and {noise} is not.")
+    noise = Number(0, MOST_NOISE).check("Noise in grey values", noise)
     if task == "noise" and noise == 0:
         raise UserError("Without noise this task leaves the digit as it is; choose more noise, or another task.")
     if images.shape[1:] != (SIZE, SIZE) or images.dtype != torch.uint8:

@@ -1,6 +1,5 @@
 """Posterior sampling as an iterator of steps: one loop for all methods of `catalogue.METHODS`."""
 
-import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ from torch import Tensor
 
 from atelier.devices import Format
 from atelier.diffusion.denoiser import DATA_RANGE, Denoiser, format_of, to_uint8
-from atelier.diffusion.sampling import Rates, SampleStep, own_step
+from atelier.diffusion.sampling import Rates, SampleStep, knot_rates, own_step, rates_at
 from atelier.errors import UserError
 from atelier.restoration import methods
 from atelier.restoration.catalogue import METHODS, TASKS, fitting
 from atelier.restoration.problems import Problem
 from atelier.seeds import mixed_seed
+from atelier.settings import Number
 
 MOST_SAMPLES = 10_000
 _SMALLEST_ALPHA = 2e-3
@@ -74,14 +74,14 @@ def posterior_samples(
         UserError: a number out of bounds, a method that does not fit the physics, a prior of another size, a label for
             a prior without labels, a distilled network.
     """
-    n = len(problem.y) if n is None else n
-    if isinstance(n, bool) or int(n) != n or not 1 <= n <= MOST_SAMPLES or len(problem.y) not in (1, n):
-        fits = f"the number of samples must be from 1 to {MOST_SAMPLES:,}, or as many as measurements"
-        raise UserError(f"With {len(problem.y)} measured pictures {fits}, and {n} is not.")
+    measured = len(problem.y)
+    n = Number(1, MOST_SAMPLES, whole=True).check("The number of samples", measured if n is None else n)
+    if measured not in (1, n):
+        raise UserError(f"With {measured} measured pictures there must be as many samples, and not {n}.")
     if getattr(denoiser, "knots", ()):
         raise UserError("A distilled network knows a few noise levels only; choose one that was not distilled.")
     step, steps, options, geometric = _method(method, problem, steps, strength)
-    grid = _levels(denoiser.schedule, steps, geometric)
+    grid = _levels(denoiser, steps, geometric)
     labels = None if label is None else torch.full((n,), int(label))
     prior = Prior(denoiser, problem, labels, steps, clip, batch)
     generators = [torch.Generator().manual_seed(mixed_seed(seed, k)) for k in range(n)]
@@ -112,22 +112,19 @@ def _method(method: Any, problem: Problem, steps: int | None, strength: float | 
             f"{fitting(problem.kind)}."
         )
     steps, strength = found.filled(steps, strength)
-    _, low, high = found.strength
-    if isinstance(strength, bool) or not low <= strength <= high:
-        raise UserError(f"The strength of {found.title} must be from {low:g} to {high:g}, and {strength} is not.")
+    Number(*found.strength[1:]).check(f"The strength of {found.title}", strength)
     return getattr(methods, method), steps, {"strength": strength}, found.geometric
 
 
-def _levels(schedule: Any, steps: int, geometric: bool) -> list[Rates]:
-    """The falling noise levels of a run."""
-    times = schedule.sampling_times(steps)
+def _levels(denoiser: Any, steps: int, geometric: bool) -> list[Rates]:
+    """The falling noise levels of a run, and 0."""
+    schedule, times = denoiser.schedule, denoiser.schedule.sampling_times(steps)
     if geometric:
         ratios = torch.linspace(*torch.tensor(_LEVELS, dtype=torch.float64).log().tolist(), steps).exp()
-        times = torch.cat([schedule.time_of(ratios / (1 + ratios)), times[-1:]])
-    elif float(schedule.alpha(times[:1])) < _SMALLEST_ALPHA:
+        return knot_rates(denoiser, (ratios / (1 + ratios)).tolist())
+    if float(schedule.alpha(times[:1])) < _SMALLEST_ALPHA:
         times[0] = float(schedule.time_of(torch.tensor(1 - _SMALLEST_ALPHA)))
-    rates = torch.stack([times, schedule.alpha(times), schedule.sigma(times)], 1)
-    return [Rates(*row) for row in rates.tolist()]
+    return rates_at(schedule, times)
 
 
 @dataclass
@@ -147,9 +144,7 @@ class Prior:
         self.format = Format()
         if isinstance(self.denoiser, Denoiser):
             self.format = format_of(self.denoiser)
-            if not self.format.fits(self.denoiser):
-                self.denoiser = copy.deepcopy(self.denoiser)
-                self.format.lay_out(self.denoiser)
+            self.denoiser = self.format.laid_out(self.denoiser)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t: float) -> Tensor:

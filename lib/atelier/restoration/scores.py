@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
@@ -48,9 +49,7 @@ def read(images: Tensor) -> Tensor:
 
 def shares(labels: Tensor) -> dict[int, int]:
     """label -> how many have it, the most frequent first."""
-    counts = torch.bincount(labels, minlength=10)
-    order = sorted(range(len(counts)), key=lambda label: (-int(counts[label]), label))
-    return {label: int(counts[label]) for label in order if counts[label]}
+    return dict(Counter(sorted(labels.tolist())).most_common())  # of equal counts the smaller label first
 
 
 def shares_words(labels: Tensor) -> str:
