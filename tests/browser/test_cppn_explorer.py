@@ -37,7 +37,7 @@ def wait_for_siblings(page):
         """() => {
           const look = (root) => [...root.querySelectorAll('*')].flatMap((node) =>
             [...(node.matches('.gallery') ? [node] : []), ...(node.shadowRoot ? look(node.shadowRoot) : [])]);
-          return look(document)[0]?.querySelectorAll(':scope figure:not(.waiting) canvas[data-drawn]').length === 16;
+          return look(document)[0]?.querySelectorAll(':scope figure:not(.waiting) canvas[data-frames]').length === 16;
         }"""
     )
 

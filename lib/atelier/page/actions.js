@@ -3,7 +3,7 @@
 function render({ model, el }) {
   const send = sender(model);
   const buttons = model.get("labels").map((label) => {
-    const node = element("button", { type: "button", text: label });
+    const node = button(label);
     node.onclick = () => send(label);
     return node;
   });

@@ -7,7 +7,8 @@ function chart(spec) {
   const legend = element("div", { class: "legend" });
   const node = element("figure", {}, head, canvas, legend);
   const plain = (y, digits) => (y >= 1e-3 && y < 1e4 ? String(+y.toPrecision(digits)) : y.toExponential(digits - 1));
-  const number = (y) => (spec.log ? plain(y, 2) : y.toFixed(spec.digits));
+  const number = (y, digits = 2) => (spec.log ? plain(y, digits) : y.toFixed(spec.digits));
+  const points = ({ x, y }) => x.map((v, i) => [v, y[i]]).filter(([, v]) => v != null && (!spec.log || v > 0));
   let lines = [], mark = null, hovered = null, place = null;
 
   function draw() {
@@ -23,8 +24,7 @@ function chart(spec) {
     c.font = "10px system-ui, sans-serif";
     c.strokeStyle = colour("--line");
     c.beginPath(); c.moveTo(left + 0.5, top); c.lineTo(left + 0.5, bottom + 0.5); c.lineTo(right, bottom + 0.5); c.stroke();
-    const drawn = lines.map(({ x, y }) => x.map((v, i) => [v, y[i]]).filter(([, v]) => v != null && (!spec.log || v > 0)));
-    const all = drawn.flat();
+    const drawn = lines.map(points), all = drawn.flat();
     if (!all.length) return;
     const scale = spec.log ? Math.log : (y) => y;
     const ys = all.map(([, y]) => y), low = Math.min(...ys), high = Math.max(...ys);
@@ -58,19 +58,17 @@ function chart(spec) {
     c.fillText(`${last.toLocaleString("en", { maximumFractionDigits: 1 })} ${spec.over}`, right, height - 3);
   }
   const nearest = (pairs, x) => pairs.reduce((best, pair) => (!best || Math.abs(pair[0] - x) < Math.abs(best[0] - x) ? pair : best), null);
-  const told = (y) => (spec.log ? plain(y, 3) : y.toFixed(spec.digits)) + (spec.unit ? ` ${spec.unit}` : "");
+  const told = (y) => number(y, 3) + (spec.unit ? ` ${spec.unit}` : "");
+  // What stands above the curves: their values under the pointer, or the newest one.
   function tell() {
-    if (hovered != null) {
-      const pairs = lines.map(({ x, y, label }) => [nearest(x.map((v, i) => [v, y[i]]).filter(([, v]) => v != null), hovered), label]);
-      const words = pairs.filter(([near]) => near).map(([near, label]) => (lines.length > 1 && label ? `${label} ` : "") + told(near[1]));
-      if (words.length) {
-        const at = pairs.find(([near]) => near)[0][0];
-        value.textContent = `${words.join(", ")} at ${at.toLocaleString("en", { maximumFractionDigits: 2 })}`;
-        value.classList.add("hovered");
-        return;
-      }
+    const near = hovered == null ? [] : lines.map((line) => [nearest(points(line), hovered), line.label]).filter(([point]) => point);
+    value.classList.toggle("hovered", near.length > 0);
+    if (near.length) {
+      const words = near.map(([[, y], label]) => (lines.length > 1 && label ? `${label} ` : "") + told(y));
+      const [[[at]]] = near;
+      value.textContent = `${words.join(", ")} at ${at.toLocaleString("en", { maximumFractionDigits: 2 })}`;
+      return;
     }
-    value.classList.remove("hovered");
     const now = spec.newest ? lines[0]?.y.at(-1) : null;
     value.textContent = now == null ? (spec.newest ? "–" : "\u00a0") : told(now);
   }
@@ -93,6 +91,15 @@ function chart(spec) {
     draw();
   }
   return { node, update, draw, at };
+}
+
+// Draw all charts of `charts()` again when the node changes its size or the page its colours; gives what ends that.
+function redrawn(node, charts) {
+  const redraw = () => charts().forEach((one) => one.draw());
+  const resized = new ResizeObserver(redraw), scheme = window.matchMedia("(prefers-color-scheme: dark)");
+  resized.observe(node);
+  scheme.addEventListener("change", redraw);
+  return () => { resized.disconnect(); scheme.removeEventListener("change", redraw); };
 }
 
 // A colour as a canvas understands it: light-dark() and variables are resolved by the element.

@@ -25,6 +25,21 @@ async function decode(bytes) {
   return createImageBitmap(new Blob([bytes], { type }));
 }
 
+// Draw a bitmap on a canvas that takes its size, and release it; `data-frames` counts.
+function put(canvas, bitmap) {
+  resize(canvas, bitmap.width, bitmap.height);
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  bitmap.close();
+  canvas.dataset.frames = Number(canvas.dataset.frames || 0) + 1;
+}
+
+// A canvas that is given a size, even its own, is empty again.
+function resize(canvas, width, height) {
+  if (canvas.width === width && canvas.height === height) return;
+  canvas.width = width;
+  canvas.height = height;
+}
+
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [key, value] of Object.entries(attributes)) {
@@ -34,6 +49,25 @@ function element(tag, attributes = {}, ...children) {
   node.append(...children);
   return node;
 }
+
+const button = (text = "", attributes = {}) => element("button", { type: "button", text, ...attributes });
+const named = (title) => ({ title, "aria-label": title });
+
+// A slider with its title and its value: {node, input, output}.
+function knob(title, low, high, step) {
+  const input = element("input", { type: "range", min: low, max: high, step, "aria-label": title });
+  const output = element("output");
+  return { input, output, node: element("label", {}, element("span", { text: title }), input, output) };
+}
+
+// Where the pointer is on a node, as shares of its width and its height.
+function shares(node, event) {
+  const box = node.getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+}
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 
 // Commands go to the kernel as messages: unlike a changed trait they run no cell again. A page without a kernel has none.
 function sender(model) {
@@ -52,8 +86,7 @@ function problemLine(model) {
       model.save_changes();
     }
   };
-  model.on("msg:custom", hear);
-  return { node, forget: () => model.off("msg:custom", hear) };
+  return { node, forget: listen(model, { "msg:custom": hear }) };
 }
 
 function listen(model, handlers) {

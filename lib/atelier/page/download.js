@@ -2,9 +2,9 @@
 
 function render({ model, el }) {
   const send = sender(model);
-  const make = element("button", { type: "button" });
+  const make = button();
   const bar = element("progress", { max: "1", value: "0", hidden: "" });
-  const cancel = element("button", { type: "button", text: "Cancel", hidden: "" });
+  const cancel = button("Cancel", { hidden: "" });
   const word = element("span", { class: "word", role: "status" });
   el.replaceChildren(element("div", { class: "atelier download" }, make, bar, cancel, word));
   make.onclick = () => { make.disabled = true; word.textContent = "Starting"; send("make"); };

@@ -12,7 +12,7 @@ function render({ model, el }) {
   const pickable = model.get("buttons").length > 0;
 
   const buttons = model.get("buttons").map((label) => {
-    const node = element("button", { type: "button" });
+    const node = button();
     node.onclick = () => { send(label, [...picks].sort((a, b) => a - b)); picks.clear(); show(); expect(); };
     bar.append(node);
     return { label, node };
@@ -42,7 +42,7 @@ function render({ model, el }) {
   function cell(i) {
     const canvas = element("canvas", { role: "img" });
     const open = element("button", { type: "button", class: "open" }, canvas);
-    const tick = element("button", { type: "button", class: "tick", role: "checkbox", "aria-checked": "false", title: "Pick this one" });
+    const tick = button("", { class: "tick", role: "checkbox", title: "Pick this one" });
     tick.hidden = !pickable;
     const caption = element("figcaption");
     const node = element("figure", {}, open, tick, caption);
@@ -59,9 +59,9 @@ function render({ model, el }) {
   }
   async function refresh() {
     const { header, pictures } = unpack(model.get("frame"));
-    if (!header.names) return;
+    if (!header.labels) return;
     const mine = ++newest;
-    const bitmaps = await Promise.all(header.names.map((name) => decode(pictures[name])));
+    const bitmaps = await Promise.all(header.labels.map((_, i) => decode(pictures[i])));
     if (mine !== newest) return bitmaps.forEach((bitmap) => bitmap.close());
     if (header.fresh) picks.clear();
     grid.style.setProperty("--columns", model.get("columns"));
@@ -73,11 +73,7 @@ function render({ model, el }) {
       node.classList.toggle("waiting", !bitmap);
       caption.hidden = !header.captions;
       if (!bitmap) return;
-      canvas.width = bitmap.width;
-      canvas.height = bitmap.height;
-      canvas.getContext("2d").drawImage(bitmap, 0, 0);
-      bitmap.close();
-      canvas.dataset.drawn = Number(canvas.dataset.drawn || 0) + 1;
+      put(canvas, bitmap);
       canvas.setAttribute("aria-label", header.labels[i]);
       open.setAttribute("aria-label", header.labels[i]);
       caption.textContent = header.labels[i];

@@ -25,38 +25,30 @@ function render({ model, el }) {
   }
   for (const { name, title, low, high, step } of knobs) {
     if (pad.includes(name)) continue;
-    const slider = element("input", { type: "range", min: low, max: high, step, "aria-label": title });
-    const shown = element("output", {});
-    slider.value = values[name];
-    const tell = () => { shown.textContent = (+slider.value).toLocaleString("en", { maximumFractionDigits: 2 }); };
-    slider.oninput = () => { values[name] = +slider.value; tell(); turn(); };
+    const { node, input, output } = knob(title, low, high, step);
+    input.value = values[name];
+    const tell = () => { output.textContent = (+input.value).toLocaleString("en", { maximumFractionDigits: 2 }); };
+    input.oninput = () => { values[name] = +input.value; tell(); turn(); };
     tell();
-    rows.append(element("label", {}, element("span", { text: title }), slider, shown));
+    rows.append(node);
   }
   if (pad.length) {
-    const [first, second] = pad.map((name) => knobs.find((knob) => knob.name === name));
-    const place = () => {
-      dot.style.left = `${(100 * (values[first.name] - first.low)) / (first.high - first.low)}%`;
-      dot.style.top = `${(100 * (values[second.name] - second.low)) / (second.high - second.low)}%`;
-    };
-    const put = (u, v) => {
-      const clip = (share) => Math.min(1, Math.max(0, share));
-      values[first.name] = first.low + clip(u) * (first.high - first.low);
-      values[second.name] = second.low + clip(v) * (second.high - second.low);
+    const axes = pad.map((name) => knobs.find((known) => known.name === name));
+    const places = () => axes.map(({ name, low, high }) => (values[name] - low) / (high - low));
+    const place = () => { [dot.style.left, dot.style.top] = places().map((share) => `${100 * share}%`); };
+    const go = (to) => {
+      axes.forEach(({ name, low, high }, k) => { values[name] = low + clamp(to[k], 0, 1) * (high - low); });
       place();
       turn();
     };
-    const follow = (event) => {
-      const box = square.getBoundingClientRect();
-      put((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-    };
+    const follow = (event) => go(shares(square, event));
     square.onpointerdown = (event) => { square.setPointerCapture(event.pointerId); follow(event); };
     square.onpointermove = (event) => { if (event.pointerType === "mouse" || event.buttons) follow(event); };
     square.onkeydown = (event) => {
-      const move = { ArrowLeft: [-0.05, 0], ArrowRight: [0.05, 0], ArrowUp: [0, -0.05], ArrowDown: [0, 0.05] }[event.key];
+      const move = ARROWS[event.key];
       if (!move) return;
       event.preventDefault();
-      put((values[first.name] - first.low) / (first.high - first.low) + move[0], (values[second.name] - second.low) / (second.high - second.low) + move[1]);
+      go(places().map((share, k) => share + 0.05 * move[k]));
     };
     labels = [0, 1, 2, 3].map((k) => element("span", { class: `corner corner-${k}` }));
     label();
@@ -72,11 +64,7 @@ function render({ model, el }) {
     if (!pictures.picture) return;
     const mine = ++newest, bitmap = await decode(pictures.picture);
     if (mine !== newest) return;
-    canvas.width = bitmap.width;
-    canvas.height = bitmap.height;
-    canvas.getContext("2d").drawImage(bitmap, 0, 0);
-    canvas.dataset.frames = Number(canvas.dataset.frames || 0) + 1;
-    bitmap.close();
+    put(canvas, bitmap);
     told.textContent = header.note ?? "";
   }
   const forget = listen(model, { "change:frame": refresh, "change:look": label });

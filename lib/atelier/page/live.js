@@ -6,32 +6,29 @@ const WORDS = {
 };
 
 function transportBar(send) {
-  const button = (name, text, title) => element("button", { type: "button", class: name, title, "aria-label": title, text });
-  const restart = button("restart", "⟲", "Start again");
-  const play = button("play", "▶ Play", "Play");
-  const step = button("step", "+1", "Single step");
-  const slow = button("slow", "Slow", "Slow motion");
+  const restart = button("⟲", named("Start again"));
+  const play = button("", { class: "play" });
+  const step = button("+1", named("Single step"));
+  const slow = button("Slow", named("Slow motion"));
   const counter = element("span", { class: "counter", "aria-label": "Step", text: "0" });
   const total = element("span", { class: "total" });
   const clock = element("span", { class: "clock" });
   const state = element("span", { class: "state", role: "status" });
   const node = element("div", { class: "bar" }, restart, play, step, slow, counter, total, clock, state);
   slow.setAttribute("aria-pressed", "false");
-  let running = false, brief = false, verb = "Play", unit = "s of training";
+  let running = false, scene = {};
 
   // What a scene says about its bar.
   function dress(header) {
-    verb = header.verb ?? verb;
-    unit = header.clock ?? unit;
-    brief = Boolean(header.brief);
-    step.hidden = slow.hidden = brief;
-    node.hidden = Boolean(header.frozen);
+    scene = header;
+    step.hidden = slow.hidden = scene.brief;
+    node.hidden = Boolean(scene.frozen);
     show(running);
   }
   function show(isRunning) {
     running = isRunning;
-    play.textContent = running ? "❚❚ Pause" : `▶ ${verb}`;
-    play.title = running ? "Pause" : verb;
+    play.textContent = running ? "❚❚ Pause" : `▶ ${scene.verb}`;
+    play.title = running ? "Pause" : scene.verb;
     play.setAttribute("aria-label", play.title);
   }
   // The bar answers at once; what the kernel says then corrects it.
@@ -44,19 +41,19 @@ function transportBar(send) {
     send("slow", on);
   };
 
+  const count = (step) => { counter.textContent = step.toLocaleString("en"); };
   function update(header) {
     const holding = header.holding && header.state === "running";
     show(!holding && (header.state === "running" || header.state === "queued"));
     slow.setAttribute("aria-pressed", String(Boolean(header.slow)));
-    counter.textContent = (header.step ?? 0).toLocaleString("en");
-    counter.hidden = brief && !header.step;
+    count(header.step ?? 0);
+    counter.hidden = scene.brief && !header.step;
     total.textContent = header.total ?? "";
-    clock.textContent = header.seconds == null ? "" : `${header.seconds.toFixed(1)} ${unit}`;
+    clock.textContent = header.seconds == null ? "" : `${header.seconds.toFixed(1)} ${scene.clock}`;
     const word = header.place > 0 ? `Number ${header.place} in the queue` : holding ? "Pausing" : WORDS[header.state];
     const waits = header.waiting && header.state === "paused" ? "⟲ begins with what you changed" : "";
     state.textContent = state.title = [word, waits, header.note].filter(Boolean).join(" · ");
   }
-  const count = (step) => { counter.textContent = step.toLocaleString("en"); };
   return { node, update, dress, count };
 }
 
@@ -69,14 +66,8 @@ function picture(name) {
     const mine = ++newest;
     const bitmap = await decode(bytes);
     if (mine !== newest) return;
-    if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
-      canvas.width = bitmap.width;
-      canvas.height = bitmap.height;
-      canvas.style.setProperty("--shape", bitmap.width / bitmap.height);
-    }
-    canvas.getContext("2d").drawImage(bitmap, 0, 0);
-    bitmap.close();
-    canvas.dataset.frames = Number(canvas.dataset.frames || 0) + 1;
+    canvas.style.setProperty("--shape", bitmap.width / bitmap.height);
+    put(canvas, bitmap);
   }
   return { node, update, caption, canvas };
 }
@@ -105,20 +96,16 @@ function render({ model, el }) {
   }
   function build() {
     const { header } = unpack(model.get("scene"));
-    pictures = {};
-    curves = {};
-    panels.replaceChildren();
-    charts.replaceChildren();
-    flow.replaceChildren();
-    frozen = Boolean(header.frozen);
+    [panels, charts, flow].forEach((node) => node.replaceChildren());
+    [pictures, curves, frozen] = [{}, {}, Boolean(header.frozen)];
     bar.dress(header);
     for (const { name, aspect } of header.panels ?? []) {
-      pictures[name] = picture(name);
-      pictures[name].canvas.style.aspectRatio = aspect;
-      pictures[name].canvas.style.maxHeight = `${header.height}px`;
-      if (header.brief) pictures[name].canvas.style.maxWidth = `${Math.round(header.height * aspect)}px`;
-      pictures[name].node.style.setProperty("--shape", aspect);
-      panels.append(pictures[name].node);
+      const { node, canvas } = (pictures[name] = picture(name));
+      canvas.style.aspectRatio = aspect;
+      canvas.style.maxHeight = `${header.height}px`;
+      if (header.brief) canvas.style.maxWidth = `${Math.round(header.height * aspect)}px`;
+      node.style.setProperty("--shape", aspect);
+      panels.append(node);
     }
     for (const spec of header.charts ?? []) {
       curves[spec.name] = chart(spec);
@@ -129,9 +116,7 @@ function render({ model, el }) {
       pictures[`flow ${name}`] = picture(name);
       flow.append(pictures[`flow ${name}`].node);
     });
-    panels.hidden = !panels.children.length;
-    charts.hidden = !charts.children.length;
-    flow.hidden = !flow.children.length;
+    for (const node of [panels, charts, flow]) node.hidden = !node.children.length;
   }
   function refresh() {
     const { header, pictures: moving } = unpack(model.get("frame"));
@@ -162,7 +147,7 @@ function render({ model, el }) {
     }));
     slider.max = String(Math.max(0, moments.length - 1));
     slider.value = slider.max;
-    replay.hidden = frozen ? moments.length < 2 : false;
+    replay.hidden = frozen && moments.length < 2;
     replay.style.visibility = moments.length > 1 ? "visible" : "hidden";
     moment.textContent = "";
     if (moments.length) describe(moments.length - 1);
@@ -179,11 +164,7 @@ function render({ model, el }) {
     Object.values(curves).forEach((curve) => curve.at(last ? null : moments[k].step));
     paint(last ? { ...moments[k].kept, ...unpack(model.get("frame")).pictures } : moments[k].kept);
   };
-  const redraw = () => Object.values(curves).forEach((curve) => curve.draw());
-  const resized = new ResizeObserver(redraw);
-  resized.observe(root);
-  const scheme = window.matchMedia("(prefers-color-scheme: dark)");
-  scheme.addEventListener("change", redraw);
+  const unwatch = redrawn(root, () => Object.values(curves));
   const forget = listen(model, { "change:scene": () => { build(); refresh(); }, "change:frame": refresh, "change:record": remember });
   // A page that goes away, or is loaded anew, gives its processor to others; if it comes back, the run goes on.
   const leave = () => send("bye"), back = (event) => { if (event.persisted) send("hello"); };
@@ -198,8 +179,7 @@ function render({ model, el }) {
     window.removeEventListener("pagehide", leave);
     window.removeEventListener("pageshow", back);
     told.forget();
-    resized.disconnect();
-    scheme.removeEventListener("change", redraw);
+    unwatch();
   };
 }
 

@@ -22,7 +22,7 @@ function render({ model, el }) {
     const shown = new ImageData(width, height);
     for (let i = 0; i < width * height; i++) {
       const x = alpha * (pictures[k * width * height + i] / 127.5 - 1) + sigma * noise[i];
-      const gray = Math.round((Math.min(1, Math.max(-1, x)) + 1) * 127.5);
+      const gray = Math.round((clamp(x, -1, 1) + 1) * 127.5);
       shown.data.set([gray, gray, gray, 255], 4 * i);
     }
     canvas.getContext("2d").putImageData(shown, 0, 0);
@@ -49,7 +49,7 @@ function render({ model, el }) {
       const { alpha, sigma } = rates(k / (STRIP - 1));
       paint(canvas, digit, alpha, sigma);
     });
-    [...choices.children].forEach((button, k) => button.setAttribute("aria-pressed", String(k === digit)));
+    [...choices.children].forEach((choice, k) => choice.setAttribute("aria-pressed", String(k === digit)));
   }
   function show() {
     const { header, pictures } = unpack(model.get("frame"));
@@ -60,10 +60,11 @@ function render({ model, el }) {
     strip.replaceChildren(...Array.from({ length: STRIP }, () => element("canvas", { "aria-hidden": "true" })));
     choices.replaceChildren(...Array.from({ length: count }, (_, k) => {
       const canvas = element("canvas", {});
-      const button = element("button", { type: "button", title: `Picture ${k}`, "aria-label": `Picture ${k}` }, canvas);
+      const choice = button("", named(`Picture ${k}`));
+      choice.append(canvas);
       paint(canvas, k, 1, 0);
-      button.onclick = () => { digit = k; drawStrip(); draw(); };
-      return button;
+      choice.onclick = () => { digit = k; drawStrip(); draw(); };
+      return choice;
     }));
     curves = header.charts.map((spec) => chart(spec));
     charts.replaceChildren(...curves.map((curve) => curve.node));
@@ -72,18 +73,10 @@ function render({ model, el }) {
     draw();
   }
   slider.oninput = draw;
-  const redraw = () => curves.forEach((curve) => curve.draw());
-  const resized = new ResizeObserver(redraw);
-  resized.observe(root);
-  const scheme = window.matchMedia("(prefers-color-scheme: dark)");
-  scheme.addEventListener("change", redraw);
+  const unwatch = redrawn(root, () => curves);
   const forget = listen(model, { "change:frame": show });
   show();
-  return () => {
-    forget();
-    resized.disconnect();
-    scheme.removeEventListener("change", redraw);
-  };
+  return () => { forget(); unwatch(); };
 }
 
 export default { render };

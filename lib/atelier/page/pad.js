@@ -5,10 +5,8 @@ const SOFT = 1.25, COVER = 0.08;  // radii of the brushes: in pixels, and as a s
 function render({ model, el }) {
   const [high, wide] = model.get("size"), many = high * wide, draws = model.get("draws");
   const canvas = element("canvas", { width: String(wide), height: String(high), tabindex: "0", role: "img" });
-  const draw = element("button", { type: "button", text: "Draw", title: "Draw a digit" });
-  const cover = element("button", { type: "button", text: "Cover", title: "Paint over what is to be hidden" });
-  const undo = element("button", { type: "button", text: "Undo", title: "Take back the last stroke" });
-  const clear = element("button", { type: "button", text: "Clear", title: "Take away all strokes" });
+  const draw = button("Draw", { title: "Draw a digit" }), cover = button("Cover", { title: "Paint over what is to be hidden" });
+  const undo = button("Undo", { title: "Take back the last stroke" }), clear = button("Clear", { title: "Take away all strokes" });
   const root = element("div", { class: "atelier pad" }, canvas, element("div", { class: "row", role: "group", "aria-label": "Pad" }, draw, cover, undo, clear));
   el.replaceChildren(root);
   root.style.setProperty("--shape", wide / high);
@@ -40,7 +38,7 @@ function render({ model, el }) {
       if (i < 0 || j < 0 || i >= wide || j >= high) continue;
       const apart = Math.hypot(i + 0.5 - x, j + 0.5 - y), at = j * wide + i;
       if (mode === "cover") { if (apart <= reach) mask[at] = 255; }
-      else digit[at] = Math.max(digit[at], Math.round(255 * Math.min(1, Math.max(0, reach + 0.6 - apart))));
+      else digit[at] = Math.max(digit[at], Math.round(255 * clamp(reach + 0.6 - apart, 0, 1)));
     }
   }
   function stroke(x, y) {
@@ -49,10 +47,7 @@ function render({ model, el }) {
     last = [x, y];
     paint();
   }
-  const place = (e) => {
-    const box = canvas.getBoundingClientRect();
-    return [((e.clientX - box.left) / box.width) * wide, ((e.clientY - box.top) / box.height) * high];
-  };
+  const place = (e) => { const [u, v] = shares(canvas, e); return [u * wide, v * high]; };
   function keep() {
     const bytes = (pixels) => new DataView((pixels.some(Boolean) ? pixels : new Uint8Array()).slice().buffer);
     model.set("digit", bytes(digit));

@@ -11,9 +11,8 @@ function render({ model, el }) {
   const send = sender(model);
   const { least, most, spans } = model.get("options");
   const row = element("div", { class: "views" });
-  const button = (title, text) => element("button", { type: "button", title, "aria-label": title, text });
-  const nearer = button("Zoom in", "+"), farther = button("Zoom out", "−"), reset = button("Reset the view", "Reset");
-  const full = button("Full screen", "Full screen");
+  const nearer = button("+", named("Zoom in")), farther = button("−", named("Zoom out"));
+  const reset = button("Reset", named("Reset the view")), full = button("Full screen");
   const zoomed = element("span", { class: "zoomed", role: "status" });
   const map = element("canvas", { class: "map", "aria-hidden": "true", width: "72", height: "72" });
   const bar = element("div", { class: "bar" }, nearer, farther, reset, full, zoomed);
@@ -36,7 +35,6 @@ function render({ model, el }) {
   };
   const same = (a, b) => a.x === b.x && a.y === b.y && a.zoom === b.zoom;
   const own = () => views.some(({ shader }) => shader);
-  const resize = (canvas, width, height) => { if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; } };
 
   // Draw by the shader, while the hand moves with fewer pixels if that is slow: true, or a sentence on what is in the way.
   function shade(view, moving) {
@@ -80,6 +78,12 @@ function render({ model, el }) {
   function hang(view, picture) {
     const old = view.picture?.image;
     view.picture = picture;
+    release(old);
+  }
+  // Show another picture on the map, or none.
+  function survey(image) {
+    const old = whole;
+    whole = image;
     release(old);
   }
   function release(image) {
@@ -156,16 +160,15 @@ function render({ model, el }) {
   full.onclick = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
   full.hidden = !document.fullscreenEnabled;
 
-  function build(labels) {
+  function build(count) {
     views.forEach((view) => hang(view, null));
-    views = labels.map((label) => ({ canvas: element("canvas", { class: "field", role: "img", tabindex: "0" }), caption: element("figcaption"), picture: null, shader: null, lit: null, slow: 0 }));
+    views = Array.from({ length: count }, () => ({
+      canvas: element("canvas", { class: "field", role: "img", tabindex: "0" }), caption: element("figcaption"),
+      picture: null, shader: null, lit: null, slow: 0,
+    }));
     row.replaceChildren(...views.map(({ canvas, caption }) => element("figure", {}, element("div", { class: "framed" }, canvas), caption)));
     row.lastChild.firstChild.append(map);
     views.forEach(({ canvas }) => hold(canvas));
-  }
-  function describe(view, label) {
-    view.canvas.setAttribute("aria-label", label);
-    view.caption.textContent = label;
   }
   // Take the numbers of shaders, whose code is known; what a message leaves out stays as it is.
   function weigh(message) {
@@ -195,15 +198,15 @@ function render({ model, el }) {
     alive = Boolean(header.live);
     learning = Boolean(header.learning);
     const first = views.length !== header.views.length;
-    if (first) build(header.views.map(({ label }) => label));
-    header.views.forEach(({ label }, i) => describe(views[i], label));
+    if (first) build(header.views.length);
+    header.views.forEach(({ label }, i) => {
+      views[i].canvas.setAttribute("aria-label", label);
+      views[i].caption.textContent = label;
+    });
     aspect = header.aspect;
     size = header.size ?? [images[0].width, images[0].height];
     if (first || header.moved) aim = { ...header.window };
     if (!learning) weigh(model.get("weights"));
-    const before = whole;
-    if (same(header.window, { x: 0, y: 0, zoom: 1 })) whole = images[0] ?? null;
-    else if (header.moved || !images[0]) whole = null;
     views.forEach((view, i) => {
       const { style } = view.canvas;
       style.setProperty("--wide", `${size[0]}px`);
@@ -211,7 +214,8 @@ function render({ model, el }) {
       view.lit = null;
       hang(view, images[i] ? { image: images[i], window: { ...header.window }, exact: true } : null);
     });
-    release(before);
+    if (same(header.window, { x: 0, y: 0, zoom: 1 })) survey(images[0] ?? null);
+    else if (header.moved || !images[0]) survey(null);
     map.width = Math.round(72 * Math.min(1, aspect)); map.height = Math.round(72 / Math.max(1, aspect));
     stale = !seen && own() && !painter().software;
     if (!stale) paint();
@@ -220,13 +224,10 @@ function render({ model, el }) {
   const hear = (message, buffers) => {
     if (!message?.weights || !buffers?.length || !views.length) return;
     weigh(buffers[0]);
-    const before = whole;
-    whole = null;
-    release(before);
+    survey(null);
     if (seen && !document.hidden) soon();
   };
-  model.on("msg:custom", hear);
-  const forget = listen(model, { "change:frame": refresh });
+  const forget = listen(model, { "msg:custom": hear, "change:frame": refresh });
   const hidden = () => announce(Boolean(able?.draws));
   const watcher = new IntersectionObserver(([entry]) => {
     seen = entry.isIntersecting;
@@ -240,7 +241,6 @@ function render({ model, el }) {
   refresh();
   return () => {
     forget(); told.forget(); watcher.disconnect(); sized.disconnect();
-    model.off("msg:custom", hear);
     document.removeEventListener("visibilitychange", hidden);
     for (const event of GRAPHICS) graphics?.removeEventListener(event, again);
     cancelAnimationFrame(frame);

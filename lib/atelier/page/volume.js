@@ -123,7 +123,7 @@ function marcher(canvas) {
   function draw(view, across, voxel, finer) {
     if (gl.isContextLost()) return false;
     cover(finer);
-    if (canvas.width !== across) canvas.width = canvas.height = across;
+    resize(canvas, across, across);
     gl.viewport(0, 0, across, across);
     const { right, down, forward } = basisOf(view);
     const lamp = unit(right.map((r, k) => -0.45 * r - 0.6 * down[k] - 0.66 * forward[k]));
@@ -161,13 +161,8 @@ function render({ model, el }) {
     for (const [value, text] of Object.entries(words)) node.append(element("option", { value, text }));
     return node;
   };
-  const knob = (title, low, high, step) => {
-    const input = element("input", { type: "range", min: low, max: high, step, "aria-label": title });
-    const output = element("output", {});
-    return { input, output, node: element("label", {}, element("span", { text: title }), input, output) };
-  };
   const mode = choice(MODES, "How a ray becomes a colour"), cut = choice(CUTS, "Cutting plane");
-  const reset = element("button", { type: "button", text: "Reset", title: "Reset the view" });
+  const reset = button("Reset", { title: "Reset the view" });
   const knobs = {
     low: knob("Density from", 0, 0.99, 0.01), high: knob("to", 0.01, 1, 0.01),
     opacity: knob("Opacity", 1, 200, 1), depth: knob("Cut at", -1, 1, 0.01),
@@ -210,17 +205,17 @@ function render({ model, el }) {
     const sides = along(), box = boxOf(), [width, height] = [sides[0], sides[1]];
     slices.forEach((slice, k) => {
       const [u, v] = axesOf(k), fits = finerAt(k, view.at[k]);
-      const index = Math.min(sides[k] - 1, Math.max(0, Math.floor(((view.at[k] / box[k] + 1) / 2) * sides[k])));
+      const index = clamp(Math.floor(((view.at[k] / box[k] + 1) / 2) * sides[k]), 0, sides[k] - 1);
       const [across, down] = fits ? [fits.size[1], fits.size[0]] : [sides[u], sides[v]];
       const wide = Math.max(across, Math.round(slice.clientWidth * devicePixelRatio)), high = Math.round((wide * box[v]) / box[u]);
-      if (slice.width !== wide || slice.height !== high) { slice.width = wide; slice.height = high; }
+      resize(slice, wide, high);
       const shown = new ImageData(across, down), place = [0, 0, 0];
       place[k] = index;
       for (let j = 0, to = 0; j < down; j++) for (let i = 0; i < across; i++, to += 4) {
         let from = to;
         if (!fits) { place[u] = i; place[v] = j; from = 4 * (place[0] + width * (place[1] + height * place[2])); }
         const data = fits ? fits.voxels : voxels;
-        const dense = Math.min(1, Math.max(0, (data[from + 3] / 255 - view.low) / Math.max(0.004, view.high - view.low)));
+        const dense = clamp((data[from + 3] / 255 - view.low) / Math.max(0.004, view.high - view.low), 0, 1);
         for (let c = 0; c < 3; c++) shown.data[to + c] = view.mode === "maximum" ? 255 * dense : GROUND[c] + dense * (data[from + c] - GROUND[c]);
         shown.data[to + 3] = 255;
       }
@@ -264,9 +259,9 @@ function render({ model, el }) {
   }
   const turn = (dx, dy) => change({
     azimuth: (((view.azimuth + dx + 180) % 360) + 360) % 360 - 180,
-    elevation: Math.max(-90, Math.min(90, view.elevation + dy)),
+    elevation: clamp(view.elevation + dy, -90, 90),
   });
-  const magnify = (factor) => change({ zoom: Math.min(20, Math.max(0.3, view.zoom * factor)) });
+  const magnify = (factor) => change({ zoom: clamp(view.zoom * factor, 0.3, 20) });
 
   // One hand turns, two magnify.
   const hands = new Map();
@@ -284,8 +279,8 @@ function render({ model, el }) {
   canvas.addEventListener("wheel", (e) => { e.preventDefault(); magnify(Math.exp(-e.deltaY / 500)); }, { passive: false });
   canvas.ondblclick = reset.onclick = () => change({ ...home }, false);
   canvas.onkeydown = (e) => {
-    const turned = { ArrowLeft: [-8, 0], ArrowRight: [8, 0], ArrowUp: [0, 8], ArrowDown: [0, -8] }[e.key];
-    if (turned) turn(...turned);
+    const arrow = ARROWS[e.key];
+    if (arrow) turn(8 * arrow[0], -8 * arrow[1]);
     else if (e.key === "+" || e.key === "=") magnify(1.15);
     else if (e.key === "-") magnify(1 / 1.15);
     else if (e.key === "0") change({ ...home }, false);
@@ -296,21 +291,21 @@ function render({ model, el }) {
     const [u, v] = axesOf(k);
     const go = (p, q) => {
       const box = boxOf(), at = [...view.at];
-      at[u] = Math.max(-box[u], Math.min(box[u], p));
-      at[v] = Math.max(-box[v], Math.min(box[v], q));
+      at[u] = clamp(p, -box[u], box[u]);
+      at[v] = clamp(q, -box[v], box[v]);
       const cutAxis = onCut();
       change(cutAxis < 0 ? { at } : { at, depth: at[cutAxis] });
     };
     const drag = (e) => {
-      const place = slice.getBoundingClientRect(), box = boxOf();
-      go(((2 * (e.clientX - place.left)) / place.width - 1) * box[u], ((2 * (e.clientY - place.top)) / place.height - 1) * box[v]);
+      const [p, q] = shares(slice, e), box = boxOf();
+      go((2 * p - 1) * box[u], (2 * q - 1) * box[v]);
     };
     slice.onpointerdown = (e) => { slice.setPointerCapture(e.pointerId); drag(e); };
     slice.onpointermove = (e) => { if (slice.hasPointerCapture(e.pointerId)) drag(e); };
     slice.onkeydown = (e) => {
-      const step = { ArrowLeft: [-0.02, 0], ArrowRight: [0.02, 0], ArrowUp: [0, -0.02], ArrowDown: [0, 0.02] }[e.key];
-      if (!step) return;
-      go(view.at[u] + step[0], view.at[v] + step[1]);
+      const arrow = ARROWS[e.key];
+      if (!arrow) return;
+      go(view.at[u] + 0.02 * arrow[0], view.at[v] + 0.02 * arrow[1]);
       e.preventDefault();
     };
   });
@@ -322,7 +317,7 @@ function render({ model, el }) {
     else if (name === "high") change({ high: value, low: Math.min(view.low, value - 0.01) });
     else if (name === "depth" && onCut() >= 0) {
       const at = [...view.at], axis = onCut();
-      at[axis] = Math.max(-boxOf()[axis], Math.min(boxOf()[axis], value));
+      at[axis] = clamp(value, -boxOf()[axis], boxOf()[axis]);
       change({ depth: value, at });
     } else change({ [name]: value });
   };

@@ -17,7 +17,7 @@ from atelier.page.packing import Widget, element, hung, pack
 from atelier.settings import Control, label
 
 if TYPE_CHECKING:
-    from atelier.shaders import Shader
+    from atelier.shaders.code import Shader
 
 Draw = Callable[[Any, int, int], np.ndarray]
 Maker = Callable[[], "Shader"]
@@ -97,15 +97,13 @@ class Gallery(Widget):
     ) -> None:
         """Show encoded pictures; `total` leaves room for those that are still to come, `fresh` clears the picks."""
         self.count = len(pictures)
-        names = [str(i) for i in range(self.count)]
         header = {
-            "names": names,
             "labels": list(labels) or [f"Picture {i + 1}" for i in range(self.count)],
             "captions": bool(labels),
             "total": max(total, self.count),
             "fresh": fresh,
         }
-        self.frame = pack(header, dict(zip(names, pictures, strict=True)))
+        self.frame = pack(header, {str(i): picture for i, picture in enumerate(pictures)})
 
     def fill(self, pictures: Iterable[np.ndarray], total: int) -> None:
         """Show pictures (H, W, 3) uint8 as an iterator makes them, beside the page; a newer call ends an older one."""
@@ -412,5 +410,5 @@ class upload(mo.ui.file):
         self._value_frontend = []  # the text that was decoded, which nothing reads again
 
 
-instrument = element(Instrument)
-actions, diagram, gallery, mixer, shelf, viewer = map(element, (Actions, Diagram, Gallery, Mixer, Shelf, Viewer))
+actions, diagram, gallery = map(element, (Actions, Diagram, Gallery))
+instrument, mixer, shelf, viewer = map(element, (Instrument, Mixer, Shelf, Viewer))
