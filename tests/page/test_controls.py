@@ -80,7 +80,7 @@ def test_two_cells_can_make_controls_later(monkeypatch):
 
 def test_the_command_line_fills_the_controls(monkeypatch):
     given, problems = words(monkeypatch, "--size 128 --picture cat.png --steps auto").take(KNOWN)
-    assert given == {"size": 128, "picture": "cat.png", "steps": None}
+    assert given == {"size": 128, "picture": "cat.png"}  # auto is what steps are by default
     assert not problems
 
 

@@ -81,8 +81,8 @@ def test_the_same_arguments_change_nothing_and_others_start_anew(live):
         lambda: job.state == "stopped" and live.job is not None and live.job.count > 0
     )  # it was running: so is this
     third = live.play(lambda _: count(), array, show=show, opening=Step(1, 1.0))
-    assert live.play(third.key[0], array, show=show) is third
-    assert live.play(third.key[0], array.copy(), show=show) is not third, "another object may hold another picture"
+    assert live.play(third.make.func, array, show=show) is third
+    assert live.play(third.make.func, array.copy(), show=show) is not third, "another object may hold another picture"
 
 
 def test_functions_that_a_cell_makes_again_are_the_same(live):
@@ -92,7 +92,7 @@ def test_functions_that_a_cell_makes_again_are_the_same(live):
     assert cell(3) is cell(3)
     assert cell(3) is not cell(4)
     shown = []
-    run = live.play(live.run.key[0], show=lambda step, full: (shown.append(step), show(step, full))[1])
+    run = live.play(live.run.make.func, show=lambda step, full: (shown.append(step), show(step, full))[1])
     assert run is live.run
     assert shown == [Step(1, 1.0)], "another way to show the same step is shown at once"
 

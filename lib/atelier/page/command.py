@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from marimo._runtime.context import get_context
 
@@ -17,6 +17,8 @@ from atelier.paths import writable_file, writable_folder
 
 IN_REPORT = "ATELIER_REPORT_OF"
 """Set in the process that runs a notebook for its report, to the file that will hold it."""
+LEADS = os.environ.get("RANK", "0") == "0"
+"""Whether this process prints and writes files: of those that torchrun starts, only the first one does."""
 
 
 class Stopped:
@@ -76,19 +78,16 @@ class ProgressBar:
     """`bar(stage, progress, text)` with progress in [0, 1]: a moving bar on a terminal, one line for each
     finished stage in a log."""
 
-    def __init__(self, words: TextIO | None = None) -> None:
-        self._words = words or sys.stderr
-        self._live = self._words.isatty()
-        self._shown: tuple[str, int] | None = None
+    _shown: tuple[str, int] | None = None
 
     def __call__(self, stage: str, progress: float, text: str = "") -> None:
         percent = int(100 * progress)
-        if (stage, percent) == self._shown or not (self._live or progress == 1):
+        if (stage, percent) == self._shown or not LEADS or not (sys.stderr.isatty() or progress == 1):
             return
         self._shown = (stage, percent)
         bar = "█" * (percent // 4) + "·" * (25 - percent // 4)
         end = "\n" if progress == 1 else ""
-        print(f"\r{bar} {percent:3d} %  {stage}  {text}", end=end, file=self._words, flush=True)
+        print(f"\r{bar} {percent:3d} %  {stage}  {text}", end=end, file=sys.stderr, flush=True)
 
 
 def finish(summary: Mapping[str, Any], files: Sequence[Path]) -> None:

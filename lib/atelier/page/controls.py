@@ -45,8 +45,7 @@ def number(
     """
     if whole is None:
         whole = all(isinstance(value, int) for value in (low, high, step, default) if value is not None)
-    domain = Number(low, high, step, whole, log, stops=tuple(stops))
-    return Control(domain, default, **look)
+    return Control(Number(low, high, step, whole, log, stops=tuple(stops)), default, **look)
 
 
 def choice(
@@ -67,14 +66,14 @@ def switch(default: bool = False, **look: Any) -> Control:
     return Control(Switch(), default, **look)
 
 
-def text(default: str = "", *, longest: int = 500, **look: Any) -> Control:
+def text(default: str = "", **look: Any) -> Control:
     """Free text of bounded length. look: fields of `Control`."""
-    return Control(Text(longest), default, **look)
+    return Control(Text(), default, **look)
 
 
-def seed(default: int = 0) -> Control:
+def seed() -> Control:
     """The seed of all randomness."""
-    return number(0, 2**31 - 1, default, about="seed of all randomness")
+    return number(0, 2**31 - 1, 0, about="seed of all randomness")
 
 
 class Ask(mo.ui.dictionary):
@@ -90,13 +89,9 @@ class Ask(mo.ui.dictionary):
         """What is wrong with the address or with a value, one sentence each."""
         self._session = session()
         self._checked = {name: given.get(name, control.default) for name, control in self.controls.items()}
-        self._knobs = {name: Knob(self._checked[name]) for name, control in self.controls.items() if control.live}
-        super().__init__({name: _element(name, control, self._checked[name]) for name, control in controls.items()})
-
-    @property
-    def knobs(self) -> dict[str, Knob]:
+        self.knobs = {name: Knob(self._checked[name]) for name, control in self.controls.items() if control.live}
         """The `live` controls by name: `knob()` is the value now."""
-        return self._knobs
+        super().__init__({name: _element(name, control, self._checked[name]) for name, control in controls.items()})
 
     def _mime_(self) -> tuple[Any, str]:
         from atelier.page.layout import panel
@@ -116,9 +111,9 @@ class Ask(mo.ui.dictionary):
                 except SettingError as error:
                     self.sentences.append(str(error))
             self._follow()
-        for name, knob in self._knobs.items():
+        for name, knob in self.knobs.items():
             knob.value = self._checked[name]
-        return {**self._checked, **self._knobs}
+        return {**self._checked, **self.knobs}
 
     def _on_update_completion(self) -> bool:
         return False
@@ -179,12 +174,9 @@ class Words:
         self, group: Mapping[str, Control], again: bool = False, keep: bool = False
     ) -> tuple[dict[str, Any], list[str]]:
         """The values that were asked for of this group, and a sentence about each that cannot be."""
+        if not self._live:  # auto is the default of what may be left open, and leaves the others at theirs
+            return {name: value for name, value in self.given.items() if name in group and value is not None}, []
         found, problems = {}, []
-        if not self._live:
-            for name in group.keys() & self.given.keys():
-                if self.given[name] is not None or getattr(group[name].domain, "optional", False):
-                    found[name] = self.given[name]
-            return found, []
         if again and keep:
             self._words |= {name: text for name, text in address().items() if name in group}
         elif again:  # a choice above has changed, and what was asked for belonged to the controls before
@@ -236,10 +228,8 @@ class Words:
 
 
 def parse(arguments: Sequence[str], known: Mapping[str, Control]) -> dict[str, str]:
-    """The words of a command line by name: `--name value`, `--name=value`, or `--name` alone for a switch.
-
-    A value may begin with a minus. Raises SettingError for an unknown, repeated or stray word.
-    """
+    """The words of a command line by name: `--name value`, `--name=value`, or `--name` alone for a switch. A value may
+    begin with a minus. Raises SettingError: an unknown, repeated or stray word."""
     found: dict[str, str] = {}
     left = list(arguments)
     while left:

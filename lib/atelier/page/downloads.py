@@ -1,6 +1,5 @@
 """What a reader takes home: buttons that make files on the page, and the same files in a folder from a script."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import traitlets
 
 from atelier.animation import Written
 from atelier.errors import UserError
-from atelier.page.command import STOPPED, ProgressBar, finish
+from atelier.page.command import LEADS, STOPPED, ProgressBar, finish
 from atelier.page.jobs import Job
 from atelier.page.packing import Widget
 from atelier.page.session import give_up, session
@@ -98,7 +97,7 @@ def take_home(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]
     with their paths as one JSON object, the last line of its output; nothing where there is nothing to write."""
     now = session()
     asked = summary is not None or any(file.written for file in files.values())
-    if now.script and asked and os.environ.get("RANK", "0") == "0":
+    if now.script and asked and LEADS:
         _write(files, summary)
     rows = []
     for place, (name, file) in enumerate(files.items()):

@@ -1,11 +1,11 @@
-"""Where things stand on a page: controls beside their picture, rows of numbers, a line of links."""
+"""Where things stand on a page: controls beside their picture, rows of numbers, titles and tables."""
 
 import html
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import marimo as mo
+from markdown.extensions.toc import slugify
 
 from atelier.page.controls import Ask
 
@@ -35,16 +35,16 @@ def panel(
         notes: a line in small print below.
     """
     found = {name: element for ask in asks for name, element in ask.elements.items()}
-    folded = {title: [found[name] for name in names if name in found] for title, names in (more or {}).items()}
+    more = {title: [name for name in names if name in found] for title, names in (more or {}).items()}
     if first is None:
-        first = found.keys() - {name for names in (more or {}).values() for name in names}
-        first = [name for name in found if name in first]
+        first = [name for name in found if not any(name in names for names in more.values())]
     parts = [mo.callout(text, kind="danger") for ask in asks for text in ask.sentences]
     shown = [found[name] for name in first if name in found]
     parts += [row(*shown, flex="0 1 190px; min-width: 140px")] if across else shown
-    style = {"padding-right": "8px", "color": "var(--foreground)"}
-    if folded := {title: mo.vstack(inner, gap=0.5).style(style) for title, inner in folded.items() if inner}:
-        parts.append(mo.accordion(folded))
+    folded = {title: mo.vstack([found[name] for name in names], gap=0.5) for title, names in more.items() if names}
+    if folded:
+        style = {"padding-right": "8px", "color": "var(--foreground)"}
+        parts.append(mo.accordion({title: inner.style(style) for title, inner in folded.items()}))
     if notes:
         parts.append(mo.md(f"<small>{notes}</small>"))
     return mo.vstack(parts, gap=0.6)
@@ -83,16 +83,8 @@ def section(text: str, *parts: Any) -> mo.Html:
 
 def title(name: str, promise: str, *headings: str) -> mo.Html:
     """The name of the page, a sentence on what it does, and links to its headings."""
+    links = mo.md(" · ".join(f"[{heading}](#{slugify(heading, '-')})" for heading in headings))
     return mo.Html(
         f'<h1 style="margin: 0 0 .2rem; font: 400 2rem/1.2 var(--heading-font, serif)">{html.escape(name)}</h1>'
-        f'<p style="margin: 0 0 .2rem">{html.escape(promise)}</p>{links(*headings).text}'
+        f'<p style="margin: 0 0 .2rem">{html.escape(promise)}</p>{links.text}'
     )
-
-
-def links(*headings: str) -> mo.Html:
-    """A line of links to headings of the page, by the addresses that marimo's Markdown gives them."""
-
-    def anchor(heading: str) -> str:
-        return re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip())
-
-    return mo.md(" · ".join(f"[{heading}](#{anchor(heading)})" for heading in headings))

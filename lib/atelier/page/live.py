@@ -6,9 +6,7 @@ on the terminal. Either way the canvas keeps moments of the run, and its slider 
 
 import dataclasses
 import functools
-import io
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +20,7 @@ import traitlets
 
 from atelier.drawing import Chart, Frame, encoded
 from atelier.errors import UserError
-from atelier.page.command import STOPPED, ProgressBar
+from atelier.page.command import LEADS, STOPPED, ProgressBar
 from atelier.page.jobs import OVER, Job
 from atelier.page.packing import Widget, element, hang, hung, pack, unpack
 from atelier.page.session import give_up, program, session
@@ -46,16 +44,12 @@ class Run(Generic[Step]):
     two steps, whenever one is drawn.
     """
 
-    key: tuple[Callable[..., Iterator[Step]], tuple, dict[str, Any]]
+    make: functools.partial[Iterator[Step]]
     show: Callable[[Any, bool], Frame]
     moments: Callable[[Any], Iterable[Frame]] | None = None
     step: Step | None = None
     newest: Step | None = None
     watch: Callable[[Step], object] | None = None
-
-    def make(self) -> Iterator[Step]:
-        function, args, kwargs = self.key
-        return function(*args, **kwargs)
 
 
 class Live(Widget):
@@ -132,10 +126,10 @@ class Live(Widget):
         Returns:
             The run; its `step` is None until there is something to look at.
         """
-        run = Run((function, args, kwargs), show, moments)
-        if self._waiting and _same(self._waiting.key, run.key):
+        run = Run(functools.partial(function, *args, **kwargs), show, moments)
+        if self._waiting and _same(self._waiting.make, run.make):
             return self.run
-        if self.run and _same(self.run.key, run.key):
+        if self.run and _same(self.run.make, run.make):
             self._waiting = None
             if not _same(self.run.show, show):
                 self.run.show = show
@@ -151,7 +145,7 @@ class Live(Widget):
         self.halt()
         self.job, self.run, self._recorder, self._waiting = None, run, Recorder(), None
         if not session().live:
-            if not together and os.environ.get("RANK", "0") != "0":
+            if not (together or LEADS):
                 sys.exit(0)
             if alone and not (aside and session().script and not session().state.get("report")):
                 self._run_through(run)
@@ -245,8 +239,8 @@ class Live(Widget):
 
     def _run_through(self, run: Run) -> None:
         """Without a browser: to the end, or until someone stops the program."""
-        bar, moments, last = ProgressBar(None if os.environ.get("RANK", "0") == "0" else io.StringIO()), 0, None
-        name = getattr(run.key[0], "__name__", "run").replace("_", " ")
+        bar, moments, last = ProgressBar(), 0, None
+        name = getattr(run.make.func, "__name__", "run").replace("_", " ")
         steps, most = run.make(), MOST_MOMENTS // 3 if self._look["brief"] else MOST_MOMENTS
         try:
             for last in steps:
@@ -360,9 +354,9 @@ class Recorder:
 live = element(Live)
 
 
-def replay(frames: Iterable[Frame], *, height: int = 360) -> Any:
+def replay(frames: Iterable[Frame]) -> Any:
     """Frames under a slider, the last one shown at first; alive in a report, too."""
-    recorder, made = Recorder(most=200), live(height=height)
+    recorder, made = Recorder(most=200), live(height=360)
     widget, last = made.widget, None
     for last in frames:
         recorder.offer(last, last=True)

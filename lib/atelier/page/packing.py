@@ -76,10 +76,7 @@ class Widget(anywidget.AnyWidget):
         try:
             yield
         except Exception as error:
-            self._fail(sentence(error))
-
-    def _fail(self, sentence: str) -> None:
-        self.send({"problem": sentence})
+            self.send({"problem": sentence(error)})
 
     def _aside(self, work: Callable[[], object]) -> None:
         """Do `work` in a thread; of all that waits only the newest is done. Without a browser at once."""

@@ -26,6 +26,8 @@ from atelier.paths import write_whole
 
 _VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 _SYSTEM = {"comm", "layout", "keys", "tabbable", "tooltip"}
+_SPELLED = {"\\lVert": "\\Vert", "\\rVert": "\\Vert", "\\bigl": "", "\\bigr": "", "\\,": " ", "\\mid": "|"}
+"""What KaTeX knows and matplotlib does not, and what stands in its place."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -141,14 +143,7 @@ def formula(text: str) -> str:
 
     text = text.strip().removeprefix("||(").removesuffix("||)").removeprefix("||[").removesuffix("||]")
     plain = " ".join(text.split())
-    for known, spelled in (
-        ("\\lVert", "\\Vert"),
-        ("\\rVert", "\\Vert"),
-        ("\\bigl", ""),
-        ("\\bigr", ""),
-        ("\\,", " "),
-        ("\\mid", "|"),
-    ):
+    for known, spelled in _SPELLED.items():
         plain = plain.replace(known, spelled)
     buffer = io.BytesIO()
     try:
