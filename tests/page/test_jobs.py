@@ -25,7 +25,7 @@ def job():
 def test_a_finite_run_finishes():
     job = Job(lambda: iter(range(5)), slots=Slots(1))
     job.start()
-    job.join(5)
+    job.join(60)  # the first job imports torch
     assert (job.state, job.count, job.latest) == ("finished", 5, 4)
 
 
