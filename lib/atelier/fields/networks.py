@@ -387,8 +387,7 @@ class NetworkSpec:
         kind = NETWORKS[self.network]
         if not isinstance(self.options, Mapping):
             raise UserError(f"The options of {kind.title} must be names with values.")
-        odd = set(self.options) - set(kind.options)
-        if odd:
+        if odd := set(self.options) - set(kind.options):
             raise UserError(f"{kind.title} has no option {min(odd)}; it has {', '.join(kind.options)}.")
         given = {**kind.options, **self.options}
         options = {name: DOMAINS[name].check(label(name), value) for name, value in given.items()}

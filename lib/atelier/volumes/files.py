@@ -77,16 +77,14 @@ def volume_file(
 ) -> Iterator[Written]:
     """The volume of a field, or voxels (D, H, W, 4) uint8, as a file: at `path`, which the last step names, or in
     memory, with its bytes as the last step's `data`. Errors as `generate` and `write`."""
-    if path is not None:
-        given = isinstance(spec, np.ndarray)
-        slabs = spec if given else generate(spec, size, envelope=envelope)
-        for step in write(path, slabs, None if given else spec):
-            yield replace(step, path=path if step.progress == 1 else None)
-        return
+    given = isinstance(spec, np.ndarray)
+    slabs = spec if given else generate(spec, size, envelope=envelope)
     with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        place = Path(folder) / f"volume{ending}"
-        for step in volume_file(spec, size, envelope=envelope, path=place):
-            yield replace(step, path=None, data=place.read_bytes() if step.path else None)
+        place = path or Path(folder) / f"volume{ending}"
+        for step in write(place, slabs, None if given else spec):
+            if step.progress < 1:
+                yield step
+        yield replace(step, path=path, data=None if path else place.read_bytes())
 
 
 def _begin_npy(path: Path, size: Size, spec: FieldSpec | None) -> list[_Run]:

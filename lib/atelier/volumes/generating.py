@@ -146,27 +146,27 @@ def check_voxels(voxels: np.ndarray) -> np.ndarray:
     return voxels
 
 
-def as_voxels(values: np.ndarray | Tensor, palette: Sequence[str] = _PALETTE) -> np.ndarray:
+def as_voxels(values: np.ndarray | Tensor) -> np.ndarray:
     """Any values (D, H, W) or (D, H, W, C) in [0, 1] as a volume (D, H, W, 4) uint8.
 
-    One channel is the density, coloured by a palette "#rrggbb"; three are a colour whose luma is the density;
+    One channel is the density, which a palette colours; three are a colour whose luma is the density;
     four are a colour and a density. Raises UserError: another number of channels, a size out of bounds."""
     values = np.asarray(values, np.float32)
     values = values[..., None] if values.ndim == 3 else values
     if values.ndim != 4 or values.shape[3] not in (1, 3, 4):
         raise UserError(f"Voxels are made of (D, H, W) or (D, H, W, C) with 1, 3 or 4 channels, not of {values.shape}.")
     check_size(values.shape[:3])
-    return (coloured(values, palette) * 255 + 0.5).astype(np.uint8)
+    return (coloured(values) * 255 + 0.5).astype(np.uint8)
 
 
-def coloured(values: np.ndarray, palette: Sequence[str] = _PALETTE) -> np.ndarray:
+def coloured(values: np.ndarray) -> np.ndarray:
     """Values (…, C) as colour and density (…, 4) in [0, 1], as `as_voxels` takes them. Raises UserError: another number
     of channels."""
     channels, values = values.shape[-1], values.clip(0, 1)
     if channels not in (1, 3, 4):
         raise UserError(f"A volume to look at has 1, 3 or 4 channels, and this one has {channels}.")
     if channels == 1:
-        colours = table(palette)
+        colours = table(_PALETTE)
         return np.concatenate([colours[(values[..., 0] * (len(colours) - 1)).astype(np.int64)], values], axis=-1)
     return values if channels == 4 else np.concatenate([values, (values @ _LUMA)[..., None]], axis=-1)
 
