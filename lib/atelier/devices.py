@@ -1,5 +1,6 @@
 """Which device to compute on, and in which number format and memory layout, measured where it is not known."""
 
+import copy
 import functools
 import json
 import platform
@@ -42,15 +43,19 @@ class Format:
         dtype = torch.float16 if self.precision == "float16" else torch.bfloat16
         return torch.autocast(device.type, dtype, self.precision != "float32")
 
-    def fits(self, network: nn.Module) -> bool:
-        """Whether the weights of convolutions have the memory layout, which their results then have, too."""
-        return all(p.ndim != 4 or p.is_contiguous(memory_format=self._memory) for p in network.parameters())
-
     def lay_out(self, network: nn.Module) -> None:
         """Give a network that nobody else uses now the memory layout."""
         for parameter in network.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=self._memory)
+
+    def laid_out(self, network: nn.Module) -> nn.Module:
+        """The network, or a copy where the weights of its convolutions have another memory layout: others may be
+        using it. The results of a convolution have the layout of its weights."""
+        if not all(p.ndim != 4 or p.is_contiguous(memory_format=self._memory) for p in network.parameters()):
+            network = copy.deepcopy(network)
+            self.lay_out(network)
+        return network
 
     @property
     def _memory(self) -> torch.memory_format:

@@ -104,7 +104,7 @@ def test_noise_of_an_image_depends_on_seed_and_number_only():
 def test_steps_tell_where_they_are(tiny):
     steps = run(tiny, torch.tensor([1]), sampler="heun", steps=5)
     assert [s.step for s in steps] == [1, 2, 3, 4, 5]
-    assert [s.time for s in steps] == [800, 600, 400, 200, 0]
+    assert [s.after.t for s in steps] == [800, 600, 400, 200, 0]
     assert [s.last for s in steps] == [False] * 4 + [True]
     assert steps[-1].network_calls == 9  # two a step, one at the last
     assert steps[-1].images.dtype == torch.uint8
@@ -131,7 +131,7 @@ def test_autoguidance_refuses_another_network(tiny, tiny_on):
 def test_given_times_and_noise_are_used(tiny):
     noise = initial_noise(1, 2)
     steps = run(tiny, torch.tensor([1, 2]), sampler="ddim", noise=noise, times=[1000, 250, 0])
-    assert [s.time for s in steps] == [250, 0]
+    assert [s.after.t for s in steps] == [250, 0]
     again = run(tiny, torch.tensor([1, 2]), sampler="ddim", seed=1, times=[1000, 250, 0])
     assert torch.equal(steps[-1].x_t, again[-1].x_t)
 
@@ -179,7 +179,7 @@ def test_label_blends_reach_from_one_digit_to_the_other():
     [
         ({"n": 0}, "number of samples"),
         ({"n": 10**6}, "number of samples"),
-        ({"n": 2, "sampler": "euler"}, "choose one of dpmpp"),
+        ({"n": 2, "sampler": "euler"}, "must be one of dpmpp"),
         ({"n": 2, "steps": 0}, "Sampling steps"),
         ({"n": 2, "seed": -1}, "seed"),
         ({"n": 2, "sampler": "ddim", "eta": 2.0}, "eta"),

@@ -6,7 +6,6 @@ remembers earlier steps is a class, made anew for each run. A new sampler needs 
 work on every schedule: they use only alpha, sigma and x0_hat, and are finite where alpha is 0 (pure noise).
 """
 
-import copy
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,10 @@ from torch import Tensor
 
 from atelier.diffusion.catalogue import DEFAULT_STEPS, FEW, SAMPLERS
 from atelier.diffusion.denoiser import SIZE, Denoiser, Guidance, format_of, to_model, to_uint8
+from atelier.diffusion.schedules import Schedule
 from atelier.errors import UserError
 from atelier.seeds import mixed_seed
+from atelier.settings import Choice, Number
 
 MOST_SAMPLES = 100_000
 
@@ -169,10 +170,6 @@ class SampleStep:
     x_t: Tensor = field(repr=False)  # after the last step the result
 
     @property
-    def time(self) -> float:
-        return self.after.t
-
-    @property
     def noise_fraction(self) -> float:
         return self.after.noise_fraction
 
@@ -205,10 +202,8 @@ def initial_noise(seed: int, n: int, *, first: int = 0) -> Tensor:
     Raises:
         UserError: n outside 1 to 100,000, or a seed that is not a whole number from 0 to 2^31 - 1.
     """
-    if isinstance(n, bool) or int(n) != n or not 1 <= n <= MOST_SAMPLES:
-        raise UserError(f"The number of samples must be from 1 to {MOST_SAMPLES:,}, and {n} is not.")
-    if isinstance(seed, bool) or int(seed) != seed or not 0 <= seed < 2**31:
-        raise UserError(f"The seed must be a whole number from 0 to {2**31 - 1:,}, and {seed} is not.")
+    n = Number(1, MOST_SAMPLES, whole=True).check("The number of samples", n)
+    seed = Number(0, 2**31 - 1, whole=True).check("The seed", seed)
     return _noise(_generators(seed, n, first))
 
 
@@ -271,10 +266,9 @@ def encode(
     *,
     steps: int = 50,
     corrections: int = 3,
-    precision: str = "float32",
 ) -> Iterator[SampleStep]:
     """DDIM inversion: from real images (N, 28, 28) uint8 up to the noise that deterministic sampling turns into them
-    again (sampler "ddim" or "flow_euler", the same steps and labels, guidance 1, clip off).
+    again (sampler "ddim" or "flow_euler", the same steps and labels, guidance 1, clip off, precision "float32").
 
     Each step solves the implicit equation "the step down from here leads to where I was" by fixed-point
     iteration, `corrections` times (Pan et al. 2023, AIDI); 0 is the plain inversion of Song et al. 2021.
@@ -282,7 +276,7 @@ def encode(
     Yields:
         SampleSteps whose x_t climbs to noise; the last one's x_t is the code.
     """
-    predict = _Prediction(denoiser, labels, len(images), Guidance(), False, 100, precision)
+    predict = _Prediction(denoiser, labels, len(images), Guidance(), False, 100, "float32")
     yield from _steps(functools.partial(_invert, corrections), predict, to_model(images), _grid(denoiser, steps)[::-1])
 
 
@@ -313,19 +307,12 @@ class _Prediction:
 
     def __post_init__(self) -> None:
         self.format = format_of(self.denoiser, self.precision, self.layout)
-        self.denoiser = self._laid_out(self.denoiser)
+        self.denoiser = self.format.laid_out(self.denoiser)
         if self.guidance.weak is not None:
             _check_weak(self.guidance.weak, self.denoiser)
-            self.guidance = replace(self.guidance, weak=self._laid_out(self.guidance.weak))
+            self.guidance = replace(self.guidance, weak=self.format.laid_out(self.guidance.weak))
         if self.labels is not None:
             self.labels = self.denoiser.label_weights(self.labels, self.n).to(self.denoiser.device)
-
-    def _laid_out(self, network: Denoiser) -> Denoiser:
-        """The network, or a copy where its memory layout does not fit: others may be drawing with it."""
-        if not self.format.fits(network):
-            network = copy.deepcopy(network)
-            self.format.lay_out(network)
-        return network
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t: float) -> Tensor:
@@ -357,10 +344,8 @@ def blend_labels(first: int, second: int, weights: Tensor, classes: int = 10) ->
     """(K, classes) label weights from `first` at 0 to `second` at 1; 0.5 between 3 and 4 is "3½"."""
     if not (0 <= first < classes and 0 <= second < classes):
         raise UserError(f"Labels must be whole numbers from 0 to {classes - 1}.")
-    mix = torch.zeros(len(weights), classes)
-    mix[:, first] += 1 - weights
-    mix[:, second] += weights
-    return mix
+    start, end = torch.eye(classes)[[first, second]]
+    return torch.lerp(start, end, weights[:, None])
 
 
 def _count(labels: Tensor | None, n: int | None, noise: Tensor | None) -> int:
@@ -405,27 +390,22 @@ def sampler_of(given: str | Sampler, eta: float = 0.0) -> Sampler:
         return given if getattr(given, "__module__", "") == __name__ else own_step(given)
     if given in FEW:
         raise UserError("Only the shipped network was distilled to few steps; choose another sampler for this one.")
-    if given not in SAMPLERS:
-        raise UserError(f"There is no sampler {given!r}; choose one of {', '.join(SAMPLERS)}.")
+    Choice(tuple(SAMPLERS)).check("The sampler", given)
     found = SAMPLERS[given].load()
     if found is ddim:
-        if not 0 <= eta <= 1:
-            raise UserError(f"DDIM's eta must be from 0 to 1, and {eta} is not.")
-        return functools.partial(ddim, eta=eta)
+        return functools.partial(ddim, eta=Number(0, 1).check("DDIM's eta", eta))
     return found() if isinstance(found, type) else found
 
 
 def _grid(denoiser: Denoiser, steps: int, times: Sequence[float] | None = None) -> list[Rates]:
     schedule = denoiser.schedule
     if times is None:
-        grid = schedule.sampling_times(steps)
-    else:
-        grid = torch.as_tensor(times, dtype=torch.float64)
-        falling = len(grid) > 1 and bool((grid.diff() < 0).all())
-        if not falling or grid[-1] != 0 or grid[0] > schedule.T:
-            raise UserError(f"Sampling times must fall from at most {schedule.T} to 0.")
-    alphas, sigmas = schedule.alpha(grid), schedule.sigma(grid)
-    return [Rates(*map(float, row)) for row in zip(grid, alphas, sigmas, strict=True)]
+        return rates_at(schedule, schedule.sampling_times(steps))
+    grid = torch.as_tensor(times, dtype=torch.float64)
+    falling = len(grid) > 1 and bool((grid.diff() < 0).all())
+    if not falling or grid[-1] != 0 or grid[0] > schedule.T:
+        raise UserError(f"Sampling times must fall from at most {schedule.T} to 0.")
+    return rates_at(schedule, grid)
 
 
 def own_step(given: Callable[..., Any], kind: str = "sampler", place: int = 1) -> Callable[..., Any]:
@@ -449,12 +429,15 @@ def own_step(given: Callable[..., Any], kind: str = "sampler", place: int = 1) -
     return step
 
 
+def rates_at(schedule: Schedule, times: Tensor) -> list[Rates]:
+    """The rates at times (K,) float64."""
+    return [Rates(*row) for row in torch.stack([times, schedule.alpha(times), schedule.sigma(times)], 1).tolist()]
+
+
 def knot_rates(denoiser: Denoiser, knots: Sequence[float]) -> list[Rates]:
     """The rates at falling noise fractions, and at 0."""
-    schedule = denoiser.schedule
-    times = [*schedule.time_of(torch.tensor(list(knots), dtype=torch.float64)).tolist(), 0.0]
-    grid = torch.tensor(times, dtype=torch.float64)
-    return [Rates(*map(float, row)) for row in zip(grid, schedule.alpha(grid), schedule.sigma(grid), strict=True)]
+    times = denoiser.schedule.time_of(torch.tensor([*knots, 0.0], dtype=torch.float64))
+    return rates_at(denoiser.schedule, times)
 
 
 def _generators(seed: int, n: int, first: int) -> list[torch.Generator]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from atelier.diffusion.catalogue import LARGEST_T, SCHEDULES
 from atelier.errors import UserError
+from atelier.settings import Choice, Number
 
 SMALLEST_ALPHA_BAR = 1e-9
 LARGEST_BETA = 0.999
@@ -38,9 +39,7 @@ class Schedule(ABC):
     T: int = 1000
 
     def __post_init__(self) -> None:
-        if isinstance(self.T, bool) or int(self.T) != self.T or not 2 <= self.T <= LARGEST_T:
-            raise UserError(f"T must be a whole number from 2 to {LARGEST_T:,}, and {self.T} is not.")
-        self.T = int(self.T)
+        self.T = Number(2, LARGEST_T, whole=True).check("T", self.T)
         self.alphas = self._alphas()  # (T + 1,)
 
     @abstractmethod
@@ -87,15 +86,10 @@ class Schedule(ABC):
         return self.alpha(t).square() / self.sigma(t).square()
 
     @property
-    def alpha_bars(self) -> Tensor:
-        """(T + 1,) float64: alpha_bar = alpha² at t = 0 … T."""
-        return self.alphas.square()
-
-    @property
     def betas(self) -> Tensor:
         """(T,) float64: beta_t = 1 - alpha_bar_t / alpha_bar_(t-1) for t = 1 … T (Ho et al. 2020)."""
-        bars = self.alpha_bars
-        return 1 - bars[1:] / bars[:-1]
+        alpha_bars = self.alphas.square()  # (T + 1,)
+        return 1 - alpha_bars[1:] / alpha_bars[:-1]
 
     @property
     def terminal_signal(self) -> float:
@@ -122,9 +116,8 @@ class Schedule(ABC):
         Raises:
             UserError: steps is not a whole number from 1 to 10,000.
         """
-        if isinstance(steps, bool) or int(steps) != steps or not 1 <= steps <= 10_000:
-            raise UserError(f"Sampling steps must be a whole number from 1 to 10,000, and {steps} is not.")
-        times = torch.linspace(self.T, 0, int(steps) + 1, dtype=torch.float64)
+        steps = Number(1, 10_000, whole=True).check("Sampling steps", steps)
+        times = torch.linspace(self.T, 0, steps + 1, dtype=torch.float64)
         return times if self.continuous or steps > self.T else times.round()
 
 
@@ -171,11 +164,11 @@ class Sigmoid(Schedule):
     """alpha_bar falls as a sigmoid from -3 to 3, normalised to [0, 1] (Jabri et al. 2022, algorithm 1)."""
 
     name = "sigmoid"
-    start, end, temperature = -3.0, 3.0, 1.0
+    start, end = -3.0, 3.0
 
     def _alphas(self) -> Tensor:
         t = torch.arange(self.T + 1, dtype=torch.float64) / self.T
-        curve = ((t * (self.end - self.start) + self.start) / self.temperature).sigmoid()
+        curve = (t * (self.end - self.start) + self.start).sigmoid()
         alpha_bars = (curve[-1] - curve) / (curve[-1] - curve[0])
         return alpha_bars.clamp(min=SMALLEST_ALPHA_BAR).sqrt()
 
@@ -220,8 +213,7 @@ def build_schedule(name: str, **options: Any) -> Schedule:
     Raises:
         UserError: there is no such schedule or no such option, or a value is out of bounds.
     """
-    if name not in SCHEDULES:
-        raise UserError(f"There is no schedule {name!r}; choose one of {', '.join(SCHEDULES)}.")
+    Choice(tuple(SCHEDULES)).check("The schedule", name)
     try:
         return SCHEDULES[name].load()(**options)
     except TypeError as error:
