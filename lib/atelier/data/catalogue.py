@@ -10,7 +10,6 @@ class Painting:
     """A painting in the public domain, as Wikimedia Commons names its file."""
 
     title: str
-    painter: str
     commons: str
 
     @property
@@ -18,13 +17,10 @@ class Painting:
         return f"https://commons.wikimedia.org/wiki/Special:FilePath/{quote(self.commons)}?width=960"
 
 
-_MONA_LISA = "Mona_Lisa,_by_Leonardo_da_Vinci,_from_C2RMF_retouched.jpg"
-_STARRY_NIGHT = "Van_Gogh_-_Starry_Night_-_Google_Art_Project.jpg"
-_PEARL_EARRING = "1665_Girl_with_a_Pearl_Earring.jpg"
 PAINTINGS = {
-    "mona_lisa": Painting("Mona Lisa", "Leonardo da Vinci", _MONA_LISA),
-    "starry_night": Painting("The Starry Night", "Vincent van Gogh", _STARRY_NIGHT),
-    "girl_with_a_pearl_earring": Painting("Girl with a Pearl Earring", "Johannes Vermeer", _PEARL_EARRING),
+    "mona_lisa": Painting("Mona Lisa", "Mona_Lisa,_by_Leonardo_da_Vinci,_from_C2RMF_retouched.jpg"),
+    "starry_night": Painting("The Starry Night", "Van_Gogh_-_Starry_Night_-_Google_Art_Project.jpg"),
+    "girl_with_a_pearl_earring": Painting("Girl with a Pearl Earring", "1665_Girl_with_a_Pearl_Earring.jpg"),
 }
 BUILT_IN = {"astronaut": "Astronaut", "chelsea": "Chelsea the cat", "coffee": "Coffee", "camera": "Cameraman"}
 """Pictures that come with scikit-image."""

@@ -9,14 +9,12 @@ that add noise to x0 itself.
 
 import torch
 
-from atelier.diffusion.sampling import ddpm, posterior_std
+from atelier.diffusion.sampling import ddim, ddpm
 
 
-def from_estimate(x, x0, t, s, noise):
-    """The ancestral step from x_t to x_s if the picture is x0 (Ho et al. 2020, in the form of DDIM with eta = 1)."""
-    spread = posterior_std(t, s)
-    x_s = s.alpha * x0 + max(0.0, s.sigma**2 - spread**2) ** 0.5 * t.eps_hat(x, x0)
-    return x_s + spread * noise() if spread > 0 else x_s
+def from_estimate(x0_hat, x, t, s, noise):
+    """The ancestral step from x_t to x_s if the picture is x0_hat (Ho et al. 2020): DDIM's with eta = 1."""
+    return ddim(lambda x, t: x0_hat, x, t, s, noise, eta=1.0)
 
 
 def pigdm(prior, problem, x, t, s, noise, strength=1.0):
@@ -30,7 +28,7 @@ def pigdm(prior, problem, x, t, s, noise, strength=1.0):
 
     x0_hat, slope = prior.pulled(x, t.t, direction)
     x0_hat = prior.clipped(x0_hat + strength * t.sigma**2 / t.alpha * slope)
-    return from_estimate(x, x0_hat, t, s, noise), x0_hat
+    return from_estimate(x0_hat, x, t, s, noise)
 
 
 def dps(prior, problem, x, t, s, noise, strength=1.0):
@@ -45,10 +43,10 @@ def dps(prior, problem, x, t, s, noise, strength=1.0):
         return (problem.physics.A_adjoint(residual) / length.view(-1, *[1] * (x.ndim - 1))).to(x)
 
     x0_hat, slope = prior.pulled(x, t.t, direction)
-    x0_hat = prior.clipped(x0_hat)
+    x_s, x0_hat = from_estimate(prior.clipped(x0_hat), x, t, s, noise)
     units = (s.alpha**2 + s.sigma**2) ** 0.5 * (t.alpha**2 + t.sigma**2) ** 0.5
     zeta = strength * x[0].numel() ** 0.5 / prior.steps
-    return from_estimate(x, x0_hat, t, s, noise) + zeta * units * slope, x0_hat
+    return x_s + zeta * units * slope, x0_hat
 
 
 def diffpir(prior, problem, x, t, s, noise, strength=1.0, zeta=1.0):
