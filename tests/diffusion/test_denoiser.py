@@ -156,9 +156,9 @@ def test_refuses_guidance_that_is_no_guidance(scale):
 def test_refuses_odd_intervals_targets_and_backbones():
     with pytest.raises(UserError, match="interval"):
         Guidance(1.5, (0.7, 0.2))
-    with pytest.raises(UserError, match="choose one of eps"):
+    with pytest.raises(UserError, match="must be one of eps"):
         build_denoiser(target="epsilon", options=TINY)
-    with pytest.raises(UserError, match="choose one of unet"):
+    with pytest.raises(UserError, match="must be one of unet"):
         build_denoiser("unett")
     with pytest.raises(UserError, match="does not take"):
         build_denoiser("unet", options={"width": 3})
@@ -191,11 +191,8 @@ def test_a_checkpoint_rebuilds_the_denoiser_from_the_file_alone(tiny, tmp_path):
     assert extra == {"dataset": "MNIST"}
 
 
-def test_a_checkpoint_of_another_schedule_target_or_range_is_refused(tiny, tmp_path):
+def test_a_checkpoint_of_another_range_is_refused(tiny, tmp_path):
     path = save_denoiser(tmp_path / "d.safetensors", tiny, {})
-    for part, value in (("schedule", "cosine"), ("target", "v"), ("data", {"range": [0, 1], "size": 28})):
-        with pytest.raises(UserError, match=f"This checkpoint has {part}"):
-            load_denoiser(path, {part: value})
     held = checkpoints.load(path, KIND)
     other = held.spec | {"data": {"range": [0.0, 1.0], "size": 28}}
     checkpoints.save(path, Checkpoint(KIND, other, held.tensors))

@@ -7,9 +7,9 @@ embeddings. So one backbone serves every schedule.
 
 import copy
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from atelier.devices import PRECISIONS, Format, fastest, unmeasured_format
 from atelier.diffusion.catalogue import BACKBONES, TARGETS
 from atelier.diffusion.schedules import Schedule, build_schedule
 from atelier.errors import UserError
-from atelier.paths import WEIGHTS, given_path
+from atelier.paths import WEIGHTS
+from atelier.settings import Choice, Number
 
 KIND = "denoiser"
 SHIPPED = WEIGHTS / "digits-unet.safetensors"
@@ -77,8 +78,7 @@ class Guidance:
     weak: "Denoiser | None" = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if not isfinite(self.scale) or not 0 <= self.scale <= 100:
-            raise UserError(f"Guidance must be a number from 0 to 100, and {self.scale} is not.")
+        Number(0, 100).check("Guidance", self.scale)
         low, high = self.interval
         if not 0 <= low <= high <= 1:
             raise UserError("The guidance interval must rise within 0 and 1, for instance 0.2 to 0.8.")
@@ -129,8 +129,7 @@ class Denoiser(nn.Module):
         self, backbone: nn.Module, schedule: Schedule, target: str = "flow", *, name: str = "unet", classes: int = 10
     ) -> None:
         super().__init__()
-        if target not in TARGETS:
-            raise UserError(f"There is no target {target!r}; choose one of {', '.join(TARGETS)}.")
+        Choice(tuple(TARGETS)).check("The target", target)
         if target == "eps" and schedule.terminal_signal == 0:
             raise UserError(
                 f"With the {schedule.name} schedule x_T is pure noise and eps says nothing about the image; "
@@ -284,8 +283,7 @@ def build_denoiser(
             schedule = build_schedule(schedule, **({"T": T} | (schedule_options or {})))
     if isinstance(backbone, nn.Module):
         return Denoiser(_own(backbone, classes), schedule, target, name="own", classes=classes)
-    if backbone not in BACKBONES:
-        raise UserError(f"There is no backbone {backbone!r}; choose one of {', '.join(BACKBONES)}.")
+    Choice(tuple(BACKBONES)).check("The backbone", backbone)
     try:
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
             network = BACKBONES[backbone].load()(**((options or {}) | {"classes": classes}))
@@ -369,6 +367,11 @@ def cost_per_image(denoiser: Denoiser) -> int:
     return counter.get_total_flops() // 2
 
 
+def are_knots(values: Sequence[float]) -> bool:
+    """Whether numbers fall from 1 and stay above 0."""
+    return values[0] == 1 and all(a > b for a, b in pairwise((*values, 0)))
+
+
 # Checkpoints: spec, the averaged weights as "ema.…", and for a run to go on with also "model.…" and "optimiser.…".
 
 
@@ -376,7 +379,7 @@ def read_checkpoint(source: bytes | str | Path) -> Checkpoint:
     """The checkpoint at a path or in the bytes of an upload; UserError if it is missing, too large, broken or no
     denoiser's."""
     if not isinstance(source, bytes):
-        return checkpoints.load(given_path(source), KIND)
+        return checkpoints.load(source, KIND)
     if len(source) > MOST_BYTES:
         raise UserError(f"This file is larger than {MOST_BYTES >> 20} MB; choose a checkpoint that Atelier saved.")
     with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
@@ -399,7 +402,7 @@ def build_from_spec(spec: dict[str, Any]) -> Denoiser:
         )
     options, knots = spec["options"], spec.get("knots", [])
     numbers = isinstance(knots, list) and len(knots) <= 64 and all(type(u) in (int, float) for u in knots)
-    if not numbers or (knots and (knots[0] != 1 or [*knots, 0] != sorted({*knots, 0}, reverse=True))):
+    if not numbers or (knots and not are_knots(knots)):
         raise unknown
     counts = (options.get("blocks", 1), 16), (options.get("width", 1), 1024), (spec["classes"], 1000)
     if any(type(n) is not int or not 0 < n <= most for n, most in counts) or len(str(options.get("widths"))) > 80:
@@ -418,29 +421,11 @@ def denoiser_in(checkpoint: Checkpoint, name: str = "The checkpoint") -> Denoise
     return checkpoints.rebuild(lambda: build_from_spec(checkpoint.spec), weights, name, MOST_PARAMETERS).eval()
 
 
-def load_denoiser(path: str | Path, expect: Mapping[str, Any] | None = None) -> tuple[Denoiser, dict[str, Any]]:
-    """The denoiser of a checkpoint, and the checkpoint's extras (figures, training position, data set).
-
-    Args:
-        path: a safetensors file of kind "denoiser".
-        expect: parts of the spec that must be so, for instance `{"schedule": "cosine", "target": "v"}`.
-
-    Raises:
-        UserError: not a checkpoint, not a denoiser, not what is expected, or broken.
-    """
+def load_denoiser(path: str | Path) -> tuple[Denoiser, dict[str, Any]]:
+    """The denoiser of a checkpoint, and the checkpoint's extras (figures, training position, data set); UserError if it
+    is broken, or not a denoiser's."""
     checkpoint = read_checkpoint(path)
-    refuse_other(checkpoint.spec, expect or {})
     return denoiser_in(checkpoint, Path(path).name), checkpoint.extra
-
-
-def refuse_other(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint whose description differs from the one asked for: UserError with the first difference."""
-    for name, value in wanted.items():
-        if found.get(name) != value:
-            raise UserError(
-                f"This checkpoint has {name} {found.get(name)}, and {value} is asked for; "
-                f"change the {name.replace('_', ' ')} to match, or choose another checkpoint."
-            )
 
 
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

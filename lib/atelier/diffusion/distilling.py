@@ -9,13 +9,14 @@ arXiv:2210.03142), see `Denoiser.guided_weights`, so one network call makes a st
 
 import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from atelier.diffusion.denoiser import DATA_RANGE, DEFAULT_GUIDANCE, DISTILLED_SCALES, Denoiser
+from atelier.diffusion.denoiser import DATA_RANGE, DEFAULT_GUIDANCE, DISTILLED_SCALES, Denoiser, are_knots
 from atelier.diffusion.sampling import DPMSolverPP, Rates, ddim, knot_rates
 from atelier.diffusion.training import Denoising, Recipe, TrainStep, train
 from atelier.errors import UserError
@@ -26,6 +27,7 @@ SHARE_AT_DEFAULT = 0.5
 """Of the images of a training step so many have the default scale of guidance; the others spread over all scales."""
 
 
+@dataclass(eq=False)
 class Distillation(Denoising):
     """The objective of a student.
 
@@ -34,8 +36,8 @@ class Distillation(Denoising):
             distilled one that has the student's knots and more, which takes its own steps.
     """
 
-    def __init__(self, teacher: Denoiser, walk: int = 5) -> None:
-        self.teacher, self.walk = teacher, walk
+    teacher: Denoiser
+    walk: int = 5
 
     def training_times(self, denoiser: Denoiser, n: int, generator: torch.Generator) -> Tensor:
         """(n,) times, one in each of n equal parts of the noise fractions, so that each segment has its fixed share of
@@ -119,7 +121,7 @@ def distill(
     knots = tuple(float(knot) for knot in knots)
     if not teacher.conditional:
         raise UserError("Distillation needs a network that knows labels; this one was trained without.")
-    if not knots or knots[0] != 1 or any(a <= b for a, b in pairwise((*knots, 0.0))):
+    if not knots or not are_knots(knots):
         raise UserError("The knots of a distilled network must fall from 1 and stay above 0, for instance 1, 0.5.")
     if teacher.knots and not set(knots) < set(teacher.knots):
         raise UserError(f"This teacher has the knots {', '.join(map(str, teacher.knots))}; choose fewer of them.")

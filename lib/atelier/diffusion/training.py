@@ -21,20 +21,13 @@ from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
 from atelier.devices import unmeasured_format
 from atelier.diffusion.catalogue import OPTIMISERS
-from atelier.diffusion.denoiser import (
-    KIND,
-    SIZE,
-    Denoiser,
-    format_of,
-    part,
-    read_checkpoint,
-    refuse_other,
-    to_model,
-)
+from atelier.diffusion.denoiser import KIND, SIZE, Denoiser, format_of, part, read_checkpoint, to_model
 from atelier.errors import UserError
 from atelier.optimisers import AdamW, Muon, matrices_of
 from atelier.parallel import team
 from atelier.seeds import mixed_seed
+from atelier.settings import Choice, Number
+from atelier.settings import label as title_of
 
 TIME_BINS = 10
 MUON_RMS = 0.5
@@ -42,18 +35,20 @@ MUON_RMS = 0.5
 OPTIMISER_STATE = {AdamW: ("step", "exp_avg", "exp_avg_sq"), Muon: ("momentum_buffer",)}
 BEFORE_MUON = {"optimiser": "adamw"}
 """What a checkpoint's recipe means that names no optimiser."""
-_BOUNDS = {
-    "batch_size": (1, 65_536),
-    "learning_rate": (1e-7, 1.0),
-    "warmup": (0, 1_000_000),
-    "weight_decay": (0.0, 1.0),
-    "label_dropout": (0.0, 1.0),
-    "ema_decay": (0.0, 0.99999),
-    "seed": (0, 2**31 - 1),
-    "checkpoint_seconds": (0.0, 3600.0),
+_DOMAINS = {
+    "optimiser": Choice(tuple(OPTIMISERS)),
+    "batch_size": Number(1, 65_536, whole=True),
+    "learning_rate": Number(1e-7, 1),
+    "warmup": Number(0, 1_000_000, whole=True),
+    "weight_decay": Number(0, 1),
+    "label_dropout": Number(0, 1),
+    "ema_decay": Number(0, 0.99999),
+    "seed": Number(0, 2**31 - 1, whole=True),
+    "checkpoint_seconds": Number(0, 3600),
 }
-SHOULD_MATCH = ("optimiser", *(name for name in _BOUNDS if name != "checkpoint_seconds"))
+SHOULD_MATCH = tuple(name for name in _DOMAINS if name != "checkpoint_seconds")
 """What must not change when a run is resumed."""
+DISTILLED = "This network was distilled and is not trained further; train another, or load another file."
 
 
 @dataclass(frozen=True)
@@ -84,13 +79,8 @@ class Recipe:
         budgets = [b for b in (self.steps, self.epochs, self.minutes) if b is not None]
         if len(budgets) != 1 or not math.isfinite(budgets[0]) or budgets[0] <= 0:
             raise UserError("Give one budget above zero: steps, epochs or minutes.")
-        if self.optimiser not in OPTIMISERS:
-            raise UserError(f"The optimiser must be one of {', '.join(OPTIMISERS)}, and {self.optimiser!r} is not.")
-        for name, (low, high) in _BOUNDS.items():
-            value = getattr(self, name)
-            if not math.isfinite(value) or not low <= value <= high:
-                label = name.replace("_", " ").capitalize()
-                raise UserError(f"{label} must be from {low:,g} to {high:,g}, and {value} is not.")
+        for name, domain in _DOMAINS.items():
+            domain.check(title_of(name), getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -155,10 +145,6 @@ class _Run:
         warm = min(1.0, (self.at.step + 1) / (self.recipe.warmup + 1))
         return self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress)))
 
-    def seconds_left(self, seconds_per_step: float) -> float:
-        share = max(0.0, 1 - self.progress)
-        return share * seconds_in_all(self.recipe, self.batches, seconds_per_step)
-
 
 class Denoising:
     """What a network learns by default: to predict its target, at the times of its schedule. An objective of your own
@@ -213,7 +199,7 @@ def train(
     """
     _check_data(denoiser, images, labels)
     if denoiser.knots and objective is None:
-        raise UserError("This network was distilled and is not trained further; train another, or load another file.")
+        raise UserError(DISTILLED)
     run = _Run(denoiser, recipe, len(images), notes or {}, objective or Denoising())
     if recipe.batch_size < run.team.size:
         raise UserError(
@@ -246,7 +232,7 @@ def train(
                 learning_rate=rate,
                 images_per_second=recipe.batch_size / seconds_per_step,
                 elapsed=run.at.elapsed,
-                seconds_left=run.seconds_left(seconds_per_step),
+                seconds_left=max(0.0, 1 - run.progress) * seconds_in_all(recipe, run.batches, seconds_per_step),
                 progress=min(1.0, run.progress),
                 last=run.progress >= 1,
                 average=run.average,
@@ -406,19 +392,27 @@ def recipe_from(stored: Any, budget: Recipe) -> Recipe:
         raise UserError("The recipe in this checkpoint cannot be read; choose another checkpoint.") from error
 
 
+def _refuse_other(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """UserError with the first difference between what a checkpoint tells and what is asked for."""
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise UserError(
+                f"This checkpoint has {name} {found.get(name)}, and {value} is asked for; "
+                f"change the {name.replace('_', ' ')} to match, or choose another checkpoint."
+            )
+
+
 def _restore(checkpoint: Checkpoint, run: _Run) -> None:
     """Put everything back where the checkpoint left it; refuse another network, schedule, target, range or recipe."""
     if checkpoint.spec.get("knots") and not run.denoiser.knots:
-        raise UserError("This network was distilled and is not trained further; train another, or load another file.")
-    refuse_other(checkpoint.spec, run.denoiser.spec)
+        raise UserError(DISTILLED)
+    _refuse_other(checkpoint.spec, run.denoiser.spec)
     model, average = part(checkpoint.tensors, "model."), part(checkpoint.tensors, "ema.")
     if not isinstance(checkpoint.extra.get("run"), dict) or not model:
         raise UserError("This checkpoint holds weights for sampling only; resume from one of a training run.")
     stored = checkpoint.extra.get("recipe")
-    refuse_other(
-        BEFORE_MUON | (stored if isinstance(stored, dict) else {}),
-        {key: getattr(run.recipe, key) for key in SHOULD_MATCH},
-    )
+    found = BEFORE_MUON | (stored if isinstance(stored, dict) else {})
+    _refuse_other(found, {key: getattr(run.recipe, key) for key in SHOULD_MATCH})
     at = _position(checkpoint.extra["run"])
     checkpoints.load_into(run.denoiser, model)
     checkpoints.load_into(run.average, average)
