@@ -6,9 +6,8 @@ of them. The average of any other width at the end is close to a linear combinat
 """
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,34 +17,17 @@ WIDTHS = 0.05, 0.10
 
 def exponent(width: float) -> float:
     """The gamma of a profile with this relative standard deviation,
-    sigma_rel² = (gamma + 1) / ((gamma + 2)² (gamma + 3)), by bisection. width: above 0, up to 0.28."""
-    low, high = 0.0, 1e6
-    for _ in range(100):
-        middle = (low + high) / 2
-        spread = ((middle + 1) / ((middle + 2) ** 2 * (middle + 3))) ** 0.5
-        low, high = (middle, high) if spread > width else (low, middle)
-    return low
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """An average of some width after so many steps."""
-
-    step: int
-    gamma: float
-    weights: list[Tensor] = field(repr=False)
+    sigma_rel² = (gamma + 1) / ((gamma + 2)² (gamma + 3)). width: above 0, up to 0.28."""
+    return float(np.roots([1, 7, 16 - width**-2, 12 - width**-2]).real.max())
 
 
 class PowerAverages:
-    """The two averages of a network in training: call `add` after every step, `keep` some ten times.
+    """The two averages of a network in training: call `add` after every step, `keep` some ten times."""
 
-    Args:
-        network: whose parameters are averaged. widths: of the averages.
-    """
-
-    def __init__(self, network: nn.Module, widths: Sequence[float] = WIDTHS) -> None:
-        self.network, self.snapshots, self.step = network, [], 0
-        self.running = {exponent(width): [p.detach().clone() for p in network.parameters()] for width in widths}
+    def __init__(self, network: nn.Module) -> None:
+        self.network, self.step = network, 0
+        self.snapshots: list[tuple[int, float, list[Tensor]]] = []  # (step, gamma, weights)
+        self.running = {exponent(width): [p.detach().clone() for p in network.parameters()] for width in WIDTHS}
 
     @torch.no_grad()
     def add(self) -> None:
@@ -58,19 +40,19 @@ class PowerAverages:
     def keep(self) -> None:
         """Keep a snapshot of both."""
         for gamma, weights in self.running.items():
-            self.snapshots.append(Snapshot(self.step, gamma, [w.clone() for w in weights]))
+            self.snapshots.append((self.step, gamma, [w.clone() for w in weights]))
 
     @torch.no_grad()
     def of_width(self, width: float) -> nn.Module:
         """A copy of the network with the average of this width over all steps so far: of the combinations of the
         snapshots the one with the closest profile in the least squares."""
-        here, gamma = [(s.step, s.gamma) for s in self.snapshots], exponent(width)
+        here, gamma = [profile for *profile, _ in self.snapshots], exponent(width)
         products = torch.tensor([[_product(*a, *b) for b in here] for a in here], dtype=torch.float64)
         wanted = torch.tensor([_product(*a, self.step, gamma) for a in here], dtype=torch.float64)
         shares = torch.linalg.lstsq(products, wanted[:, None], driver="gelsd").solution[:, 0]
         averaged = copy.deepcopy(self.network).eval().requires_grad_(False)
-        for k, parameter in enumerate(averaged.parameters()):
-            parameter.copy_(sum(share * s.weights[k].double() for share, s in zip(shares, self.snapshots, strict=True)))
+        for parameter, *kept in zip(averaged.parameters(), *(w for *_, w in self.snapshots), strict=True):
+            parameter.copy_(sum(share * weights.double() for share, weights in zip(shares, kept, strict=True)))
         return averaged
 
 
