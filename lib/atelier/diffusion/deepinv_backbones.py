@@ -12,8 +12,6 @@ from atelier.diffusion.denoiser import Denoiser
 from atelier.diffusion.schedules import Linear
 from atelier.errors import UserError
 
-BACKGROUND = -1.0
-
 
 class DiffUNetBackbone(nn.Module):
     """DeepInv's DiffUNet (Choi et al. 2021), 93.6 million parameters, unconditional.
@@ -36,7 +34,7 @@ class DiffUNetBackbone(nn.Module):
 
     def forward(self, x: Tensor, noise_fraction: Tensor, label: Tensor) -> Tensor:
         alpha = (1 - noise_fraction) / ((1 - noise_fraction) ** 2 + noise_fraction**2).sqrt()
-        background = alpha[:, None, None, None] * BACKGROUND
+        background = -alpha[:, None, None, None]
         padded = F.pad(x - background, (2, 2, 2, 2)) + background  # (N, 1, 32, 32)
         # DeepInv's step 0 has already one step of noise, 999 is the noisiest.
         t = (self.steps.time_of(noise_fraction) - 1).clamp(min=0).to(x.device, torch.float32)  # (N,)

@@ -35,24 +35,19 @@ class UNet(nn.Module):
         fine, coarse = widths
         if any(width % 16 for width in widths) or blocks < 1 or coarse % heads:
             raise UserError("U-Net widths must be multiples of 16 (and of the heads), with one block or more.")
-        self.options = {
-            "widths": [fine, coarse],
-            "blocks": blocks,
-            "embedding": embedding,
-            "heads": heads,
-            "classes": classes,
-        }
+        sizes = {"blocks": blocks, "embedding": embedding, "heads": heads, "classes": classes}
+        self.options = {"widths": [fine, coarse], **sizes}
         self.time = nn.Sequential(nn.Linear(128, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
         self.label = nn.Linear(classes + 1, embedding, bias=False)
         self.enter = nn.Conv2d(4, fine, 3, padding=1)
-        self.fine_in = nn.ModuleList(Block(fine, fine, embedding) for _ in range(blocks))
+        self.fine_in = nn.ModuleList(Block(fine, embedding) for _ in range(blocks))
         self.down = nn.Conv2d(fine, coarse, 2, stride=2)
-        self.coarse_in = nn.ModuleList(Block(coarse, coarse, embedding) for _ in range(blocks))
+        self.coarse_in = nn.ModuleList(Block(coarse, embedding) for _ in range(blocks))
         self.attention = Attention(coarse, heads)
-        self.coarse_out = nn.ModuleList(Block(coarse, coarse, embedding) for _ in range(blocks))
+        self.coarse_out = nn.ModuleList(Block(coarse, embedding) for _ in range(blocks))
         self.up = nn.ConvTranspose2d(coarse, fine, 2, stride=2)
         self.join = nn.Conv2d(2 * fine, fine, 1)
-        self.fine_out = nn.ModuleList(Block(fine, fine, embedding) for _ in range(blocks))
+        self.fine_out = nn.ModuleList(Block(fine, embedding) for _ in range(blocks))
         self.norm = nn.GroupNorm(8, fine)
         self.leave = zero(nn.Conv2d(fine, 4, 3, padding=1))
 
@@ -78,13 +73,13 @@ class Block(nn.Module):
     """Residual block; the condition scales and shifts the second normalisation (Dhariwal & Nichol 2021,
     "adaptive group normalisation"). The second convolution starts at zero: the block starts as identity."""
 
-    def __init__(self, channels_in: int, channels_out: int, embedding: int) -> None:
+    def __init__(self, channels: int, embedding: int) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(8, channels_in)
-        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1)
-        self.modulation = nn.Linear(embedding, 2 * channels_out)
-        self.norm2 = nn.GroupNorm(8, channels_out)
-        self.conv2 = zero(nn.Conv2d(channels_out, channels_out, 3, padding=1))
+        self.norm1 = nn.GroupNorm(8, channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.modulation = nn.Linear(embedding, 2 * channels)
+        self.norm2 = nn.GroupNorm(8, channels)
+        self.conv2 = zero(nn.Conv2d(channels, channels, 3, padding=1))
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
@@ -121,9 +116,8 @@ def zero(layer: nn.Module) -> nn.Module:
     return layer
 
 
-def fourier_features(noise_fraction: Tensor, width: int = 128) -> Tensor:
-    """(N,) in [0, 1] -> (N, width) sines and cosines of 1000 times it (Vaswani et al. 2017, section 3.5)."""
-    half = width // 2
-    rates = torch.exp(-math.log(10_000) * torch.arange(half, device=noise_fraction.device) / half)
-    angles = 1000 * noise_fraction.float()[:, None] * rates  # (N, half)
+def fourier_features(noise_fraction: Tensor) -> Tensor:
+    """(N,) in [0, 1] -> (N, 128) cosines and sines of 1000 times it (Vaswani et al. 2017, section 3.5)."""
+    rates = torch.exp(-math.log(10_000) * torch.arange(64, device=noise_fraction.device) / 64)
+    angles = 1000 * noise_fraction.float()[:, None] * rates  # (N, 64)
     return torch.cat([angles.cos(), angles.sin()], 1)
