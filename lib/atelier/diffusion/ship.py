@@ -14,14 +14,16 @@ trained likewise and kept in the data folder.
 import argparse
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from atelier import checkpoints
-from atelier.data.digits import DATASETS, Digits, load_digits
+from atelier.data.catalogue import DATASETS
+from atelier.data.digits import Digits, load_digits
 from atelier.devices import best_device
 from atelier.diffusion import judges
 from atelier.diffusion.catalogue import DEFAULT_STEPS
@@ -41,7 +43,7 @@ from atelier.diffusion.denoiser import (
 )
 from atelier.diffusion.distilling import KNOTS, distill
 from atelier.diffusion.evaluation import evaluate, load_judges
-from atelier.diffusion.training import Recipe, train
+from atelier.diffusion.training import Recipe, TrainStep, train
 from atelier.errors import UserError
 from atelier.parallel import team
 from atelier.paths import WEIGHTS, cache_dir
@@ -79,34 +81,36 @@ def make_judges(dataset: str) -> None:
     judges.write_sums(folder)
 
 
+def told(run: Iterable[TrainStep], name: str, every: int = 100) -> TrainStep | None:
+    """Train to the end and print how it goes; the last step, None where there was nothing left to do."""
+    step = None
+    for step in run:
+        if team().leads and (step.step % every == 0 or step.last):
+            left = f"{step.images_per_second:.0f} images/s, {step.seconds_left / 60:.1f} min left"
+            print(f"{name}: step {step.step} epoch {step.epoch:.2f} loss {step.loss:.5f} {left}", flush=True)
+    return step
+
+
+def training_of_unet(steps: int, **options: Any) -> Iterator[TrainStep]:
+    """The training of the conditional U-Net; options: of `train`."""
+    team()  # which may choose the device
+    digits, recipe = real_digits("mnist", "train"), Recipe(steps=steps, **RECIPE)
+    denoiser = build_denoiser("unet", "flow", "flow", seed=recipe.seed).to(best_device())
+    return train(denoiser, digits.images, digits.labels, recipe, notes={"dataset": digits.title}, **options)
+
+
 def make_denoiser(steps: int, working: Path, out: Path) -> None:
     """Train the conditional U-Net, from `working` where that exists, and write its average to `out`."""
-    leads, digits = team().leads, real_digits("mnist", "train")
-    denoiser = build_denoiser("unet", "flow", "flow", seed=RECIPE["seed"]).to(best_device())
-    files = {"checkpoint": working, "resume": working if working.is_file() else None}
-    recipe, notes = Recipe(steps=steps, **RECIPE), {"dataset": digits.title}
-    run = train(denoiser, digits.images, digits.labels, recipe, notes=notes, **files)
-    for step in run:
-        if leads and (step.step % 100 == 0 or step.last):
-            print(
-                f"step {step.step} epoch {step.epoch:.2f} loss {step.loss:.4f} "
-                f"{step.images_per_second:.0f} images/s, {step.seconds_left / 60:.1f} min left",
-                flush=True,
-            )
-    if leads:
+    resume = working if working.is_file() else None
+    told(training_of_unet(steps, checkpoint=working, resume=resume), "U-Net")
+    if team().leads:
         write(out, *load_denoiser(working))
 
 
 def make_early(steps: int, early_steps: int) -> None:
     """Train the first steps of `make_denoiser` again and keep the average."""
-    digits = real_digits("mnist", "train")
-    denoiser = build_denoiser("unet", "flow", "flow", seed=RECIPE["seed"]).to(best_device())
-    for step in train(denoiser, digits.images, digits.labels, Recipe(steps=steps, **RECIPE)):
-        if step.step % 100 == 0:
-            print(f"step {step.step} of {early_steps}, loss {step.loss:.4f}", flush=True)
-        if step.step == early_steps:
-            write(EARLY, step.average, {"dataset": digits.title, "step": step.step})
-            return
+    last = told(islice(training_of_unet(steps), early_steps), "Early U-Net")
+    write(EARLY, last.average, {"dataset": DATASETS["mnist"].title, "step": last.step})
 
 
 def make_few(working: Path, names: Sequence[str]) -> None:
@@ -121,10 +125,8 @@ def make_few(working: Path, names: Sequence[str]) -> None:
         goes_on = at.is_file() and checkpoints.load(at, KIND).extra.get("teacher") == notes["teacher"]
         options = {"checkpoint": at, "resume": at if goes_on else None, "notes": notes, "walk": WALK // count}
         recipe = Recipe(steps=FEW_STEPS, seed=count, **FEW_RECIPE)
-        for step in distill(teacher.to(best_device()), digits.images, digits.labels, recipe, knots=knots, **options):
-            if step.step % 50 == 0 or step.last:
-                left = f"{step.seconds_left / 60:.1f} min left"
-                print(f"{count} steps: step {step.step} loss {step.loss:.5f}, {left}", flush=True)
+        run = distill(teacher.to(best_device()), digits.images, digits.labels, recipe, knots=knots, **options)
+        told(run, f"{count} steps", every=50)
         write(out, *load_denoiser(at))
 
 
