@@ -139,10 +139,9 @@ def read_model(source: bytes | str | Path, title: str = "") -> Model:
     name, extra = "The file" if uploaded else Path(source).name, checkpoint.extra
     denoiser = denoiser_in(checkpoint, name).to(best_device())
     format_of(denoiser).lay_out(denoiser)
-    model = Model(title or name, denoiser, extra, images_seen_in(extra))
-    if uploaded and "recipe" in extra and "run" in extra:
-        return replace(model, goes_on=source)
-    return replace(model, note="The file holds weights for drawing only, so Train begins anew.") if uploaded else model
+    goes_on = source if uploaded and {"recipe", "run"} <= extra.keys() else b""
+    note = "The file holds weights for drawing only, so Train begins anew." if uploaded and not goes_on else ""
+    return Model(title or name, denoiser, extra, images_seen_in(extra), note, goes_on=goes_on)
 
 
 def choose_model(wanted: str, trained: Any = None, loaded: Model | None = None) -> Model:

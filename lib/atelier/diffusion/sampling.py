@@ -246,8 +246,8 @@ def sample(
             distilled network; an early snapshot of another network.
     """
     if denoiser.knots:
-        if sampler not in (None, f"few{len(denoiser.knots)}") or steps is not None or times is not None:
-            count = len(denoiser.knots)
+        count = len(denoiser.knots)
+        if sampler not in (None, f"few{count}") or steps is not None or times is not None:
             raise UserError(f"This network was distilled to {count} steps; draw with the sampler few{count}.")
         sampler, times = ddim, [rates.t for rates in knot_rates(denoiser, denoiser.knots)]
     n = _count(labels, n, noise)
@@ -260,12 +260,7 @@ def sample(
 
 
 def encode(
-    denoiser: Denoiser,
-    images: Tensor,
-    labels: Tensor | None,
-    *,
-    steps: int = 50,
-    corrections: int = 3,
+    denoiser: Denoiser, images: Tensor, labels: Tensor | None, *, steps: int = 50, corrections: int = 3
 ) -> Iterator[SampleStep]:
     """DDIM inversion: from real images (N, 28, 28) uint8 up to the noise that deterministic sampling turns into them
     again (sampler "ddim" or "flow_euler", the same steps and labels, guidance 1, clip off, precision "float32").
