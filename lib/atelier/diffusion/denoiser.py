@@ -7,7 +7,7 @@ embeddings. So one backbone serves every schedule.
 
 import copy
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -367,9 +367,10 @@ def cost_per_image(denoiser: Denoiser) -> int:
     return counter.get_total_flops() // 2
 
 
-def are_knots(values: Sequence[float]) -> bool:
-    """Whether numbers fall from 1 and stay above 0."""
-    return values[0] == 1 and all(a > b for a, b in pairwise((*values, 0)))
+def are_knots(values: Any) -> bool:
+    """Whether these are 1 to 64 numbers that fall from 1 and stay above 0."""
+    numbers = isinstance(values, list | tuple) and all(type(u) in (int, float) for u in values)
+    return numbers and 1 <= len(values) <= 64 and values[0] == 1 and all(a > b for a, b in pairwise((*values, 0)))
 
 
 # Checkpoints: spec, the averaged weights as "ema.…", and for a run to go on with also "model.…" and "optimiser.…".
@@ -401,8 +402,7 @@ def build_from_spec(spec: dict[str, Any]) -> Denoiser:
             f"and {_DATA} is needed; choose another."
         )
     options, knots = spec["options"], spec.get("knots", [])
-    numbers = isinstance(knots, list) and len(knots) <= 64 and all(type(u) in (int, float) for u in knots)
-    if not numbers or (knots and not are_knots(knots)):
+    if knots != [] and not are_knots(knots):
         raise unknown
     counts = (options.get("blocks", 1), 16), (options.get("width", 1), 1024), (spec["classes"], 1000)
     if any(type(n) is not int or not 0 < n <= most for n, most in counts) or len(str(options.get("widths"))) > 80:

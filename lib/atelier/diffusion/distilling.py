@@ -121,7 +121,7 @@ def distill(
     knots = tuple(float(knot) for knot in knots)
     if not teacher.conditional:
         raise UserError("Distillation needs a network that knows labels; this one was trained without.")
-    if not knots or not are_knots(knots):
+    if not are_knots(knots):
         raise UserError("The knots of a distilled network must fall from 1 and stay above 0, for instance 1, 0.5.")
     if teacher.knots and not set(knots) < set(teacher.knots):
         raise UserError(f"This teacher has the knots {', '.join(map(str, teacher.knots))}; choose fewer of them.")

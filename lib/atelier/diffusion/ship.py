@@ -132,15 +132,12 @@ def make_few(working: Path, names: Sequence[str]) -> None:
 
 def make_figures(n: int, steps: int, guidance: Guidance, paths: Sequence[Path]) -> None:
     """Judge the networks at `paths` by the report judge, and store the means over seeds in their files."""
-    training, test = real_digits("mnist", "train"), real_digits("mnist", "test")
+    given = real_digits("mnist", "train"), real_digits("mnist", "test"), load_judges(report=True)
     for path in paths:
         denoiser, extra = load_denoiser(path)
         found = []
         for seed in range(SEEDS):
-            run = evaluate(
-                denoiser, training, test, load_judges(report=True), n=n, steps=steps, guidance=guidance, seed=seed
-            )
-            for step in run:
+            for step in evaluate(denoiser, *given, n=n, steps=steps, guidance=guidance, seed=seed):
                 if not step.last and round(1000 * step.progress) % 100 == 0:
                     left = f"{step.seconds_left / 60:.1f} min left"
                     print(f"{path.name}, seed {seed}: {step.stage} {step.progress:.0%}, {left}", flush=True)
