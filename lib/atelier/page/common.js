@@ -69,6 +69,16 @@ function shares(node, event) {
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 
+// Call act(seen) whenever a node comes into sight or leaves it, also with the browser's tab. Returns how to end that.
+function sight(node, act) {
+  let near = false;
+  const tell = () => act(near && !document.hidden);
+  const watcher = new IntersectionObserver((changes) => { near = changes.at(-1).isIntersecting; tell(); });
+  watcher.observe(node);
+  document.addEventListener("visibilitychange", tell);
+  return () => { watcher.disconnect(); document.removeEventListener("visibilitychange", tell); };
+}
+
 // Commands go to the kernel as messages: unlike a changed trait they run no cell again. A page without a kernel has none.
 function sender(model) {
   return (name, value = null) => { try { model.send({ name, value }); } catch { /* an exported page */ } };

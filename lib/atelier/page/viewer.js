@@ -125,7 +125,7 @@ function render({ model, el }) {
   }
   // Python hears whether the page draws by itself, and whether anybody sees it.
   function announce(draws) {
-    const next = { draws, seen: seen && !document.hidden };
+    const next = { draws, seen };
     if (able && able.draws === next.draws && able.seen === next.seen) return;
     able = next;
     send("able", able);
@@ -225,23 +225,19 @@ function render({ model, el }) {
     if (!message?.weights || !buffers?.length || !views.length) return;
     weigh(buffers[0]);
     survey(null);
-    if (seen && !document.hidden) soon();
+    if (seen) soon();
   };
   const forget = listen(model, { "msg:custom": hear, "change:frame": refresh });
-  const hidden = () => announce(Boolean(able?.draws));
-  const watcher = new IntersectionObserver(([entry]) => {
-    seen = entry.isIntersecting;
-    hidden();
+  const blind = sight(root, (now) => {
+    seen = now;
+    announce(Boolean(able?.draws));
     if (seen && stale) { stale = false; paint(); }
   });
-  watcher.observe(root);
   const sized = new ResizeObserver(() => own() && views.some(({ lit }) => lit) && soon());
   sized.observe(row);
-  document.addEventListener("visibilitychange", hidden);
   refresh();
   return () => {
-    forget(); told.forget(); watcher.disconnect(); sized.disconnect();
-    document.removeEventListener("visibilitychange", hidden);
+    forget(); told.forget(); blind(); sized.disconnect();
     for (const event of GRAPHICS) graphics?.removeEventListener(event, again);
     cancelAnimationFrame(frame);
     [asked, lifted, rested].forEach(clearTimeout);
