@@ -266,7 +266,7 @@ def _(breeder, loop, loop_view, motion, motion_ask, walk):
     _about = f"{_count} frames of {_side} pixels"
     _make = partial(cppn.animation_file, walk, _count, (_side, _side), motion["fps"], _ending)
     _name = f"{breeder.stem}-{motion['walk']}{_ending}"
-    _file = page.take_home({_name: page.File("The animation", _about, _make, written=False)})
+    _file = page.take_home({_name: page.File("The animation", _about, _make)})
     _loop = mo.image(loop.step.data, alt="The loop", rounded=True) if loop.step and loop.step.data else mo.md("")
     _panel = page.panel(motion_ask, first=[*_form, "frames", "fps", "side", "format"])
     page.beside(mo.vstack([_panel, _file, _loop], gap=0.8), loop_view)
@@ -295,7 +295,7 @@ def _(files_ask, paper_ask, shown):
 def _(breeder, cost, files_ask, paper, paper_ask, print_size, samples, shown):
     _w, _h = print_size
     _make = partial(cppn.print_file, shown, print_size, supersample=samples)
-    _file = page.File("The print", f"{_w} × {_h} pixels, with its recipe", _make, written=False)
+    _file = page.File("The print", f"{_w} × {_h} pixels, with its recipe", _make)
     _asked = page.panel(files_ask, first=["supersample", "size"] if paper == "own" else ["supersample"])
     _costs = f"""About **{cost.seconds:,.0f} seconds** and **{cost.bytes / 1e6:,.0f} MB** of memory besides the file
         itself, on this machine; {_w / 300 * 2.54:.0f} × {_h / 300 * 2.54:.0f} cm at 300 dpi."""
@@ -330,10 +330,8 @@ def _(growing, shown, volume_ask):
 
 @app.cell
 def _(grown, growing, solid_view):
-    growing  # the volume below follows when it has grown
-    if grown.step:
-        _seen = volumes.seen_from(grown.step.voxels) | {"title": "A random field in space"}
-        solid_view.show(grown.step.voxels, still=grown.step.still, exact=grown.step.slice, **_seen)
+    growing  # the volume below follows, also while it grows
+    solid_view.follow(grown, volumes.growth_view)
     return
 
 
@@ -343,13 +341,13 @@ def _(breeder, grown, growing, shown, solid_view, volume_ask):
     _about = {"spec": shown.spec, "size": int(volume_ask.value["voxels"]), "envelope": volume_ask.value["envelope"]}
     _files = {
         f"{breeder.stem}-volume{_end}": page.File(
-            _title, "colour and density", partial(volumes.volume_file, ending=_end, **_about), False
+            _title, "colour and density", partial(volumes.volume_file, ending=_end, **_about)
         )
         for _end, _title in volumes.ENDINGS.items()
     }
     _shape = {"voxels": _about["size"], "envelope": _about["envelope"]}
     _turn = partial(volumes.turntable_file, shown.spec, **_shape)
-    _files[f"{breeder.stem}-turntable.webp"] = page.File("Turntable", "once around", _turn, False)
+    _files[f"{breeder.stem}-turntable.webp"] = page.File("Turntable", "once around", _turn)
     _grown = [solid_view, page.take_home(_files)] if grown.step else []
     mo.vstack([page.panel(volume_ask, across=True), growing, *_grown], gap=0.6)
     return

@@ -57,7 +57,10 @@ def _():
             known=choice(fields.KNOWN, "half", about="pixels that are left when others are repaired"),
             repair_seconds=number(1, 60, 5, title="Seconds", about="of training in the repair"),
         ),
-        dict(volume_seconds=number(1, 600, 15, log=True, title="Seconds", about="of training on the volume")),
+        dict(
+            volume=text(door="command", about="volume to learn, a .npy file or a TIFF stack"),
+            volume_seconds=number(1, 600, 15, log=True, title="Seconds", about="of training on the volume"),
+        ),
         later=[fields.OPTIONS],
     )
     return network_ask, picture_ask, race_ask, repair_ask, training_ask, volume_ask
@@ -281,18 +284,19 @@ def _(volume_ask):
     _text = """
     ## Three dimensions
     Nothing ties a coordinate network to the plane. Given a third coordinate, the network that is chosen above learns a
-    *volume*: a value at each place in space. Press **Fit**, watch three slices of it, and then turn it and cut it open. When
-    you lift the hand, the network draws the slices, and a cut across an axis, anew, between the voxels.
+    *volume*: a value at each place in space. Press **Fit**, and watch it come to be, in three slices and in space; turn it and
+    cut it open. At rest, the network itself draws the slices, and a cut across an axis, also between the voxels.
     """
     page.section(_text, page.row(page.panel(volume_ask), solid_file, flex="0 1 auto; min-width: 190px"))
     return solid_canvas, solid_file, solid_view
 
 
 @app.cell
-def _(solid_file):
+def _(solid_file, volume_ask):
     # (depth, height, width, channels) in [0, 1]: a .npy file, a TIFF stack, or any array: volumes.prepared(array)
     with page.check():
-        volume = volumes.prepared(solid_file.contents(), solid_file.name()) if solid_file.value else volumes.example()
+        _source = solid_file.contents() or volume_ask.value["volume"]
+        volume = volumes.prepared(_source, solid_file.name() or str(_source)) if _source else volumes.example()
     return (volume,)
 
 
@@ -308,7 +312,7 @@ def _(network_ask, options_ask, volume):
 def _(loss, solid_canvas, solid_network, volume, volume_ask):
     # The same `fit` as above.
     _options = {"seconds": volume_ask.value["volume_seconds"], "steps": None, "loss": loss}
-    _how = {"show": volumes.fit_panels, "opening": volumes.opening(volume), "aside": True}
+    _how = {"show": volumes.fit_panels, "opening": volumes.opening(volume), "aside": not volume_ask.value["volume"]}
     solid = solid_canvas.play(fields.fit, solid_network, volume, **_options, **_how)
     return (solid,)
 
@@ -320,26 +324,30 @@ def _(solid_canvas):
 
 
 @app.cell
-def _(solid, solid_canvas, volume):
-    solid_canvas  # this cell follows the run when it comes to rest
-    mo.stop(solid.step is None)
-    voxels = volumes.network_voxels(solid.step.network, volume.shape[:3])  # or finer: longest=128
-    return (voxels,)
+def _(solid, solid_canvas, solid_view, volume):
+    solid_canvas  # the volume in space follows the run, also while it goes on
+    solid_view.follow(solid, functools.partial(volumes.fit_view, volume))
+    return
 
 
 @app.cell(hide_code=True)
-def _(solid, solid_view, volume, voxels):
-    _slice = volumes.network_slice(solid.step.network, volume.shape[:3])
-    solid_view.show(voxels, exact=_slice, title="The volume as the network has it", **volumes.seen_from(voxels))
-    _files = {
-        f"volume{ending}": page.File(
-            title, "the network's volume", functools.partial(volumes.volume_file, voxels, ending=ending), False
-        )
-        for ending, title in volumes.ENDINGS.items()
-    }
-    _files["volume.safetensors"] = page.File("Checkpoint", "the network", lambda: fields.checkpoint(solid.step), False)
-    mo.vstack([solid_view, page.take_home(_files)], gap=0.6)
+def _(solid_view):
+    solid_view
     return
+
+
+@app.cell(hide_code=True)
+def _(solid, solid_canvas):
+    solid_canvas
+    solid_files = {}
+    if solid.step:
+        for _ending, _title in volumes.ENDINGS.items():
+            _make = functools.partial(volumes.fit_file, solid.step, _ending)
+            solid_files[f"volume{_ending}"] = page.File(_title, "the network's volume", _make)
+        _make = functools.partial(fields.checkpoint, solid.step)
+        solid_files["volume.safetensors"] = page.File("Checkpoint", "the network", _make)
+    page.take_home(solid_files)
+    return (solid_files,)
 
 
 @app.cell(hide_code=True)
@@ -365,7 +373,7 @@ def _(load_file):
 
 
 @app.cell
-def _(large_size, picture, picture_ask, step, upload):
+def _(large_size, picture, picture_ask, solid, solid_files, step, upload, volume_ask):
     _name = (upload.name() or picture_ask.value["picture"]).rsplit("/", 1)[-1].rsplit(".", 1)[0]
     _large = functools.partial(fields.large_picture, step.network, picture.aspect, large_size.value)
     _files = {
@@ -378,7 +386,9 @@ def _(large_size, picture, picture_ask, step, upload):
         ),
         f"{_name}-large.png": page.File("Large picture", "the network drawn at any size", _large, written=False),
     }
-    page.take_home(_files, summary=lambda: fields.summary(step))
+    _solid = solid.step if volume_ask.value["volume"] else None  # asked for on the command line
+    _files |= solid_files if _solid else {}
+    page.take_home(_files, lambda: fields.summary(step) | ({"volume": fields.summary(_solid)} if _solid else {}))
     return
 
 

@@ -5,6 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from atelier.fields import networks
@@ -41,6 +42,20 @@ def test_a_checkpoint_goes_on(monkeypatch, capsys, tmp_path):
     assert second["psnr"] > first["psnr"]
 
 
+def test_a_volume_of_the_command_line_is_learned_and_written(monkeypatch, capfd, tmp_path):
+    np.save(tmp_path / "ball.npy", np.linspace(-1, 1, 16).reshape(-1, 1, 1) ** 2 * np.ones((16, 12, 8)))
+    words = ("--picture", "camera", "--size", "64", "--steps", "20", "--volume", str(tmp_path / "ball.npy"))
+    run(monkeypatch, *words, "--volume-seconds", "1", "--out", str(tmp_path / "out"))
+    summary = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert {"volume.npy", "volume.tif", "volume.vti", "volume.safetensors"} < {
+        Path(name).name for name in summary["files"]
+    }
+    learned = np.load(tmp_path / "out" / "volume.npy")[..., 3] / 255
+    assert learned.shape == (16, 12, 8)
+    assert np.abs(learned - np.load(tmp_path / "ball.npy")).mean() < 0.02
+    assert networks.load(tmp_path / "out" / "volume.safetensors").spec.channels == 1
+
+
 def test_a_network_of_ones_own_works_all_down_the_page(monkeypatch, tmp_path):
     own = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3))
     words = ("--picture", "camera", "--size", "64", "--steps", "20", "--out", str(tmp_path))
@@ -58,6 +73,7 @@ def test_a_network_of_ones_own_works_all_down_the_page(monkeypatch, tmp_path):
         (("--picture", "nothing.png"), "There is no picture 'nothing.png'"),
         (("--colour", "red"), "There is no option --colour"),
         (("--checkpoint", "none.safetensors"), "There is no checkpoint"),
+        (("--volume", "none.npy"), "none.npy"),
     ],
 )
 def test_wrong_words_end_in_one_sentence(monkeypatch, tmp_path, words, sentence):

@@ -99,10 +99,9 @@ def test_a_network_is_trained_stopped_taken_home_gone_on_from_steered_and_judged
     upload.set_input_files(saved)
     page.get_by_text("Train goes on from it").wait_for()
     training.root.get_by_label("Start again").click()
-    training.becomes("left")
+    until(page, lambda: training.step > held + 1)  # it goes on from the file
     training.play.click()
     training.becomes("Paused")
-    until(page, lambda: training.step > held + 1)  # it went on from the file
 
     steering, judging = Run(page, STEER), Run(page, JUDGE)
     steering.play.click()

@@ -96,8 +96,13 @@ def test_a_run_can_be_replayed_looked_into_and_taken_home(page):
         page.get_by_title("mona_lisa.gif").click()
     assert download.value.suggested_filename == "mona_lisa.gif"
 
+    seen = page.locator(".volume .told")
+    seen.scroll_into_view_if_needed()
+    seen.filter(has_text="The volume to learn").wait_for()
     page.get_by_role("button", name="Fit", exact=True).click()
     page.get_by_text("over the whole volume").wait_for()
+    seen.scroll_into_view_if_needed()
+    seen.filter(has_text="The network after").wait_for()
     page.get_by_label("Cutting plane").select_option("z")
     page.get_by_label("Cut at").fill("0.3")  # the network draws all three slices when the hand rests
     for caption in ("x = 0.00 · exact", "y = 0.00 · exact", "z = 0.30 · exact"):

@@ -97,12 +97,47 @@ def test_a_viewer_follows_a_run_where_somebody_sees_it(viewer, monkeypatch):
     assert pixels.drawn == drawn + 1
     press(viewer, "able", {"draws": True, "seen": True})
     wait_for(lambda: not viewer._busy)
-    viewer._next = 0
+    viewer._due = 0
     run.watch(Painted(7))
     wait_for(lambda: any(buffers for _, buffers in told))
     ((_, (weights,)),) = [sent for sent in told if sent[1]]
     assert {name: len(data) for name, data in unpack(weights)[1].items()} == {"0 numbers": 7 * 16, "0 table": 0}
     assert pixels.drawn == drawn + 1
+
+
+def test_a_volume_follows_a_run_where_somebody_sees_it_and_keeps_the_view_that_a_hand_has_set(visit):
+    volume, run, sides = Volume(), SimpleNamespace(step=None, watch=None), []
+
+    def see(step, full):
+        side = 8 if full else 4
+        shown = {"voxels": lambda: np.full((side, side, side, 4), 255, np.uint8), "title": f"after {step}", "low": 0.3}
+        return shown | ({"exact": lambda axis, at: np.zeros((2, 2, 4), np.uint8)} if full else {})
+
+    volume.observe(lambda change: sides.append(unpack(change["new"])[0]["size"][0]), "frame")
+    volume.follow(run, see)
+    wait_for(lambda: sides == [8])
+    assert volume.view["low"] == 0.3
+    volume.view = {**volume.view, "low": 0.1}
+    volume.follow(run, see)  # a cell that shows it runs at every move of a hand
+    run.watch(1)  # nobody sees it
+    time.sleep(0.1)
+    assert sides == [8]
+
+    press(volume, "seen", True)
+    run.watch(2)
+    wait_for(lambda: sides == [8, 4])
+    header, _ = unpack(volume.frame)
+    assert (header["title"], header["exact"], header["passing"]) == ("after 2", False, True)
+    run.watch(3)  # at once, before the second is paid for
+    run.step = 4
+    volume.follow(run, see)
+    wait_for(lambda: sides == [8, 4, 8])
+    header, _ = unpack(volume.frame)
+    assert (header["title"], header["exact"], header["passing"]) == ("after 4", True, False)
+    assert volume.view["low"] == 0.1
+    volume.follow(SimpleNamespace(step=5, watch=None), see)  # another run brings its own view
+    wait_for(lambda: volume.view["low"] == 0.3)
+    volume.close()
 
 
 def problems_of(widget, monkeypatch):

@@ -117,8 +117,22 @@ def test_the_example_is_learned_shown_cut_and_written(tmp_path):
         coarse = torch.from_numpy(fine[..., 3]).float()[None, None]
         coarse = nn.functional.adaptive_avg_pool2d(coarse, 24)[0, 0].numpy()
         assert np.corrcoef(coarse.ravel(), line[..., 3].ravel())[0, 1] > 0.97
-    *_, written = volumes.volume_file(voxels, ending=".npy", path=tmp_path / "a.npy")
-    assert np.array_equal(np.load(written.path), voxels)
+    shown = volumes.fit_view(knot, last)
+    assert np.array_equal(shown["voxels"](), voxels)
+    assert np.array_equal(shown["exact"](2, 0.1), cut(2, 0.1))
+    *_, written = volumes.fit_file(last, ".npy")
+    (tmp_path / "a.npy").write_bytes(written.data)
+    assert np.array_equal(np.load(tmp_path / "a.npy"), voxels)
+
+
+def test_what_is_seen_of_a_fit_before_it_and_while_it_goes_on():
+    opening = volumes.fit_view(RAMP, None)
+    assert np.array_equal(opening["voxels"], volumes.as_voxels(RAMP.numpy()))
+    volume = torch.rand(8, 30, 60, 1)
+    step = next(fields.fit(fields.build("relu", picture=volume, width=8, depth=1), volume, steps=1))
+    passing = volumes.fit_view(volume, step, full=False)
+    assert passing["voxels"]().shape == (5, 20, 40, 4)
+    assert "exact" not in passing
 
 
 def test_files_and_arrays_are_prepared_and_large_ones_averaged(tmp_path):

@@ -93,11 +93,10 @@ class Download(Widget):
 
 
 def take_home(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]] | None = None) -> mo.Html:
-    """Files by name: buttons on the page. A script writes them into the folder that --out names, and prints `summary()`
-    with their paths as one JSON object, the last line of its output; nothing where there is nothing to write."""
+    """Files by name: buttons on the page. Where there is a summary, a script writes them into the folder that --out
+    names, and prints `summary()` with their paths as one JSON object, the last line of its output."""
     now = session()
-    asked = summary is not None or any(file.written for file in files.values())
-    if now.script and asked and LEADS:
+    if now.script and summary and LEADS:
         _write(files, summary)
     rows = []
     for place, (name, file) in enumerate(files.items()):
@@ -116,11 +115,11 @@ def written(name: str) -> Path | None:
     return now.state.get("out", Path("out")) / name if now.script else None
 
 
-def _write(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]] | None) -> None:
+def _write(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]]) -> None:
     """Write the files one by one. A file is left out if someone stops the program while it is made."""
     bar, paths, stopped = ProgressBar(), [], STOPPED.signal
     try:
-        told = summary() if summary else {}
+        told = summary()
         folder = writable_folder(written(""))
         for name in [name for name, file in files.items() if file.written]:
             for part in _parts(files[name].make):

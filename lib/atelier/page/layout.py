@@ -27,14 +27,17 @@ def panel(
     notes: str = "",
     across: bool = False,
 ) -> mo.Html:
-    """The controls of one or several groups, one below the other or, with `across`, side by side.
+    """The controls of one or several groups, one below the other or, with `across`, side by side; without those of the
+    command line alone.
 
     Args:
         first: names of the controls that are always in sight, in this order; all that are not folded by default.
         more: title -> names of controls to unfold. Names that no group has are left out.
         notes: a line in small print below.
     """
-    found = {name: element for ask in asks for name, element in ask.elements.items()}
+    found = {
+        name: element for ask in asks for name, element in ask.elements.items() if ask.controls[name].door != "command"
+    }
     more = {title: [name for name in names if name in found] for title, names in (more or {}).items()}
     if first is None:
         first = [name for name in found if not any(name in names for names in more.values())]

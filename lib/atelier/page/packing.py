@@ -5,6 +5,7 @@ import functools
 import json
 import struct
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ HERE = Path(__file__).parent
 POSTERS = ROOT / "data" / "gallery" / "posters"
 WIDGETS: weakref.WeakSet["Widget"] = weakref.WeakSet()
 """Every widget that is not closed, for the report, which takes their state with it."""
+_BYTES_PER_SECOND = 4e6
 _SHARED = {"live": ("chart",), "mixer": ("chart",), "viewer": ("painter", "gestures")}
 
 
@@ -50,6 +52,7 @@ class Widget(anywidget.AnyWidget):
         self._lock = threading.RLock()
         self._work: Callable[[], object] | None = None
         self._busy = False
+        self._seen, self._due = False, 0.0  # whether somebody sees it, and when the next step of a run may be shown
         self.on_msg(self._obey)
         WIDGETS.add(self)
 
@@ -88,6 +91,22 @@ class Widget(anywidget.AnyWidget):
             self._busy = True
         if idle:
             threading.Thread(target=self._work_off, name=f"atelier-{self._source}", daemon=True).start()
+
+    def _awaits(self) -> bool:
+        """Whether to show the newest step of a run that goes on: somebody sees the widget, and it is idle."""
+        return self._seen and not self._busy and time.monotonic() >= self._due
+
+    def _meanwhile(self, work: Callable[[], int]) -> None:
+        """Do `work` aside while a run goes on; it returns how many bytes it sent. The next one waits nine times as long
+        as this one took, or as its bytes need."""
+
+        def share() -> None:
+            begin = time.monotonic()
+            sent = work()
+            now = time.monotonic()
+            self._due = now + max(0.1, 9 * (now - begin), sent / _BYTES_PER_SECOND)
+
+        self._aside(share)
 
     def _work_off(self) -> None:
         while True:

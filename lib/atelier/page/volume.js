@@ -83,9 +83,10 @@ function basisOf({ azimuth, elevation }) {
 function marcher(canvas) {
   const gl = canvas.getContext("webgl2", { antialias: false, preserveDrawingBuffer: true });
   if (!gl) return { reason: "This browser has no WebGL2, so the volume stands still; the slices work" };
-  let program, places = {}, face = null;
+  let program, places = {}, solid = null, face = null;
   const part = (kind, text) => { const made = gl.createShader(kind); gl.shaderSource(made, text); gl.compileShader(made); gl.attachShader(program, made); };
   function begin() {
+    solid = face = null;
     program = gl.createProgram();
     part(gl.VERTEX_SHADER, VERTEX);
     part(gl.FRAGMENT_SHADER, FRAGMENT);
@@ -101,9 +102,8 @@ function marcher(canvas) {
     for (const size of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(kind, size, gl.LINEAR);
   }
   function load(voxels, [depth, height, width]) {
-    bind(gl.TEXTURE_3D, 0, gl.createTexture());
+    bind(gl.TEXTURE_3D, 0, solid ??= gl.createTexture());
     gl.uniform1i(places.face, 1);
-    face = null;
     gl.texImage3D(gl.TEXTURE_3D, 0, gl.RGBA8, width, height, depth, 0, gl.RGBA, gl.UNSIGNED_BYTE, voxels);
     const longest = Math.max(width, height, depth);
     gl.uniform3f(places.box, width / longest, height / longest, depth / longest);
@@ -199,7 +199,7 @@ function render({ model, el }) {
     if (moving && took > SLOW_MS) coarse = Math.min(5, coarse * 1.3);
     if (moving && took < SLOW_MS / 3) coarse = Math.max(1, coarse / 1.1);
     root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
-    told.textContent = moving ? `${Math.round(1000 / Math.max(took, 1))} frames/s` : "";
+    told.textContent = moving && !header.passing ? `${Math.round(1000 / Math.max(took, 1))} frames/s` : header.title;
   }
   function paintSlices() {
     const sides = along(), box = boxOf(), [width, height] = [sides[0], sides[1]];
@@ -339,7 +339,7 @@ function render({ model, el }) {
     try { march ??= marcher(canvas); } catch (error) { march = { reason: `WebGL2 failed (${error.message})` }; }
     if (march.reason) hangStill(found.pictures.still);
     else march.load(voxels, size);
-    paint(false);
+    paint(header.passing);
   }
   async function refine() {
     const found = unpack(model.get("fine"));
@@ -359,8 +359,11 @@ function render({ model, el }) {
   };
   canvas.addEventListener("webglcontextlost", (e) => { e.preventDefault(); told.textContent = "The graphics were lost, and come back."; });
   canvas.addEventListener("webglcontextrestored", () => { march.begin(); march.load(voxels, size); paint(false); });
-  const watch = new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; if (seen && stale) paint(false); });
-  watch.observe(root);
+  const blind = sight(root, (now) => {
+    seen = now;
+    send("seen", seen);
+    if (seen && stale) paint(false);
+  });
   const sized = new ResizeObserver(() => paint(false));
   sized.observe(canvas);
   const forget = listen(model, { "change:frame": show, "change:fine": refine, "change:view": follow });
@@ -370,7 +373,7 @@ function render({ model, el }) {
   return () => {
     forget();
     problem.forget();
-    watch.disconnect();
+    blind();
     sized.disconnect();
     canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
   };

@@ -1,7 +1,6 @@
 """The widgets beside the live canvas: buttons, thumbnails, clickable drawings, views of the plane, texts and files."""
 
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 Draw = Callable[[Any, int, int], np.ndarray]
 Maker = Callable[[], "Shader"]
-_BYTES_PER_SECOND = 4e6
 """Of the weights of a network that still learns."""
 _STILL = 1400
 """Pixels of the longer side where there is no kernel to draw more."""
@@ -226,8 +224,8 @@ class Viewer(Widget):
         self._aspect, self._moved, self._learning = 1.0, False, False
         self._makers: list[Maker | None] = []  # of shaders, one for each view
         self._made: list[tuple[Maker | None, Shader | None]] = []
-        self._place, self._next, self._count = dict(_WHOLE), 0.0, 0
-        self._able = self._seen = False  # whether the page draws by its shaders, and whether anybody sees the viewer
+        self._place, self._count = dict(_WHOLE), 0
+        self._able = False  # whether the page draws by its shaders
         self._longer, self._kind = (longer, "JPEG") if self._watched else (_STILL, "WEBP")
         self.observe(self._looks_elsewhere, "window")
         if views:
@@ -269,10 +267,10 @@ class Viewer(Widget):
             if not known:  # another network than before, perhaps
                 known = True
                 self.show(views(step), aspect)
-            elif self._seen and not self._busy and time.monotonic() >= self._next:
+            elif self._awaits():
                 self._take(views(step))
                 self._learning = True
-                self._aside(self._go_on)
+                self._meanwhile(self._go_on)
 
         run.watch, known = watch, run.step is not None
         if known:
@@ -281,17 +279,15 @@ class Viewer(Widget):
     def _looks_elsewhere(self, change: Mapping[str, Any]) -> None:
         self._place, self._moved = dict(change["new"]), False  # a hand has moved since `show`
 
-    def _go_on(self) -> None:
-        """Send what the newest step shows, and wait nine times as long as that took, or as its bytes need."""
-        begin, sent = time.monotonic(), 0
+    def _go_on(self) -> int:
+        """Send what the newest step shows: bytes of weights."""
+        weights = b""
         if self._able:
             _, weights = self._with_shaders(changed=True)
             self.send({"weights": True}, buffers=[weights])
-            sent = len(weights)
         if not (self._able and self._reaches(self._place["zoom"])):
             self.draw(self._place, self._longer)
-        now = time.monotonic()
-        self._next = now + max(0.1, 9 * (now - begin), sent / _BYTES_PER_SECOND)
+        return len(weights)
 
     def _heard(self, name: str, value: Any) -> None:
         if name == "able" and isinstance(value, Mapping):

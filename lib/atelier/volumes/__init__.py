@@ -8,6 +8,8 @@ import lazy_loader
 
 _CATALOGUE = "MODES ENVELOPES ENDINGS SIDE Camera Look Clip volume_options growth_options"
 _GENERATING = "Slab generate bake exact_slice solid as_voxels slabs_of"
+_LEARNING = "example prepared opening fit_panels network_voxels network_slice fit_view fit_file"
+_SHOWING = "Grown grow growth_panels growth_view suited_look seen_from still_file turntable_file"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
@@ -16,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "generating": _GENERATING.split(),
         "marching": ["march", "turntable"],
         "files": ["write", "volume_file", "read", "pyvista_still"],
-        "learning": ["example", "prepared", "opening", "fit_panels", "network_voxels", "network_slice"],
-        "showing": ["Grown", "grow", "growth_panels", "suited_look", "seen_from", "still_file", "turntable_file"],
+        "learning": _LEARNING.split(),
+        "showing": _SHOWING.split(),
     },
 )

@@ -4,15 +4,17 @@
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from atelier.animation import Written
 from atelier.drawing import Frame
 from atelier.fields.fitting import FitStep
 from atelier.fields.metrics import decibels
@@ -20,12 +22,14 @@ from atelier.fields.networks import as_field
 from atelier.fields.plane import mesh, whole
 from atelier.fields.rendering import evaluate
 from atelier.fields.showing import charts
-from atelier.volumes.files import as_values, read
+from atelier.volumes.files import as_values, read, volume_file
 from atelier.volumes.generating import as_voxels, axes, coloured, on_plane
+from atelier.volumes.showing import seen_from
 
 _KNOT = 400  # places on the knot's curve
 _TUBE, _SOFT, _RIPPLES = 0.17, 0.05, 36
 _ENLARGED, _GAP = 192, 8
+_PASSING = 40  # voxels along the longest side while a run goes on
 _GROUND = np.array([16, 18, 26], np.float32)
 
 
@@ -126,3 +130,21 @@ def network_slice(network: nn.Module, sides: tuple[int, int, int]) -> Callable[[
         return (coloured(evaluate(field, *lines).numpy()) * 255 + 0.5).astype(np.uint8)
 
     return partial(on_plane, on_grid, sides)
+
+
+def fit_view(volume: Tensor, step: FitStep | None, full: bool = True) -> dict[str, Any]:
+    """What a `page.volume` shows of a fit, as the arguments of its `show`: the network of a step as voxels, and as
+    itself on a cut; with `full` false as fewer voxels alone; before the first step the volume (D, H, W, C) to learn."""
+    if step is None:
+        voxels = as_voxels(volume.cpu().numpy())
+        return {"voxels": voxels, "title": "The volume to learn", **seen_from(voxels)}
+    sides, title = volume.shape[:3], f"The network after {step.step:,} steps"
+    if not full:
+        return {"voxels": partial(network_voxels, step.network, sides, min(_PASSING, max(sides))), "title": title}
+    exact = network_slice(step.network, sides)
+    return {"voxels": partial(network_voxels, step.network, sides), "exact": exact, "title": title}
+
+
+def fit_file(step: FitStep, ending: str) -> Iterator[Written]:
+    """The network of a step as a file in memory, as many voxels as it learned; ending: one of `ENDINGS`."""
+    return volume_file(network_voxels(step.network, step.picture.shape[:3]), ending=ending)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,15 @@ def grow(spec: FieldSpec, *, voxels: int = 96, envelope: str = "ball", side: int
 def growth_panels(step: Grown, full: bool = True) -> drawing.Frame:
     """How fine the volume of a step of `grow` is; the volume itself is seen in a viewer of its own."""
     return drawing.Frame({}, step=step.step, total=f"of {len(_COARSER)}: {len(step.voxels)}³ voxels")
+
+
+def growth_view(step: Grown | None, full: bool = True) -> dict[str, Any]:
+    """What a `page.volume` shows of a step of `grow`, as the arguments of its `show`: with `full` also the field itself
+    on a cut; nothing before the first step."""
+    if step is None:
+        return {}
+    shown = {"voxels": step.voxels, "title": "A random field in space", "still": step.still, **seen_from(step.voxels)}
+    return shown | ({"exact": step.slice} if full else {})
 
 
 def suited_look(voxels: np.ndarray) -> Look:
