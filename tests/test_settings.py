@@ -47,6 +47,7 @@ def test_an_empty_word_is_a_switch_that_is_on():
         ("size", "many", "and 'many' is not"),
         ("size", "auto", "and 'auto' is not"),
         ("kind", "siern", "Did you mean siren?"),
+        ("kind", "x" * 100_000, "and '" + "x" * 59 + " … is not."),
         ("gray", "perhaps", "Gray must be true or false"),
         ("out", "x" * 21, "Out must be a text of at most 20 characters."),
         ("style", "silc", "Did you mean silk?"),

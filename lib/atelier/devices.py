@@ -200,8 +200,9 @@ def unmeasured_format(device: torch.device, precision: str = "auto", layout: str
     else float32; contiguous if the layout is "auto".
 
     Raises:
-        UserError: an unknown precision.
+        UserError: another precision or an unknown layout.
     """
-    Choice(PRECISIONS).check("Precision", precision)
+    Choice(PRECISIONS[:3]).check("Precision", precision)
+    Choice(LAYOUTS).check("Layout", layout)
     bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(device.type))
     return Format("bfloat16" if bfloat16 else "float32", "contiguous" if layout == "auto" else layout)

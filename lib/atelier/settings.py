@@ -12,9 +12,17 @@ from typing import Any
 
 from atelier.errors import UserError
 
+_QUOTED = 60
+
 
 class SettingError(UserError):
     """A setting has a value that is not allowed; the message is one sentence that says what is."""
+
+
+def _quoted(value: Any) -> str:
+    """A refused value as its sentence quotes it, however long it is."""
+    text = word(value) if isinstance(value, float) else repr(value)
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]} …"
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,9 @@ class Number:
     def check(self, name: str, value: Any) -> float | int | None:
         if value is None and self.optional:
             return None
-        shown = word(value) if isinstance(value, float) else repr(value)
         known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if not known or not self.low <= value <= self.high or (self.whole and value != int(value)):
-            raise SettingError(f"{name} must be {self.describe()}, and {shown} is not.")
+            raise SettingError(f"{name} must be {self.describe()}, and {_quoted(value)} is not.")
         return int(value) if self.whole else float(value)
 
     def read(self, name: str, text: str) -> float | None:
@@ -46,11 +53,12 @@ class Number:
         try:
             return float(text)
         except ValueError:
-            raise SettingError(f"{name} must be {self.describe()}, and {text!r} is not.") from None
+            raise SettingError(f"{name} must be {self.describe()}, and {_quoted(text)} is not.") from None
 
     def describe(self) -> str:
         kind = "a whole number" if self.whole else "a number"
-        return f"{kind} from {self.low:,.10g} to {self.high:,.10g}" + (" (or auto)" if self.optional else "")
+        low, high = (f"{int(end):,}" if end == int(end) else f"{end:,.10g}" for end in (self.low, self.high))
+        return f"{kind} from {low} to {high}" + (" (or auto)" if self.optional else "")
 
 
 @dataclass(frozen=True)
@@ -61,9 +69,9 @@ class Choice:
 
     def check(self, name: str, value: Any) -> str:
         if value not in self.options:
-            near = difflib.get_close_matches(str(value), self.options, n=1)
+            near = difflib.get_close_matches(str(value)[:_QUOTED], self.options, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            raise SettingError(f"{name} must be {self.describe()}, and {value!r} is not.{hint}")
+            raise SettingError(f"{name} must be {self.describe()}, and {_quoted(value)} is not.{hint}")
         return value
 
     def describe(self) -> str:
@@ -76,7 +84,7 @@ class Switch:
 
     def check(self, name: str, value: Any) -> bool:
         if not isinstance(value, bool):
-            raise SettingError(f"{name} must be {self.describe()}, and {value!r} is not.")
+            raise SettingError(f"{name} must be {self.describe()}, and {_quoted(value)} is not.")
         return value
 
     def read(self, name: str, text: str) -> bool | str:

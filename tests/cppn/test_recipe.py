@@ -76,6 +76,12 @@ def test_crafted_tokens_are_refused_in_one_short_sentence(text):
         favourites.loads('{"format": 1, "favourites": {"a": ' + text + "}}")
 
 
+@pytest.mark.parametrize("version", ["true", "0", "-3", '"1"'])
+def test_favourites_of_no_proper_format_are_refused(version):
+    with pytest.raises(UserError, match="no proper format"):
+        favourites.loads('{"format": ' + version + ', "favourites": {}}')
+
+
 def test_an_address_of_a_newer_version_says_so():
     with pytest.raises(UserError, match="newer"):
         from_token("f2.abcdef")

@@ -70,7 +70,9 @@ def loads(text: str, name: str = "The file") -> dict[str, Recipe]:
         version, entries = data["format"], dict(data["favourites"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DamagedError(f"The favourites in {name} cannot be read; choose a file that Atelier saved.") from None
-    if not isinstance(version, int) or version > FORMAT:
+    if type(version) is not int or version < 1:
+        raise DamagedError(f"The favourites in {name} have no proper format; choose a file that Atelier saved.")
+    if version > FORMAT:
         raise UserError(f"{name} was saved by a newer Atelier (format {version}); update Atelier to read it.")
     if not all(isinstance(key, str) and 0 < len(key.strip()) <= LONGEST_NAME for key in entries):
         raise DamagedError(f"A favourite in {name} has no proper name; choose a file that Atelier saved.")

@@ -110,7 +110,8 @@ def make_denoiser(steps: int, working: Path, out: Path) -> None:
 def make_early(steps: int, early_steps: int) -> None:
     """Train the first steps of `make_denoiser` again and keep the average."""
     last = told(islice(training_of_unet(steps), early_steps), "Early U-Net")
-    write(EARLY, last.average, {"dataset": DATASETS["mnist"].title, "step": last.step})
+    if team().leads:
+        write(EARLY, last.average, {"dataset": DATASETS["mnist"].title, "step": last.step})
 
 
 def make_few(working: Path, names: Sequence[str]) -> None:
@@ -127,7 +128,8 @@ def make_few(working: Path, names: Sequence[str]) -> None:
         recipe = Recipe(steps=FEW_STEPS, seed=count, **FEW_RECIPE)
         run = distill(teacher.to(best_device()), digits.images, digits.labels, recipe, knots=knots, **options)
         told(run, f"{count} steps", every=50)
-        write(out, *load_denoiser(at))
+        if team().leads:
+            write(out, *load_denoiser(at))
 
 
 def make_figures(n: int, steps: int, guidance: Guidance, paths: Sequence[Path]) -> None:
@@ -135,7 +137,7 @@ def make_figures(n: int, steps: int, guidance: Guidance, paths: Sequence[Path]) 
     given = real_digits("mnist", "train"), real_digits("mnist", "test"), load_judges(report=True)
     for path in paths:
         denoiser, extra = load_denoiser(path)
-        found = []
+        denoiser, found = denoiser.to(best_device()), []
         for seed in range(SEEDS):
             for step in evaluate(denoiser, *given, n=n, steps=steps, guidance=guidance, seed=seed):
                 if not step.last and round(1000 * step.progress) % 100 == 0:

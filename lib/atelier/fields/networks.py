@@ -209,7 +209,7 @@ class PointwiseConvolution(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, norm: str, g: Generator) -> None:
         super().__init__()
-        self.convolution = nn.Conv1d(n_in, n_out, 1)
+        self.convolution = nn.utils.skip_init(nn.Conv1d, n_in, n_out, 1)
         with torch.no_grad():
             bound = math.sqrt(6 / n_in)
             self.convolution.weight.uniform_(-bound, bound, generator=g)

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+import zlib
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -153,7 +154,7 @@ def formula(text: str) -> str:
         return f"<code>{html.escape(text)}</code>"
     svg = buffer.getvalue().decode()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    ids = f"f{abs(hash(plain)):x}"  # paths of several formulas share one page
+    ids = f"f{zlib.crc32(plain.encode()):x}"  # paths of several formulas share one page
     svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{ids}-", svg)
     return svg.replace("<svg ", f'<svg class="formula" role="img" aria-label="{html.escape(text)}" ', 1)
 

@@ -282,7 +282,7 @@ def samples_npz(step: Repair | None) -> bytes:
 def samples_gif(step: Repair | None) -> Iterator[animation.Written]:
     """The way from noise to samples beside the measurement; rests at its end. The last step has the bytes."""
     step = _begun(step)
-    found = step.past.moments
+    found = step.past.moments or [_moment(step.at)]
     frames = (_strip(_frame(step, moment)) for moment in found)
     durations = [_MILLISECONDS] * (len(found) - 1) + [_REST]
     return animation.encode(".gif", frames, durations=durations, count=len(found))
