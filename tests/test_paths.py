@@ -99,3 +99,12 @@ def test_what_was_downloaded_into_the_fallback_folder_is_found_again(tmp_path, m
     folder = paths.cache_dir()
     assert folder.is_relative_to(tmp_path)
     assert folder in paths.data_dirs()
+
+
+@pytest.mark.parametrize("data", [None, b"abc"])
+def test_a_spare_file_is_gone_when_its_block_ends(data):
+    with paths.spare_file("a.bin", data) as path:
+        assert path.name == "a.bin"
+        assert (path.read_bytes() if path.exists() else None) == data
+        path.write_bytes(b"other")
+    assert not path.parent.exists()

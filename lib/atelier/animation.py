@@ -1,6 +1,5 @@
 """Animations as files: GIF, APNG, WebP and MP4, from an iterator of frames."""
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from PIL import Image
 
 from atelier.drawing import as_image
 from atelier.errors import UserError
-from atelier.paths import atomic_write
+from atelier.paths import atomic_write, spare_file
 from atelier.settings import Number
 
 FPS = Number(1, 60, whole=True)
@@ -72,8 +71,7 @@ def write(
 
 def encode(ending: str, frames: Iterable[np.ndarray], fps: int = 24, **timing: object) -> Iterator[Written]:
     """As `write`, for a file in memory: the last step has its bytes as `data`. ending: ".gif" and so on."""
-    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        path = Path(folder) / f"animation{ending}"
+    with spare_file(f"animation{ending}") as path:
         for last in write(path, frames, fps, **timing):
             if last.step != last.total:
                 yield last

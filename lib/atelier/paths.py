@@ -116,3 +116,12 @@ def write_whole(path: str | Path, data: bytes) -> Path:
     with atomic_write(path) as part:
         part.write_bytes(data)
     return Path(path)
+
+
+@contextmanager
+def spare_file(name: str, data: bytes | None = None) -> Iterator[Path]:
+    """The path of a file for as long as the block lasts, with `data` in it unless that is None. Errors as
+    `atomic_write`."""
+    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
+        path = Path(folder) / name
+        yield path if data is None else write_whole(path, data)

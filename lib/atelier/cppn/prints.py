@@ -1,7 +1,6 @@
 """Pictures as PNG files that carry their recipe, at any size: written band by band (PNG, 3rd edition)."""
 
 import struct
-import tempfile
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
@@ -16,7 +15,7 @@ from atelier.cppn.rendering import BAND, POINTS, Tile, picture, pictures, render
 from atelier.cppn.styles import Mutation
 from atelier.drawing import contact_sheet, encoded
 from atelier.fields.plane import check_size
-from atelier.paths import atomic_write
+from atelier.paths import atomic_write, spare_file
 
 
 def write_png(
@@ -45,8 +44,7 @@ def write_png(
 
 def print_file(recipe: Recipe, size: tuple[int, int], *, supersample: int = 1) -> Iterator[Written]:
     """As `write_png`, for a file in memory: the last step has its bytes as `data`."""
-    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        path = Path(folder) / "print.png"
+    with spare_file("print.png") as path:
         for tile in write_png(path, recipe, size, supersample=supersample):
             yield Written(tile.done, tile.total + 1)
         yield Written(tile.total + 1, tile.total + 1, path.read_bytes())

@@ -6,7 +6,6 @@ embeddings. So one backbone serves every schedule.
 """
 
 import copy
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -22,7 +21,7 @@ from atelier.devices import PRECISIONS, Format, fastest, unmeasured_format
 from atelier.diffusion.catalogue import BACKBONES, TARGETS
 from atelier.diffusion.schedules import Schedule, build_schedule
 from atelier.errors import UserError
-from atelier.paths import WEIGHTS
+from atelier.paths import WEIGHTS, spare_file
 from atelier.settings import Choice, Number
 
 KIND = "denoiser"
@@ -383,9 +382,7 @@ def read_checkpoint(source: bytes | str | Path) -> Checkpoint:
         return checkpoints.load(source, KIND)
     if len(source) > MOST_BYTES:
         raise UserError(f"This file is larger than {MOST_BYTES >> 20} MB; choose a checkpoint that Atelier saved.")
-    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        path = Path(folder) / "upload.safetensors"
-        path.write_bytes(source)
+    with spare_file("upload.safetensors", source) as path:
         return checkpoints.load(path, KIND)
 
 

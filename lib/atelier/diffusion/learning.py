@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from atelier.diffusion.training import TIME_BINS, Recipe, TrainStep, estimate, r
 from atelier.drawing import Chart, Frame, Line
 from atelier.errors import UserError
 from atelier.parallel import team
+from atelier.paths import spare_file
 from atelier.processors import on_free_processors
 
 KEEP_AFTER = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -94,8 +94,8 @@ class Learning:
         """The run as it is now, to resume from; UserError before the first step."""
         if self.at is None:
             raise UserError("There is nothing to save yet; wait for the first step.")
-        with tempfile.TemporaryDirectory(prefix="atelier-") as folder, self.past.lock:
-            return self.at.keep(Path(folder) / "digits.safetensors").read_bytes()
+        with spare_file("digits.safetensors") as path, self.past.lock:
+            return self.at.keep(path).read_bytes()
 
     def figures(self) -> dict[str, Any]:
         """The numbers of the run, JSON-able."""

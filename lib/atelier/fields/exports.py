@@ -1,9 +1,7 @@
 """Files of a run: an animation, a comparison, a checkpoint, a large picture, a page and a shader."""
 
 import io
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -17,6 +15,7 @@ from atelier.fields.fitting import FitStep, Measure, compared, rendered
 from atelier.fields.plane import Window, fitted_size
 from atelier.fields.shading import shader_of
 from atelier.fields.showing import error_picture, network_at
+from atelier.paths import spare_file
 from atelier.shaders.pages import shadertoy, standalone
 
 GIF_FRAMES = 51
@@ -104,8 +103,7 @@ def comparison(step: FitStep) -> bytes:
 
 def checkpoint(step: FitStep) -> bytes:
     """The network as a file that `fields.build(checkpoint=…)` takes to go on from."""
-    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        path = Path(folder) / "network.safetensors"
+    with spare_file("network.safetensors") as path:
         return networks.save(path, step.network, steps=step.step, seconds=step.seconds).read_bytes()
 
 

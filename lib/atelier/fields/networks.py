@@ -7,7 +7,6 @@ To add one, write a function that builds it and an entry of the same name in `ca
 import bisect
 import dataclasses
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from atelier.errors import UserError
 from atelier.fields.catalogue import BUDGET, DOMAINS, FINALS, NETWORKS, OPTIONS
 from atelier.fields.encodings import Encoding, GaussianFourier, HashGrid, PositionalEncoding, grid_shapes
 from atelier.fields.plane import half_extent, mesh
+from atelier.paths import spare_file
 from atelier.settings import Choice, Number, label
 
 KIND = "coordinate network"
@@ -497,9 +497,7 @@ def load(source: str | Path | bytes) -> CoordinateNetwork:
         UserError: not a whole checkpoint of a coordinate network, or one that does not fit its own spec.
     """
     if isinstance(source, bytes):
-        with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-            path = Path(folder) / "This checkpoint"
-            path.write_bytes(source)
+        with spare_file("This checkpoint", source) as path:
             return load(path)
     found, name = checkpoints.load(Path(source), KIND), Path(source).name
     try:

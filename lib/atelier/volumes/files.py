@@ -7,7 +7,6 @@ XML with raw appended data (VTK File Formats, "ImageData").
 
 import json
 import math
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from atelier.animation import Written
 from atelier.cppn.spec import FieldSpec
 from atelier.errors import UserError
-from atelier.paths import atomic_write, given_path
+from atelier.paths import atomic_write, given_path, spare_file
 from atelier.volumes.catalogue import ENDINGS, SIDE, Camera
 from atelier.volumes.generating import Slab, check_voxels, generate, slabs_of, solid
 
@@ -79,8 +78,8 @@ def volume_file(
     memory, with its bytes as the last step's `data`. Errors as `generate` and `write`."""
     given = isinstance(spec, np.ndarray)
     slabs = spec if given else generate(spec, size, envelope=envelope)
-    with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-        place = path or Path(folder) / f"volume{ending}"
+    with spare_file(f"volume{ending}") as spare:
+        place = path or spare
         for step in write(place, slabs, None if given else spec):
             if step.progress < 1:
                 yield step
@@ -166,9 +165,7 @@ def read(source: str | Path | bytes, name: str = "The volume") -> np.ndarray:
         UserError: no such file, another kind of file, no numbers, other dimensions, too large, not finite.
     """
     if isinstance(source, bytes):
-        with tempfile.TemporaryDirectory(prefix="atelier-") as folder:
-            path = Path(folder) / Path(name).name
-            path.write_bytes(source)
+        with spare_file(Path(name).name, source) as path:
             return read(path)
     path = given_path(source)
     if not path.is_file():
