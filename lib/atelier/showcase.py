@@ -131,7 +131,7 @@ def posters() -> None:
     from atelier.page.packing import hang
 
     model = diffusion.choose_model("shipped")
-    *_, drawn = diffusion.draw(model)
+    *_, drawn = diffusion.draw(model, sampler="few4")  # the page's own default
     *_, steered = diffusion.experiment(model)
     _report(write_poster("painting_fitter", fields.panels(fields.finished(data.load_picture("mona_lisa")))))
     _report(write_poster("digit_diffusion", diffusion.panels(drawn)))

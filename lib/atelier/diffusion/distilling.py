@@ -21,7 +21,7 @@ from atelier.diffusion.sampling import DPMSolverPP, Rates, ddim, knot_rates
 from atelier.diffusion.training import Denoising, Recipe, TrainStep, train
 from atelier.errors import UserError
 
-KNOTS = {4: (1.0, 0.75, 0.5, 0.25), 2: (1.0, 0.5), 1: (1.0,)}
+KNOTS = {4: (1.0, 0.8, 0.6, 0.35), 2: (1.0, 0.5), 1: (1.0,)}
 """Steps of a student to its noise fractions."""
 SHARE_AT_DEFAULT = 0.5
 """Of the images of a training step so many have the default scale of guidance; the others spread over all scales."""

@@ -52,7 +52,7 @@ RECIPE = {"optimiser": "muon", "learning_rate": 2e-3, "batch_size": 1024, "ema_d
 STEPS = 5_000
 EARLY_STEPS = 250
 FEW_RECIPE = {"optimiser": "muon", "learning_rate": 1e-3, "batch_size": 512, "ema_decay": 0.998, "warmup": 50}
-FEW_STEPS = 400
+FEW_STEPS = {4: 800, 2: 400, 1: 400}
 WALK = 20
 """Steps of the teacher from noise to image, shared among the segments of a student."""
 NETWORKS = {"unet": SHIPPED} | {f"few{count}": few_path(count) for count in KNOTS}
@@ -125,7 +125,7 @@ def make_few(working: Path, names: Sequence[str]) -> None:
         teacher, at = load_denoiser(SHIPPED)[0], working.with_name(out.name)
         goes_on = at.is_file() and checkpoints.load(at, KIND).extra.get("teacher") == notes["teacher"]
         options = {"checkpoint": at, "resume": at if goes_on else None, "notes": notes, "walk": WALK // count}
-        recipe = Recipe(steps=FEW_STEPS, seed=count, **FEW_RECIPE)
+        recipe = Recipe(steps=FEW_STEPS[count], seed=count, **FEW_RECIPE)
         run = distill(teacher.to(best_device()), digits.images, digits.labels, recipe, knots=knots, **options)
         told(run, f"{count} steps", every=50)
         if team().leads:
