@@ -66,10 +66,9 @@ def under_torchrun(folder, text, processes, argument):
     return done.stdout
 
 
-def trained(folder, processes):
+def trained(printed, path, processes):
     """Losses and tensors of a run by so many processes."""
-    path = folder / f"{processes}.safetensors"
-    size, *losses = under_torchrun(folder, SCRIPT, processes, path).split()
+    size, *losses = printed.split()
     assert int(size) == processes
     return [float(loss) for loss in losses], checkpoints.load(path, KIND).tensors
 
@@ -84,8 +83,12 @@ def test_the_leader_of_a_team_alone_speaks_and_writes(tmp_path):
     ]
 
 
-def test_a_team_makes_the_run_of_one_process(tmp_path):
-    (alone, one), (together, two) = trained(tmp_path, 1), trained(tmp_path, 2)
+def test_a_team_makes_the_run_of_one_process(tmp_path, monkeypatch, capsys):
+    first, second = tmp_path / "1.safetensors", tmp_path / "2.safetensors"
+    monkeypatch.setattr(sys, "argv", ["script.py", str(first)])
+    exec(SCRIPT, {})
+    alone, one = trained(capsys.readouterr().out, first, 1)
+    together, two = trained(under_torchrun(tmp_path, SCRIPT, 2, second), second, 2)
     assert together == pytest.approx(alone, rel=1e-5)
     assert one.keys() == two.keys()
     for name in one:
