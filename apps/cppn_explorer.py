@@ -41,7 +41,7 @@ def _():
 @app.cell
 def _(begin_ask):
     with page.check():
-        begin = cppn.begin(**begin_ask.value)  # or your own: cppn.FieldSpec(seed=3, topology="watts_strogatz")
+        begin = cppn.begin(**begin_ask.value)  # or your own: cppn.FieldSpec(seed=3, topology="mlp")
     return (begin,)
 
 
@@ -466,8 +466,8 @@ def _():
     ## Try this
     Open the notebook with `marimo edit apps/cppn_explorer.py` and change a line; the page follows.
 
-    1. Replace `cppn.begin(**begin_ask.value)` by `cppn.FieldSpec(seed=3, topology="watts_strogatz")`: a random web in place of
-       layers. Add `symmetry="kaleidoscope"`.
+    1. Replace `cppn.begin(**begin_ask.value)` by `cppn.FieldSpec(seed=3, topology="mlp")`: layers in a row in place of a random
+       web. Add `symmetry="kaleidoscope"`.
     2. Or write `cppn.FieldSpec(inputs=("spiral", "theta"), cycles=4)` there, and zoom in: the picture never ends.
     3. Replace the call of `cppn.walk_for` by `cppn.window_walk(shown, cppn.WHOLE.replace(x=0.5, zoom=4))`, and play the loop:
        a walk of your own.

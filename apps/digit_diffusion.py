@@ -432,10 +432,23 @@ def _():
            return s.alpha * x0_hat + s.sigma * noise(), x0_hat
        ```
     2. **Your own schedule.** Replace the call of `diffusion.build_schedule` by `diffusion.build_schedule("linear", T=50,
-       rescale=False)`, and look at *Forward*: half of the digit is left at the end. ⟲ trains on it.
-    3. **Your own network.** In `lesson`, give `build_denoiser` in place of `asked["backbone"]` a module whose `forward`
-       takes `(x, noise_fraction, label_weights)`, of shapes (N, 1, 28, 28), (N,) and (N, 11), and gives (N, 1, 28, 28). ⟲
-       trains it from the start.
+       rescale=False)`, and look at *Forward*: much of the digit is left at the end. ⟲ trains on it.
+    3. **Your own network.** Add `import torch` to the first cell, write a module above `lesson`, and give `build_denoiser` there
+       `Mine()` in place of `asked["backbone"]`. ⟲ trains it from the start. It takes the noisy digits (N, 1, 28, 28), their noise
+       fractions (N,) and label weights (N, 11), and gives (N, 1, 28, 28):
+
+       ```python
+       class Mine(torch.nn.Module):
+           def __init__(self):
+               super().__init__()
+               self.first = torch.nn.Conv2d(1, 64, 5, padding=2)
+               self.last = torch.nn.Conv2d(64, 1, 5, padding=2)
+               self.labels = torch.nn.Linear(12, 64)
+
+           def forward(self, x, noise_fraction, label_weights):
+               about = self.labels(torch.cat([noise_fraction[:, None], label_weights], 1))
+               return self.last((self.first(x) + about[:, :, None, None]).relu())
+       ```
     """)
     return
 

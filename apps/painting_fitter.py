@@ -133,14 +133,13 @@ def _(canvas, loss, network, picture, rate, training_ask):
 @app.cell(hide_code=True)
 def _(canvas, picture, run):
     canvas  # this cell, and those below, follow the run when it comes to rest
-    step = run.step
-    mo.stop(step is None)
+    step, hint = run.step, mo.md("*This appears when the run rests.*")
     _note = (
         "<small>The network's size counts its weights as float32. The JPEG is the best one of this picture that is not "
         f"larger. JPEG was designed for pictures, and often wins. {picture.note}</small>"
     )
-    mo.vstack([page.stats(fields.honest_numbers(step)), mo.md(_note)], gap=0.3)
-    return (step,)
+    mo.vstack([page.stats(fields.honest_numbers(step)), mo.md(_note)], gap=0.3) if step else hint
+    return hint, step
 
 
 @app.cell(hide_code=True)
@@ -160,9 +159,11 @@ def _():
 def _(canvas, picture, run, viewer):
     canvas  # the viewer follows the run, also while it goes on
     pixels = fields.bicubic(picture)
-    viewer.follow(
-        run, lambda step: {"the network": fields.renderer(step.network), "its pixels, bicubic": pixels}, picture.aspect
-    )
+
+    def _views(step, pixels=pixels):
+        return {"the network": fields.renderer(step.network), "its pixels, bicubic": pixels}
+
+    viewer.follow(run, _views, picture.aspect)
     return (pixels,)
 
 
@@ -177,8 +178,8 @@ def _():
 
 
 @app.cell
-def _(step):
-    page.replay(fields.look_inside(step))
+def _(hint, step):
+    page.replay(fields.look_inside(step)) if step else hint
     return
 
 
@@ -192,7 +193,7 @@ def _(race_ask):
     ## Race
     The same picture, the same processor time for each. Choose up to four networks and press **Race**.
     """
-    page.section(_text, page.row(runners_ask, page.panel(race_ask)), race_canvas)
+    page.section(_text, page.row(runners_ask, page.panel(race_ask), flex="0 1 auto; min-width: 230px"), race_canvas)
     return race_canvas, runners, runners_ask
 
 
@@ -233,8 +234,8 @@ def _():
 
 
 @app.cell
-def _(step):
-    mo.Html(fields.spectrum(step))
+def _(hint, step):
+    mo.Html(fields.spectrum(step)) if step else hint
     return
 
 
@@ -373,9 +374,12 @@ def _(load_file):
 
 
 @app.cell
-def _(large_size, picture, picture_ask, solid, solid_files, step, upload, volume_ask):
+def _(hint, large_size, picture, picture_ask, solid, solid_files, step, upload, volume_ask):
     _name = (upload.name() or picture_ask.value["picture"]).rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    _large = functools.partial(fields.large_picture, step.network, picture.aspect, large_size.value)
+
+    def _large():
+        return fields.large_picture(step.network, picture.aspect, large_size.value)
+
     _files = {
         f"{_name}.safetensors": page.File("Checkpoint", "the network itself", lambda: fields.checkpoint(step)),
         f"{_name}.gif": page.File("Animation", "original, network, curves", lambda: fields.training_gif(step)),
@@ -388,7 +392,11 @@ def _(large_size, picture, picture_ask, solid, solid_files, step, upload, volume
     }
     _solid = solid.step if volume_ask.value["volume"] else None  # asked for on the command line
     _files |= solid_files if _solid else {}
-    page.take_home(_files, lambda: fields.summary(step) | ({"volume": fields.summary(_solid)} if _solid else {}))
+
+    def _summary():
+        return fields.summary(step) | ({"volume": fields.summary(_solid)} if _solid else {})
+
+    page.take_home(_files, _summary) if step else hint
     return
 
 
@@ -419,15 +427,15 @@ def _():
 def _():
     mo.md("""
     ## Try this
-    In `marimo edit`, first add a cell that says `import torch`. Then change one line, and the cells that depend on it run
-    again; what you have made begins to learn at once.
+    In `marimo edit`, first add `import torch` to the first cell. Then change one line, and the cells that depend on it run
+    again; what you have made begins to learn at once. Undo one edit before you try the next.
 
     1. **Your own network.** Replace the call of `fields.build(…)` by
        `torch.nn.Sequential(torch.nn.Linear(2, 128), torch.nn.Tanh(), torch.nn.Linear(128, 3))`. The flow, the viewer, the race
        and the files work with it.
     2. **Your own picture, computed.** Replace `data.load_picture(…)` by
-       `data.Picture("Waves", torch.sin(torch.arange(30000).view(100, 100, 3) / 400) / 2 + 0.5)`, a tensor (height, width, 3) in
-       [0, 1].
+       `data.Picture("Mosaic", torch.rand(8, 8, 3).repeat_interleave(16, 0).repeat_interleave(16, 1))`, a tensor (height, width, 3)
+       in [0, 1].
     3. **Your own loss.** In place of `loss = …` write
        `loss = lambda colours, wanted: ((colours - wanted) ** 2 + 1e-6).sqrt()`, which forgives single pixels that are far off.
     """)

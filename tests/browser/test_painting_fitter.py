@@ -149,12 +149,19 @@ def test_no_run_is_left_when_the_tab_closes(browser, served):
 
 def test_a_network_of_ones_own_in_the_editor(editor, rewrite):
     canvas(editor)
+    setup = editor.locator(".cm-content", has_text="import marimo as mo").first
+    setup.click()
+    editor.keyboard.press("Control+End")
+    editor.keyboard.insert_text("\nimport torch")
+    editor.keyboard.press("Control+Enter")
     rewrite(
         editor,
         "network = fields.build(",
-        "import torch\nnetwork = torch.nn.Sequential(torch.nn.Linear(2, 32), torch.nn.Tanh(), torch.nn.Linear(32, 3))",
+        "network = torch.nn.Sequential(torch.nn.Linear(2, 32), torch.nn.Tanh(), torch.nn.Linear(32, 3))",
     )
     status(editor).filter(has_text="Running").wait_for()  # nothing is known of this network yet, so it learns at once
     editor.locator(".counter", has_text=re.compile(r"[1-9]")).first.wait_for()
-    rewrite(editor, "network = torch.nn.Sequential(", "import torch\nnetwork = torch.nn.Linear(2, 1)")
+    viewer = editor.locator(".atelier.viewer")  # whose cell did not run again
+    assert viewer.evaluate("node => getComputedStyle(node).getPropertyValue('--line')"), "it has kept its style"
+    rewrite(editor, "network = torch.nn.Sequential(", "network = torch.nn.Linear(2, 1)")
     editor.get_by_text("The network must map (N, 2) to (N, 3)").first.wait_for()

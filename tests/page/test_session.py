@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import marimo as mo
 import pytest
@@ -16,8 +17,9 @@ def test_the_end_of_a_session_closes_what_it_made():
 
     async def visit():
         made = Session(live=True, mode="run")
-        made.keep(lambda: closed.append("first"))
-        made.keep(lambda: closed.append("second"))
+        for name in ("first", "second"):
+            widget = SimpleNamespace(close=lambda name=name: closed.append(name))
+            made.element(lambda widget=widget: SimpleNamespace(widget=widget))
         await asyncio.sleep(0.01)
         assert not closed
         made._guard.cancel()

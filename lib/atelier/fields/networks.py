@@ -149,7 +149,9 @@ def as_field(network: nn.Module, channels: int | None = None, dims: int = 2) -> 
     except Exception as error:
         raise UserError(f"{wanted}; yours raised {type(error).__name__}: {str(error)[:200]}.") from error
     if tuple(gave.shape) != (2, channels):
-        shape = ", ".join(["N" if gave.ndim and len(gave) == 2 else "1", *map(str, gave.shape[1:])])
+        rows = len(gave) if gave.ndim else 1  # of two places
+        first = "N" if rows == 2 else str(rows) if rows % 2 else f"{rows // 2}N"
+        shape = ", ".join([first, *map(str, gave.shape[1:])])
         raise UserError(f"{wanted}; yours gave ({shape}).")
     return field
 

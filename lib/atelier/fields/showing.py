@@ -138,7 +138,7 @@ def honest_numbers(step: FitStep) -> dict[str, str]:
         "Network": f"{decibels(step.measure().psnr)} at {size / 1e3:,.0f} kB",
         "Best JPEG of at most that size": rival,
         "Parameters": f"{count:,}",
-        "Parameters ÷ picture values": f"{count / values:.2f}",
+        "Parameters ÷ picture values": f"{count / values:.2g}",
     }
 
 

@@ -143,6 +143,7 @@ class Live(Widget):
             start = opening is None
         start = start or bool(self.job and self.job.active and not self.job.holding)
         self.halt()
+        self.send({"problem": ""})  # what a run told that has ended now
         self.job, self.run, self._recorder, self._waiting = None, run, Recorder(), None
         if not session().live:
             if not (together or LEADS):

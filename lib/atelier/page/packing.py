@@ -125,9 +125,7 @@ def element(kind: type[Widget]) -> Callable[..., Any]:
 
     @functools.wraps(kind, updated=())
     def make(*args: Any, **kwargs: Any) -> Any:
-        made = kind(*args, **kwargs)
-        session().keep(made.close)
-        return mo.ui.anywidget(made)
+        return session().element(lambda: mo.ui.anywidget(kind(*args, **kwargs)))
 
     return make
 

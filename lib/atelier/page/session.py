@@ -37,13 +37,23 @@ class Session:
         self.visitor = live and mode == "run"
         self.state: dict[str, Any] = {}
         self._made: dict[str | None, tuple[object, list[Callable[[], None]]]] = {}  # by cell, with the run of the cell
-        self._lasting: dict[tuple[str | None, object], Any] = {}
+        self._lasting: dict[tuple[str | None, object], tuple[Any, Callable[[], None]]] = {}
         self._guard = _when_the_session_ends(self.close) if live else None
         if live:
             threading.Thread(target=_warm_up, name="atelier-warm-up", daemon=True).start()
 
-    def keep(self, close: Callable[[], None]) -> None:
-        """Close something at the end of the visit, or earlier, when the cell that made it runs again."""
+    def lasting(self, name: object, make: Callable[[], Any]) -> Any:
+        """The element of that name which `make` gave when this cell ran first: it stays when the cell runs again, since
+        a reader may be about to press it."""
+        key = cell(), name
+        if key not in self._lasting:
+            self._lasting[key] = self._own(make)
+        return self._lasting[key][0]
+
+    def element(self, make: Callable[[], Any]) -> Any:
+        """The element of a widget that `make` gives. It is closed at the end of the visit, or earlier, when the cell
+        that made it runs again."""
+        made, close = self._own(make)
         place, run = cell(), getattr(running(), "execution_context", None)
         known, closers = self._made.get(place, (None, []))
         if known is not run and place is not None:
@@ -51,27 +61,34 @@ class Session:
                 earlier()
             closers = []
         self._made[place] = (run, [*closers, close])
+        return made
 
-    def lasting(self, name: object, make: Callable[[], Any]) -> Any:
-        """The element of that name which `make` gave when this cell ran first: it stays when the cell runs again.
+    def _own(self, make: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
+        """An element and what closes it, which marimo does not do.
 
-        marimo closes the widgets of a cell, and the files of their modules, before the cell runs again; a button that a
-        reader is about to press would be gone. So marimo's record of them is put back to what it was, and they are
-        closed at the end of the visit.
+        marimo closes the widgets of a cell, and the files of their modules, when it prepares to run the cell again. It
+        does so also where the cell then does not run: marimo 0.25 prepares all cells when a reader adds an import to
+        the first one. So marimo's record of what to close is put back to what it was.
         """
-        place = cell()
-        if (place, name) not in self._lasting:
-            registry = get_context().cell_lifecycle_registry.registry if place else {}
-            before = set(registry.get(place, ()))
-            self._lasting[place, name] = make()
-            if place:
-                registry[place] = before
-        return self._lasting[place, name]
+        context, place = running(), cell()
+        record = context.cell_lifecycle_registry.registry if place else {}
+        before = set(record.get(place, ()))
+        made = make()
+        items = record.get(place, set()) - before
+        if place:
+            record[place] = before
+
+        def close() -> None:
+            made.widget.close()
+            for item in items:
+                item.dispose(context, deletion=True)
+
+        return made, close
 
     def close(self) -> None:
         """End everything that the visit started."""
-        for element in self._lasting.values():
-            element.widget.close()
+        for _, end in self._lasting.values():
+            end()
         for _, closers in self._made.values():
             for end in closers:
                 end()

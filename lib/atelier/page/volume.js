@@ -252,7 +252,11 @@ function render({ model, el }) {
   function lift() {
     model.set("view", { ...view });
     model.save_changes();
-    if (!header.exact) return;
+    askExact();
+  }
+  // Ask for the slices as the network has them, those that are not here yet.
+  function askExact() {
+    if (!header.exact || !seen) return;
     const places = boxOf().map((half, axis) => ({ axis, half, at: onCut() === axis ? view.depth : view.at[axis] }));
     const missing = places.filter(({ axis, half, at }) => Math.abs(at) <= half && !finerAt(axis, at));
     if (missing.length) send("slices", missing.map(({ axis, at }) => [axis, at]));
@@ -340,6 +344,7 @@ function render({ model, el }) {
     if (march.reason) hangStill(found.pictures.still);
     else march.load(voxels, size);
     paint(header.passing);
+    askExact();
   }
   async function refine() {
     const found = unpack(model.get("fine"));
@@ -363,6 +368,7 @@ function render({ model, el }) {
     seen = now;
     send("seen", seen);
     if (seen && stale) paint(false);
+    askExact();
   });
   const sized = new ResizeObserver(() => paint(false));
   sized.observe(canvas);
