@@ -96,6 +96,7 @@ def test_noise_belongs_to_seed_and_picture():
         ({"task": "painted", "painted": torch.ones(28, 28)}, "covers everything"),
         ({"task": "painted", "painted": torch.ones(3, 3)}, "must be 28 x 28 pixels"),
         ({"task": "pixels", "kept": 2}, "Kept must be|kept must be"),
+        ({"task": "pixels", "keptt": 0.3}, "Did you mean kept"),
     ],
 )
 def test_bad_input_is_one_sentence(change, sentence):
@@ -189,3 +190,5 @@ def test_a_distilled_network_and_a_number_beyond_the_digits_are_refused(model):
         list(repair(diffusion.with_steps(model, "few4"), drawn=DIGITS[1].numpy()))
     with pytest.raises(UserError, match="There are test digits 0 to"):
         list(repair(model, digit=10_000_000))
+    with pytest.raises(UserError, match="The label that the network is told must be one of none, 0"):
+        list(repair(model, digit=1, told="33"))

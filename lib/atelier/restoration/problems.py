@@ -19,9 +19,9 @@ from torch import Tensor
 from atelier.diffusion.denoiser import SIZE, to_model, to_uint8
 from atelier.errors import NotYet, UserError
 from atelier.paths import given_path
-from atelier.restoration.catalogue import MOST_NOISE, TASKS, breaks_of
+from atelier.restoration.catalogue import BREAKS, MOST_NOISE, TASKS, breaks_of
 from atelier.seeds import mixed_seed
-from atelier.settings import Number
+from atelier.settings import Choice, Number
 
 SHRINK = 4
 _HALVES = {"left": np.s_[..., :14], "right": np.s_[..., 14:], "top": np.s_[:, :14], "bottom": np.s_[:, 14:]}
@@ -102,7 +102,7 @@ def measure(
         options: for the task, see `BREAKS`.
 
     Raises:
-        UserError: an unknown task, a number out of bounds, a mask that covers everything, an empty picture.
+        UserError: an unknown task or option, a number out of bounds, a mask that covers everything, an empty picture.
     """
     noise = Number(0, MOST_NOISE).check("Noise in grey values", noise)
     if task == "noise" and noise == 0:
@@ -113,6 +113,8 @@ def measure(
         raise UserError("The drawing is empty; draw a digit first.")
     if task not in TASKS:
         raise UserError(f"There is no task {task!r}; choose one of {', '.join(TASKS)}.")
+    for name in options:  # those of other tasks do nothing here
+        Choice(tuple(BREAKS)).check("What a task is asked for beside", name)
     given = {name: control.check(name, options.get(name, control.default)) for name, control in breaks_of(task).items()}
     kind, x = TASKS[task].physics, to_model(images).double()
     mask = _known(task, seed, painted, **given) if kind == "Inpainting" else None

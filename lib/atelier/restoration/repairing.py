@@ -21,10 +21,11 @@ from atelier.diffusion.sheets import sheet
 from atelier.drawing import Chart, Frame, Line, captioned, encoded
 from atelier.errors import UserError
 from atelier.restoration.baselines import pseudo_inverse
-from atelier.restoration.catalogue import METHODS, TASKS, method_title
+from atelier.restoration.catalogue import LABELS, METHODS, TASKS, method_title
 from atelier.restoration.problems import Problem, measure
 from atelier.restoration.sampling import PosteriorStep, posterior_samples
 from atelier.restoration.scores import Scores, score, shares, shares_words, verdict
+from atelier.settings import Choice
 
 SCALE = 8
 _MOST_SHOWN, _MOST_MOMENTS = 100, 60
@@ -115,6 +116,7 @@ def repair(
     Raises:
         UserError: as `measure` and `posterior_samples`; a number that no test digit has.
     """
+    told = Choice(LABELS).check("The label that the network is told", str(told))
     image, label, note = digit_of(model, digit, drawn)
     problem = measure(image[None], task, noise=noise, seed=seed, painted=painted, **breaks)
     if isinstance(method, str) and method in METHODS:
