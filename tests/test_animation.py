@@ -40,6 +40,21 @@ def test_every_frame_may_have_its_own_time(tmp_path, ending):
         assert image.info["duration"] == 1500
 
 
+def test_a_gif_dithers_gradients_and_keeps_shades_of_gray(tmp_path):
+    across = np.linspace(0, 255, 96).round().astype(np.uint8)
+    gray = np.broadcast_to(across, (96, 96))
+    colours = np.stack([gray, gray.T, 255 - gray], axis=-1)
+    for name, pixels in {"gray": gray, "colours": colours}.items():
+        list(animation.write(tmp_path / f"{name}.gif", [pixels, pixels[::-1]]))
+    with Image.open(tmp_path / "gray.gif") as image:
+        np.testing.assert_array_equal(image.convert("L"), gray)
+    with Image.open(tmp_path / "colours.gif") as image:
+        shown = np.array(image.convert("RGB"))
+    flat = np.array(Image.fromarray(colours).quantize(256).convert("RGB"))  # bands, as without dithering
+    alike = [(picture[:, 1:] == picture[:, :-1]).all(-1).mean() for picture in (shown, flat)]
+    assert alike[0] < 0.7 * alike[1]
+
+
 def test_a_file_in_memory_is_the_last_step():
     *before, last = animation.encode(".gif", (pixels[..., 0] for pixels in frames(3)), 10, count=3)
     assert [step.data for step in before] == [None] * 3

@@ -2,23 +2,27 @@
 
 import io
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK = "#1f2328"
 LINE = "#d8dce1"
 COLOURS = ("#2a83b0", "#d9822b", "#3f9a5a", "#b5508f")
 
-# Text stays text, and a figure gives the same file each time. Set once: a context would act on other threads too.
-matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "atelier"})
 
-
-def figure(width: float, height: float) -> tuple[Figure, Axes]:
+def figure(width: float, height: float) -> "tuple[Figure, Axes]":
     """A transparent figure of the given size in inches, and its axes."""
+    import matplotlib  # takes a second, so only the first figure imports it
+    from matplotlib.figure import Figure
+
+    # Text stays text, and a figure gives the same file each time. For good: a context would act on other threads too.
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "atelier"})
     made = Figure(figsize=(width, height), layout="constrained", facecolor="none")
     ax = made.subplots()
     ax.set_facecolor("none")
@@ -30,7 +34,7 @@ def figure(width: float, height: float) -> tuple[Figure, Axes]:
     return made, ax
 
 
-def svg(made: Figure) -> str:
+def svg(made: "Figure") -> str:
     """A figure as an SVG element that follows the page: its ink is the colour of the text around it."""
     buffer = io.StringIO()
     made.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
@@ -39,7 +43,7 @@ def svg(made: Figure) -> str:
     return text.replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
 
 
-def spectra(curves: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
+def spectra(curves: Mapping[str, tuple[Tensor, Tensor]]) -> "Figure":
     """Mean power over spatial frequency, one line a picture; curves hold what `radial_spectrum` gives."""
     made, ax = figure(6.4, 3.2)
     for colour, (name, (frequency, power)) in zip((INK, *COLOURS), curves.items(), strict=False):
@@ -54,5 +58,7 @@ def error_map(picture: np.ndarray, other: np.ndarray, full: float = 0.2) -> np.n
 
     Black is no difference; `full` and more is the brightest: a fixed scale, so that maps can be compared.
     """
+    import matplotlib
+
     error = np.abs(picture - other).mean(-1) / full
     return (matplotlib.colormaps["inferno"](error.clip(0, 1))[..., :3] * 255).round().astype(np.uint8)

@@ -69,7 +69,7 @@ def test_a_token_gives_the_same_picture_and_a_seed_the_same_surprise(run):
 
 def test_a_field_of_ones_own_goes_all_the_way_down(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [str(APP)])
+    monkeypatch.setattr(sys, "argv", ["a program of its own"])
     app = runpy.run_path(str(APP))["app"]
     spec = cppn.FieldSpec(seed=3, topology="watts_strogatz")
     _, found = app.run(defs={"begin": spec})

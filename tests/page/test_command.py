@@ -38,6 +38,7 @@ def test_files_are_written_and_the_last_line_is_json(notebook, tmp_path):
     assert (told["steps"], told["side"]) == (7, False), "a side show is left out of a script"
     assert [Path(name).name for name in told["files"]] == ["last.png"]
     assert (tmp_path / "deep" / "er" / "last.png").read_bytes()[:4] == b"\x89PNG"
+    assert not (tmp_path / "drawn").exists(), "nobody sees the viewer of a script"
 
 
 def test_help_is_quick_and_needs_no_torch(notebook):
@@ -118,6 +119,7 @@ def test_a_report_is_one_file_that_keeps_its_widgets(notebook, tmp_path):
     told = json.loads(done.stdout.splitlines()[-1])
     assert (told["steps"], told["side"]) == (9, True), "a report shows every section"
     assert told["files"][-1].endswith("r.html")
+    assert (tmp_path / "drawn").exists()
     page = (tmp_path / "r.html").read_text()
     assert "<h1" in page
     assert 'class="formula"' in page

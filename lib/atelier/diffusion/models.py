@@ -11,7 +11,7 @@ from torch import Tensor
 
 from atelier.data.catalogue import DATASETS, FONTS
 from atelier.devices import best_device
-from atelier.diffusion.catalogue import FEW
+from atelier.diffusion.catalogue import FEW, SAMPLERS
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
     EARLY,
@@ -26,6 +26,7 @@ from atelier.diffusion.denoiser import (
     suited_guidance,
 )
 from atelier.errors import UserError
+from atelier.settings import Choice
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,9 @@ def _distilled(steps: int) -> Model:
 
 
 def sampler_for(model: Model, sampler: Any) -> Any:
-    """The sampler that was asked for. Where that is for a distilled network: the one for this network, or DPM-Solver++
-    if it was not distilled."""
-    if not isinstance(sampler, str) or sampler not in FEW:
+    """The sampler that was asked for, a function or a name. Where that is for a distilled network: the one for this
+    network, or DPM-Solver++ if it was not distilled. Raises SettingError: an unknown name."""
+    if callable(sampler) or Choice((*FEW, *SAMPLERS)).check("The sampler", sampler) not in FEW:
         return sampler
     return f"few{len(model.denoiser.knots)}" if model.denoiser.knots else "dpmpp"
 

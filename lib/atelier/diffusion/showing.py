@@ -4,11 +4,10 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from atelier import figures
@@ -21,6 +20,9 @@ from atelier.diffusion.sampling import initial_noise
 from atelier.diffusion.schedules import Schedule
 from atelier.diffusion.sheets import headed_sheet
 from atelier.drawing import Chart, Frame, Line
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _POINTS = 200
 _WAYS = FEW | SAMPLERS
@@ -238,7 +240,7 @@ def _shown(value: float | None, form: str) -> str:
     return format(value, form if abs(value) < 1000 else ",.0f")
 
 
-def _confusion(report: EvaluationReport, model: Model) -> Figure:
+def _confusion(report: EvaluationReport, model: Model) -> "Figure":
     """How many of each digit asked for were judged to be which."""
     made, ax = figures.figure(4.2, 3.9)
     counts = report.confusion.double()
@@ -253,7 +255,7 @@ def _confusion(report: EvaluationReport, model: Model) -> Figure:
     return made
 
 
-def _histogram(report: EvaluationReport, classes: Sequence[str]) -> Figure:
+def _histogram(report: EvaluationReport, classes: Sequence[str]) -> "Figure":
     """How often each digit was judged, generated beside real."""
     made, ax = figures.figure(4.6, 3.2)
     places = np.arange(len(classes))

@@ -90,7 +90,7 @@ def race(
             used[name] = step.seconds
             if step.seconds < due[name] and step.progress < 1:
                 continue
-            due[name] = step.seconds + seconds / _MEASURES
+            due[name] = step.seconds + max(seconds / _MEASURES, step.seconds / 5)  # the curve is steep at first
             runners[name].measured(step)
         if step is None or step.progress == 1:
             del runs[name]

@@ -229,6 +229,8 @@ class Live(Widget):
 
     def _rest(self, run: Run, step: Any) -> None:
         run.step = run.newest = step
+        if not self._session.shown:
+            return
         frame = run.show(step, True)
         if run.moments is not None:
             self._recorder = Recorder()
@@ -246,7 +248,7 @@ class Live(Widget):
         try:
             for last in steps:
                 bar(name, last.progress, f"step {last.step:,}")
-                if run.moments is None and last.progress >= (moments / most) ** 1.5:
+                if self._session.shown and run.moments is None and last.progress >= (moments / most) ** 1.5:
                     moments = math.ceil(most * last.progress ** (1 / 1.5) + 1e-9)
                     self._recorder.offer(run.show(last, True))
                 if STOPPED.signal:

@@ -48,7 +48,8 @@ class Widget(anywidget.AnyWidget):
     def __init__(self, acts: Mapping[str, Callable[..., object]] | None = None, **traits: Any) -> None:
         super().__init__(**traits)
         self._acts = dict(acts or {})
-        self._watched = session().live  # asked here, since a thread belongs to no session
+        self._session = session()  # asked here, since a thread belongs to none
+        self._watched = self._session.live
         self._lock = threading.RLock()
         self._work: Callable[[], object] | None = None
         self._busy = False
@@ -82,9 +83,11 @@ class Widget(anywidget.AnyWidget):
             self.send({"problem": sentence(error)})
 
     def _aside(self, work: Callable[[], object]) -> None:
-        """Do `work` in a thread; of all that waits only the newest is done. Without a browser at once."""
+        """Do `work` in a thread; of all that waits only the newest is done. Without a browser at once, if anybody sees
+        it."""
         if not self._watched:
-            work()
+            if self._session.shown:
+                work()
             return
         with self._lock:
             self._work, idle = work, not self._busy

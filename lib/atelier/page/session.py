@@ -28,11 +28,12 @@ class Session:
         live: a browser shows the page; else a script, an export or a test.
         script: files are written and a summary is printed, as `python apps/NAME.py` does.
         visitor: a read-only web app, where files of this machine are not the reader's.
+        shown: somebody sees what widgets draw. `python apps/NAME.py` shows none of its cells, except in a report.
         state: what other modules of the page remember for this visit, by their names.
     """
 
     def __init__(self, live: bool = False, mode: str | None = "script") -> None:
-        self.live = live
+        self.live, self.shown = live, True
         self.script = not live and mode == "script"
         self.visitor = live and mode == "run"
         self.state: dict[str, Any] = {}
