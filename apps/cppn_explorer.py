@@ -92,9 +92,9 @@ def _(begin_ask, breeder, shown):
 
 
 @app.cell(hide_code=True)
-def _(breeder, buttons, get_turned, kept, keeping, loaded, node_chosen, siblings, strength_ask, tree, viewer):
+def _(breeder, buttons, get_turned, kept, keeping, loaded, siblings, strength_ask, tree, viewer):
     # Every click, turned knob and dropped file has changed the breeder. The page below shows its state.
-    buttons, get_turned(), kept, keeping, loaded, node_chosen, siblings, tree
+    buttons, get_turned(), kept, keeping, loaded, siblings, tree
     with breeder.telling():
         breeder.set_strength(strength_ask.value["strength"])
         breeder.look(viewer.window)
@@ -161,9 +161,8 @@ def _(note):
 
 
 @app.cell(hide_code=True)
-def _(breeder, get_base, graph):
-    get_base()
-    node, _curve = cppn.activation_of(breeder.spec, graph.chosen)
+def _(graph, shown):
+    node, _curve = cppn.activation_of(shown.spec, graph.chosen)
     curve_ask = page.Ask(dict(curve=page.choice(cppn.ACTIVATIONS, _curve, title=f"Curve of {node}", door="page")), {})
     mo.md("""
     ## Look inside
@@ -174,18 +173,18 @@ def _(breeder, get_base, graph):
 
 
 @app.cell(hide_code=True)
-def _(breeder, curve_ask, node):
-    node_chosen = (node, curve_ask.value["curve"])
-    if node_chosen != cppn.activation_of(breeder.spec, node):
-        breeder.set_activation(*node_chosen)
-    return (node_chosen,)
+def _(breeder, curve_ask, node, set_turned):
+    _curve = curve_ask.value["curve"]
+    if (node, _curve) != cppn.activation_of(breeder.spec, node):
+        breeder.set_activation(node, _curve)
+        set_turned(lambda count: count + 1)
+    return
 
 
 @app.cell
 def _(graph, node, shown):
-    _node, _ = cppn.activation_of(shown.spec, node)  # another field may have no node of this name
-    graph.svg = cppn.graph_svg(shown.spec, selected=_node)
-    sheet = cppn.neuron_sheet(shown, _node)  # what the neurons of this node see, black to white
+    graph.svg = cppn.graph_svg(shown.spec, selected=node)
+    sheet = cppn.neuron_sheet(shown, node)  # what the neurons of this node see, black to white
     strips = cppn.neuron_strips(shown)  # ten neurons of every node
     return sheet, strips
 

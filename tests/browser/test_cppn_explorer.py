@@ -106,6 +106,7 @@ def test_breeding_turning_and_the_way_back(page):
     wait_for(page, lambda found: found.spec == first.spec)
 
 
+@pytest.mark.parametrize("page", ["?frames=12"], indirect=True)
 def test_taking_home_and_coming_back(page, served, tmp_path):
     live(page)
     wait_for_siblings(page)

@@ -1,5 +1,6 @@
 """Viewer, gallery, buttons and downloads: what they draw and do, and what they refuse."""
 
+import threading
 import time
 from types import SimpleNamespace
 
@@ -77,6 +78,20 @@ def test_a_shader_is_sent_once_and_a_page_that_draws_needs_no_pictures(viewer):
     viewer.show({"a": lambda window, height, width: np.zeros((height, width), np.uint8)})  # it has no shader
     wait_for(lambda: len(unpack(viewer.frame)[1]) == 1)
     assert viewer.shaders == [None]
+
+
+def test_a_viewer_out_of_sight_draws_what_it_shows_when_it_is_seen(viewer):
+    first, second, third = Painted(2), Painted(2), Painted(2)
+    viewer.show({"a": first})
+    wait_for(lambda: viewer.frame and not viewer._busy)  # the first picture does not wait
+    press(viewer, "able", {"draws": False, "seen": False})
+    for shown in (second, third):
+        viewer.show({"a": shown}, window={"zoom": 2})
+    time.sleep(0.1)
+    assert (second.drawn, third.drawn) == (0, 0)
+    press(viewer, "able", {"draws": False, "seen": True})
+    wait_for(lambda: unpack(viewer.frame)[0]["window"]["zoom"] == 2)
+    assert (second.drawn, third.drawn) == (0, 1)
 
 
 def test_a_viewer_follows_a_run_where_somebody_sees_it(viewer, monkeypatch):
@@ -175,6 +190,39 @@ def test_a_gallery_fills_itself_and_knows_its_pictures(visit):
     press(gallery, "Cross…", [0, 1, 9])
     assert chosen == [2, [0, 1]]
     gallery.close()
+
+
+def test_a_click_on_a_poster_counts_when_its_picture_is_there(visit, monkeypatch):
+    chosen, told, gate = [], [], threading.Event()
+    gallery = Gallery(chosen.append, poster="random_fields_siblings")
+    assert len(unpack(gallery.frame)[1]) == 16
+    monkeypatch.setattr(gallery, "send", lambda message, buffers=None: told.append(message))
+
+    def pictures():
+        for k in range(3):
+            yield np.zeros((4, 4, 3), np.uint8)
+            if not k:
+                gate.wait(10)
+
+    gallery.fill(pictures(), total=3)
+    wait_for(lambda: gallery.count == 1)
+    press(gallery, "choose", 2)
+    assert (chosen, told) == ([], [])
+    gate.set()
+    wait_for(lambda: chosen == [2] and {"problem": "", "acted": True} in told)
+    gallery.fill(
+        (np.zeros((4, 4, 3), np.uint8) for _ in range(0)), total=3
+    )  # these are others, nobody has seen them yet
+    press(gallery, "choose", 7)
+    gallery.fill((np.zeros((4, 4, 3), np.uint8) for _ in range(9)), total=9)
+    wait_for(lambda: gallery.count == 9)
+    assert chosen == [2]
+    gallery.close()
+
+
+def test_a_poster_shows_the_defaults_and_nothing_else(visit):
+    visit.state["words"] = SimpleNamespace(asked=True)
+    assert unpack(Gallery(print, poster="random_fields_siblings").frame)[1] == {}
 
 
 def test_actions_are_done_once_and_errors_are_told(monkeypatch):

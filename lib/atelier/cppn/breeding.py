@@ -212,7 +212,7 @@ class Breeder:
         """The pictures (THUMB, THUMB, 3) uint8 of the litter, those known already first; `litter` grows meanwhile. Ends
         early when another litter is wanted."""
         litter, side = self.litter, (THUMB, THUMB)
-        yield from (cppn.picture(spec, litter.window, side) for spec in litter.specs)
+        yield from cppn.pictures(litter.specs, side, litter.window)
         if len(litter.specs) == LITTER:
             return
         parents = [self.draft] if self.draft else [self.family.members[number].spec for number in litter.parents]
@@ -220,7 +220,7 @@ class Breeder:
         for number, spec in enumerate(cppn.siblings(parents, LITTER, seed, litter.mutation)):
             if number < len(litter.specs):
                 continue  # found again only so that the others differ from it
-            pixels = cppn.picture(spec, litter.window, side)
+            (pixels,) = cppn.pictures([spec], side, litter.window)
             with self._changing:
                 if (self.litter.draw, len(self.litter.specs)) != (litter.draw, number):
                     return

@@ -136,7 +136,7 @@ def siblings(parents: Sequence[FieldSpec], count: int, seed: int, how: Mutation 
             found.append(_candidate(parents, new_seed(seed, f"child {i} again"), gentle))
         return found
 
-    for found in in_order(pair, range(count)):
+    for found in in_order(pair, range(count), later=True):
         worth = [-1.0 if blank else novelty(seen, kept) for _, seen, blank in found]
         spec, seen, _ = found[worth.index(max(worth))]
         kept.append(seen)

@@ -7,8 +7,8 @@ machine. And a result that never depends on how work was split is bit-exact on a
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, wraps
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache, partial, wraps
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -17,6 +17,8 @@ from atelier.processors import cores
 
 P, T, R = ParamSpec("P"), TypeVar("T"), TypeVar("R")
 _here = threading.local()
+_first: deque[tuple[Future, Callable[[], object]]] = deque()
+_later: deque[tuple[Future, Callable[[], object]]] = deque()
 
 
 def on_one_core(task: Callable[P, R]) -> Callable[P, R]:
@@ -26,17 +28,18 @@ def on_one_core(task: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **named: P.kwargs) -> R:
         if getattr(_here, "renders", False):
             return task(*args, **named)
-        return _pool().submit(task, *args, **named).result()
+        return _asked(_first, partial(task, *args, **named)).result()
 
     return run
 
 
-def in_order(task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """task(item) of each item, a few ahead at a time; closing the iterator drops what has not begun."""
-    waiting = deque()
+def in_order(task: Callable[[T], R], items: Iterable[T], *, later: bool = False) -> Iterator[R]:
+    """task(item) of each item, a few ahead at a time; closing the iterator drops what has not begun. later: all else
+    that waits for a thread goes first."""
+    waiting: deque[Future] = deque()
     try:
         for item in items:
-            waiting.append(_pool().submit(task, item))
+            waiting.append(_asked(_later if later else _first, partial(task, item)))
             if len(waiting) > 2 * cores():
                 yield waiting.popleft().result()
         while waiting:
@@ -44,6 +47,26 @@ def in_order(task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _asked(queue: deque[tuple[Future, Callable[[], object]]], work: Callable[[], object]) -> Future:
+    """What `work` will give. Each call of `_next` does one piece of work, and not always the one that it came with."""
+    future = Future()
+    queue.append((future, work))
+    _pool().submit(_next)
+    return future
+
+
+def _next() -> None:
+    try:
+        future, work = _first.popleft()
+    except IndexError:
+        future, work = _later.popleft()
+    if future.set_running_or_notify_cancel():
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
 
 
 @cache

@@ -86,8 +86,7 @@ class Live(Widget):
         self._layout: dict[str, Any] = header.get("scene", {})
         self.scene = pack(self._layout | self._look, {})
         if header:
-            asked = "words" in session().state and session().state["words"].asked  # the poster shows the defaults
-            self.frame = pack(header["frame"] | {"note": "Opening"}, {} if asked else pictures)
+            self.frame = pack(header["frame"] | {"note": "Opening"}, pictures)
 
     # What a notebook calls.
 

@@ -157,9 +157,13 @@ def unpack(message: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def hung(poster: str) -> bytes:
-    """The frame that `hang` stored under that name, for a page that has just opened; else an empty one."""
-    path = POSTERS / f"{poster}.poster"
-    return path.read_bytes() if poster and session().live and path.is_file() else b""
+    """The frame that `hang` stored under that name, for a page that has just opened; else an empty one. A page whose
+    address asks for something else than the defaults gets no pictures."""
+    path, words = POSTERS / f"{poster}.poster", session().state.get("words")
+    if not (poster and session().live and path.is_file()):
+        return b""
+    header, pictures = unpack(path.read_bytes())
+    return pack(header, {} if words and words.asked else pictures)
 
 
 def hang(poster: str, frame: bytes) -> Path:

@@ -12,7 +12,7 @@ from atelier.drawing import Chart, encoded
 from atelier.errors import UserError
 from atelier.page.controls import step_of
 from atelier.page.live import Run, chart_values, chart_words
-from atelier.page.packing import Widget, element, hung, pack
+from atelier.page.packing import Widget, element, hung, pack, unpack
 from atelier.settings import Control, label
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Gallery(Widget):
     button (label -> function of the picked numbers), and a label that ends in "…" waits for two picks or more. Cells
     that use it run again after either.
 
-    `show` fills it at once, `fill` as the pictures come. `poster` names the stored pictures shown until then.
+    `show` fills it at once, `fill` as the pictures come. `poster` names the stored pictures shown until then, which are
+    those of the first fill: a click on one of them counts as soon as the picture itself is there.
     """
 
     _source = "gallery"
@@ -86,8 +87,11 @@ class Gallery(Widget):
         poster: str = "",
     ) -> None:
         acts = dict(actions or {})
-        super().__init__({"choose": choose} | acts, columns=columns, buttons=list(acts), frame=hung(poster))
+        header, pictures = unpack(hung(poster))
+        frame = pack(header | {"labels": header["labels"][: len(pictures)]}, pictures) if header else b""
+        super().__init__({"choose": choose} | acts, columns=columns, buttons=list(acts), frame=frame)
         self._newest: object = None
+        self._posted, self._early = bool(poster), None  # whether its poster can be clicked, and what of it was clicked
         self.count = 0
 
     def show(
@@ -105,6 +109,7 @@ class Gallery(Widget):
 
     def fill(self, pictures: Iterable[np.ndarray], total: int) -> None:
         """Show pictures (H, W, 3) uint8 as an iterator makes them, beside the page; a newer call ends an older one."""
+        self._posted = self._posted and self._newest is None
         mine = self._newest = object()
 
         def show() -> None:
@@ -114,6 +119,11 @@ class Gallery(Widget):
                     return
                 thumbs.append(encoded(pixels, "JPEG"))
                 self.show(thumbs, total=total, fresh=len(thumbs) == 1)
+                if self._early == len(thumbs) - 1:
+                    self._early = None
+                    self._acts["choose"](len(thumbs) - 1)
+                    self.send({"problem": "", "acted": True})
+                    return
 
         self._aside(show)
 
@@ -127,6 +137,7 @@ class Gallery(Widget):
         elif name == "choose" and name in self._acts and self._known(value):
             self._acts[name](value)
         else:
+            self._early = value if name == "choose" and self._posted else None
             return False
         return True
 
@@ -220,12 +231,16 @@ class Viewer(Widget):
         least: float = 0.25,
         most: float = 4096,
     ) -> None:
-        super().__init__(options={"least": least, "most": most, "spans": spans}, frame=hung(poster))
+        header, pictures = unpack(hung(poster))
+        if header and not pictures:  # room for the picture, and for a line below it
+            header |= {"size": [longer, round(longer / header["aspect"])], "views": [{"name": "0", "label": "\xa0"}]}
+        frame = pack(header, pictures) if header else b""
+        super().__init__(options={"least": least, "most": most, "spans": spans}, frame=frame)
         self._aspect, self._moved, self._learning = 1.0, False, False
         self._makers: list[Maker | None] = []  # of shaders, one for each view
         self._made: list[tuple[Maker | None, Shader | None]] = []
         self._place, self._count = dict(_WHOLE), 0
-        self._able = False  # whether the page draws by its shaders
+        self._able = self._stale = False  # whether the page draws by its shaders, and whether its picture is an old one
         self._longer, self._kind = (longer, "JPEG") if self._watched else (_STILL, "WEBP")
         self.observe(self._looks_elsewhere, "window")
         if views:
@@ -252,8 +267,15 @@ class Viewer(Widget):
         if window is not None or aspect != self._aspect:
             self.window = _WHOLE | dict(window or {})
             self._moved, self._aspect = True, aspect
-        self._place = place = dict(self.window)
-        self._aside(lambda: self.draw(place, self._longer, self._able))
+        self._place = dict(self.window)
+        self._renew()
+
+    def _renew(self) -> None:
+        """Draw anew, or as soon as somebody sees the viewer. The first picture does not wait."""
+        self._stale = self._watched and self._count > 0 and not self._seen
+        if not self._stale:
+            place = self._place
+            self._aside(lambda: self.draw(place, self._longer, self._able))
 
     def follow(self, run: Run, views: Callable[[Any], Mapping[str, Draw]], aspect: float = 1.0) -> None:
         """Show views(step) of a run's step at rest, and while the run goes on of its newest one.
@@ -292,6 +314,8 @@ class Viewer(Widget):
     def _heard(self, name: str, value: Any) -> None:
         if name == "able" and isinstance(value, Mapping):
             self._able, self._seen = (bool(value.get(word)) for word in ("draws", "seen"))
+            if self._seen and self._stale:
+                self._renew()
         if name == "look" and self._acts and isinstance(value, Mapping) and value.keys() >= _WHOLE.keys():
             self._place = place = {key: float(value[key]) for key in _WHOLE}
             self._aside(lambda: self.draw(place, self._longer))
