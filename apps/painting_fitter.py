@@ -14,7 +14,7 @@ with app.setup:
 
     import marimo as mo
     from atelier import data, fields, page, volumes  # nothing here imports torch
-    from atelier.page import choice, number, seed, switch, text
+    from atelier.page import choice, number, path, seed, switch, text
 
 
 @app.cell(hide_code=True)
@@ -58,7 +58,7 @@ def _():
             repair_seconds=number(1, 60, 5, title="Seconds", about="of training in the repair"),
         ),
         dict(
-            volume=text(door="command", about="volume to learn, a .npy file or a TIFF stack"),
+            volume=path(about="volume to learn, a .npy file or a TIFF stack"),
             volume_seconds=number(1, 600, 15, log=True, title="Seconds", about="of training on the volume"),
         ),
         later=[fields.OPTIONS],

@@ -8,6 +8,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from atelier.errors import UserError
@@ -108,6 +109,20 @@ class Text:
 
     def describe(self) -> str:
         return f"a text of at most {self.longest} characters"
+
+
+@dataclass(frozen=True)
+class Existing(Text):
+    """The path of a file that is there, or an empty text."""
+
+    def check(self, name: str, value: Any) -> str:
+        path = super().check(name, value)
+        if path and not Path(path).is_file():
+            raise SettingError(f"{name} must be a file, and there is none at {_quoted(path)}; check the path.")
+        return path
+
+    def describe(self) -> str:
+        return "the path of a file"
 
 
 Domain = Number | Choice | Switch | Text

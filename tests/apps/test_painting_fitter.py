@@ -59,7 +59,7 @@ def test_a_volume_of_the_command_line_is_learned_and_written(monkeypatch, capfd,
 def test_a_network_of_ones_own_works_all_down_the_page(monkeypatch, tmp_path):
     own = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3))
     words = ("--picture", "camera", "--size", "64", "--steps", "20", "--out", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", [str(APP), *words])
+    monkeypatch.setattr(sys, "argv", ["a program of its own", *words])  # all is drawn
     _, found = runpy.run_path(str(APP))["app"].run(defs={"network": own})
     assert isinstance(found["step"].network, torch.nn.Sequential)
     assert found["step"].step == 20
@@ -73,7 +73,7 @@ def test_a_network_of_ones_own_works_all_down_the_page(monkeypatch, tmp_path):
         (("--picture", "nothing.png"), "There is no picture 'nothing.png'"),
         (("--colour", "red"), "There is no option --colour"),
         (("--checkpoint", "none.safetensors"), "There is no checkpoint"),
-        (("--volume", "none.npy"), "none.npy"),
+        (("--volume", "none.npy"), "Volume must be a file, and there is none at 'none.npy'"),
     ],
 )
 def test_wrong_words_end_in_one_sentence(monkeypatch, tmp_path, words, sentence):

@@ -10,24 +10,18 @@ from atelier.page.report import page as report
 from atelier.page.volume import Volume
 from PIL import Image
 from waiting import until
+from webgl import pixels
 
 pytestmark = pytest.mark.browser
 SPEC = FieldSpec(seed=3, width=12, depth=3)
 SMALL = {"width": 300, "height": 700}
 NO_WEBGL = "HTMLCanvasElement.prototype.getContext = ((get) => function (kind, ...rest) { \
   return kind === 'webgl2' ? null : get.call(this, kind, ...rest); })(HTMLCanvasElement.prototype.getContext);"
-READ = """(selector) => {
-  const from = document.querySelector(selector), to = document.createElement("canvas");
-  to.width = from.width; to.height = from.height;
-  to.getContext("2d").drawImage(from, 0, 0);
-  return [from.width, from.height, Array.from(to.getContext("2d").getImageData(0, 0, from.width, from.height).data)];
-}"""
 
 
 def shown(page, selector=".seen canvas"):
     """The pixels (H, W, 3) of a canvas."""
-    width, height, values = page.evaluate(READ, selector)
-    return np.array(values, np.uint8).reshape(height, width, 4)[..., :3]
+    return pixels(page.locator(selector))
 
 
 def small(page):

@@ -1,10 +1,12 @@
 """Drawing by painter.js in a page of a test, and reading what is there."""
 
 import base64
+import io
 from pathlib import Path
 
 import numpy as np
 from atelier import page
+from PIL import Image
 
 PAINTER = (Path(page.__file__).parent / "painter.js").read_text("utf-8")
 DRAW = """([words, numbers, table, view, width, height, flat]) => {
@@ -32,10 +34,10 @@ AS_IF_GRAPHICS = """
 """
 """A script that makes pages behave as with a graphics processor, which is never slow."""
 READ = """(canvas) => {
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    let text = "";
-    for (const byte of data) text += String.fromCharCode(byte);
-    return [canvas.width, btoa(text)];
+    const copy = document.createElement("canvas");
+    copy.width = canvas.width; copy.height = canvas.height;
+    copy.getContext("2d").drawImage(canvas, 0, 0);
+    return copy.toDataURL("image/png").split(",")[1];
 }"""
 
 
@@ -52,5 +54,5 @@ def drawn(canvas, shader, window, size, flat=True):
 
 def pixels(canvas):
     """What a canvas on a page shows, (H, W, 3) uint8."""
-    width, text = canvas.evaluate(READ)
-    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, width, 4)[..., :3]
+    with Image.open(io.BytesIO(base64.b64decode(canvas.evaluate(READ)))) as image:
+        return np.array(image.convert("RGB"))

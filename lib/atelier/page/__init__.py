@@ -1,7 +1,7 @@
 """What makes a notebook live, and nothing of what it shows: controls, the live canvas, viewers, files, reports."""
 
 # ruff: noqa: F401  these names are the public interface of the room
-from atelier.page.controls import Ask, choice, controls, follow_in_address, number, seed, switch, text
+from atelier.page.controls import Ask, choice, controls, follow_in_address, number, path, seed, switch, text
 from atelier.page.downloads import File, take_home, written
 from atelier.page.layout import beside, panel, row, section, stats, table, title
 from atelier.page.live import Run, live, replay

@@ -15,7 +15,7 @@ import marimo as mo
 from atelier.errors import UserError
 from atelier.page import command
 from atelier.page.session import Session, cell, check, program, running, session
-from atelier.settings import Choice, Control, Domain, Knob, Number, SettingError, Switch, Text, label
+from atelier.settings import Choice, Control, Domain, Existing, Knob, Number, SettingError, Switch, Text, label
 
 _MOST_STEPS = 100_000
 _OWN = {
@@ -69,6 +69,11 @@ def switch(default: bool = False, **look: Any) -> Control:
 def text(default: str = "", **look: Any) -> Control:
     """Free text of bounded length. look: fields of `Control`."""
     return Control(Text(), default, **look)
+
+
+def path(**look: Any) -> Control:
+    """A file of the command line, refused before anything runs where it is not there. look: fields of `Control`."""
+    return Control(Existing(), "", door="command", **look)
 
 
 def seed() -> Control:
