@@ -6,6 +6,7 @@
     ways       classifier-FID and label accuracy against network calls: DPM-Solver++ at 4, 8 and 30 steps, at 4 steps
                with learned times, and the distilled networks (shipped weights)
     guidance   classifier-FID and label accuracy over guidance scales and intervals (shipped weights, --steps)
+    compile    torch.compile: its warm-up, milliseconds of a call and of a training step without it and with it
     busy       training images/s beside a program that uses one processor, on all processors and on the free ones
     scratch    train from nothing for 10 minutes (--minutes or --train-steps, --optimiser), say when its digits are
                readable, then evaluate; --ablation adds averages of several widths and other ways of guidance
@@ -181,6 +182,31 @@ def guidance(given: argparse.Namespace) -> None:
         line(f"guidance {scale} in {interval}", found)
 
 
+def compile(given: argparse.Namespace) -> None:
+    """torch.compile against the network as it is, in turns."""
+    for training in (False, True):
+        net = copy.deepcopy(shipped_model().denoiser)
+        form = format_of(net, training=training)
+        net = form.laid_out(net).backbone.requires_grad_(training)
+        x, t, labels = torch.randn(128, 1, 28, 28), torch.rand(128), torch.eye(11)[torch.arange(128) % 10]
+
+        def seconds(net, x=x, t=t, labels=labels, form=form, training=training) -> float:
+            begin = time.perf_counter()
+            with form.autocast(x.device), torch.set_grad_enabled(training):
+                loss = net(x, t, labels).float().square().mean()
+            if training:
+                loss.backward()
+            return time.perf_counter() - begin
+
+        compiled = torch.compile(net)
+        warm_up, times = seconds(compiled), [(seconds(net), seconds(compiled)) for _ in range(20)]
+        ratio = statistics.median(after / before for before, after in times)
+        before, after = (1e3 * min(column) for column in zip(*times, strict=True))
+        what = "a training step" if training else "a call"
+        speeds = f"{before:.0f} ms, compiled {after:.0f} ms, median ratio {ratio:.2f}; warm-up {warm_up:.0f} s"
+        print(f"{what} of 128 digits, {form.precision}, {form.layout}: {speeds}", flush=True)
+
+
 def busy(given: argparse.Namespace) -> None:
     """One processor is taken."""
     digits = load_digits("mnist", "train")
@@ -245,7 +271,15 @@ def scratch(given: argparse.Namespace) -> None:
         line(f"autoguidance {scale} in {interval}, by the average at {EARLY:.0%}", found)
 
 
-WHAT = {"speed": speed, "memory": memory, "ways": ways, "guidance": guidance, "busy": busy, "scratch": scratch}
+WHAT = {
+    "speed": speed,
+    "memory": memory,
+    "ways": ways,
+    "guidance": guidance,
+    "compile": compile,
+    "busy": busy,
+    "scratch": scratch,
+}
 
 
 if __name__ == "__main__":
