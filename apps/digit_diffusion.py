@@ -30,7 +30,8 @@ def _():
 
 @app.cell
 def _(file_controls, train_controls):
-    # Each control is a slider here, a word of the address, and an option of the command line.
+    # Each control is a slider here, a word of the address, and an option of the command line. Those of the training,
+    # `train_controls` and `file_controls`, stand in the section "Train your own".
     draw_controls = dict(
         digit=choice(diffusion.DIGITS, "all", title="Digits", about="digit to draw, or all of them in turn"),
         samples=number(1, 10_000, 60, log=True, title="How many", about="number of digits to draw"),

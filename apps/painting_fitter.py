@@ -428,11 +428,12 @@ def _():
     mo.md("""
     ## Try this
     In `marimo edit`, first add `import torch` to the first cell. Then change one line, and the cells that depend on it run
-    again; what you have made begins to learn at once. Undo one edit before you try the next.
+    again; what you have made begins to learn at once. A control whose line you replaced has no effect meanwhile. Undo one edit
+    before you try the next.
 
     1. **Your own network.** Replace the call of `fields.build(…)` by
-       `torch.nn.Sequential(torch.nn.Linear(2, 128), torch.nn.Tanh(), torch.nn.Linear(128, 3))`. The flow, the viewer, the race
-       and the files work with it.
+       `torch.nn.Sequential(torch.nn.Linear(2, 128), torch.nn.Tanh(), torch.nn.Linear(128, 3))`. The flow, the viewer and
+       the files work with it, and the race, if you choose *the network above* there.
     2. **Your own picture, computed.** Replace `data.load_picture(…)` by
        `data.Picture("Mosaic", torch.rand(8, 8, 3).repeat_interleave(16, 0).repeat_interleave(16, 1))`, a tensor (height, width, 3)
        in [0, 1].

@@ -117,6 +117,7 @@ def screenshots(browser: Browser, apps: Sequence[str], seconds: float = 6.0) -> 
 def main() -> None:
     """Parse the command line and print one table."""
     apps = sorted(path.stem for path in (ROOT / "apps").glob("*.py"))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users' machines keep bytecode
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("app", nargs="*", help=f"of {', '.join(apps)} (default: all)")
     parser.add_argument("--native", action="store_true", help="only as the processor is")
