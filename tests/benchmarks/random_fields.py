@@ -19,6 +19,7 @@ from atelier.cppn.prints import write_png
 from atelier.cppn.recipe import WHOLE, Recipe
 from atelier.cppn.rendering import estimate, picture, pictures, render_tiles
 from atelier.cppn.spec import FieldSpec
+from atelier.cppn.starters import starter
 from atelier.cppn.styles import surprise
 from machines import twice
 
@@ -112,6 +113,7 @@ def main() -> None:
         "time_ratio": round(plain / ours, 2),
         "largest_difference_of_255": int(agreement),
         "default_frame_512_ms": least(lambda: picture(FieldSpec(), WINDOW, (512, 512))),
+        "opening_frame_512_ms": least(lambda: picture(starter("Night lightning").spec, WINDOW, (512, 512))),
         "grid_16_of_160_ms": least(lambda: list(pictures([FieldSpec(seed=i) for i in range(16)], (160, 160)))),
         "sixteen_surprises_of_160_ms": least(lambda: list(pictures([surprise(i) for i in range(16)], (160, 160)))),
         "choosing_16_siblings_ms": least(lambda: list(siblings([surprise(3)], 16, 1)), 5),

@@ -61,7 +61,8 @@ def begin(now: Session, given: Mapping[str, Any]) -> None:
         target = writable_file(report) if report else None
     if target and not os.environ.get(IN_REPORT):
         sys.exit(_report_process(target))
-    now.shown = bool(target) or Path(sys.argv[0]).resolve() != Path(get_context().filename).resolve()
+    notebook = get_context().filename
+    now.shown = bool(target) or not notebook or Path(sys.argv[0]).resolve() != Path(notebook).resolve()
     if threading.current_thread() is threading.main_thread():
         STOPPED.listen()
 
