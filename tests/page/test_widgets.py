@@ -120,6 +120,20 @@ def test_a_viewer_follows_a_run_where_somebody_sees_it(viewer, monkeypatch):
     assert pixels.drawn == drawn + 1
 
 
+def test_a_drawing_beside_a_run_that_fails_waits_like_any_other(viewer, monkeypatch):
+    told = []
+    monkeypatch.setattr(viewer, "send", lambda message, buffers=None: told.append(message))
+
+    def fail():
+        time.sleep(0.05)
+        raise UserError("It cannot be drawn.")
+
+    before = time.monotonic()
+    viewer._meanwhile(fail)
+    wait_for(lambda: {"problem": "It cannot be drawn."} in told)
+    assert viewer._due >= before + 10 * 0.05
+
+
 def test_a_volume_follows_a_run_where_somebody_sees_it_and_keeps_the_view_that_a_hand_has_set(visit):
     volume, run, sides = Volume(), SimpleNamespace(step=None, watch=None), []
 

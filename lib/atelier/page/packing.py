@@ -104,10 +104,12 @@ class Widget(anywidget.AnyWidget):
         as this one took, or as its bytes need."""
 
         def share() -> None:
-            begin = time.monotonic()
-            sent = work()
-            now = time.monotonic()
-            self._due = now + max(0.1, 9 * (now - begin), sent / _BYTES_PER_SECOND)
+            begin, sent = time.monotonic(), 0
+            try:
+                sent = work()
+            finally:  # also after an error, which the next frame would only repeat
+                now = time.monotonic()
+                self._due = now + max(0.1, 9 * (now - begin), sent / _BYTES_PER_SECOND)
 
         self._aside(share)
 
