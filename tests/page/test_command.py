@@ -71,13 +71,26 @@ def test_a_signal_stops_after_the_step_and_keeps_what_there_is(notebook, tmp_pat
     program = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     wait_for((tmp_path / "begun").exists, 60)
     time.sleep(0.1)
-    program.send_signal(number)
+    for _ in range(2):  # as `timeout` and systemd do, to uv and to its child
+        program.send_signal(number)
+        time.sleep(0.003)
     out, errors = program.communicate(timeout=30)
     assert program.returncode == status
     assert "Traceback" not in errors
     assert "Stopped at step" in errors
     assert json.loads(out.splitlines()[-1])["steps"] > 1
     assert (tmp_path / "out" / "last.png").is_file()
+
+
+def test_a_second_signal_ends_a_program_at_once(tmp_path):
+    code = "import time\nfrom atelier.page.command import STOPPED\nSTOPPED.listen()\n"
+    code += "open('begun', 'w').close()\ntime.sleep(60)"
+    program = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    wait_for((tmp_path / "begun").exists, 60)
+    for _ in range(2):
+        program.send_signal(signal.SIGINT)
+        time.sleep(0.7)
+    assert program.wait(10) == -signal.SIGINT
 
 
 def test_a_file_that_is_being_made_is_left_out_and_the_others_are_kept(tmp_path, monkeypatch, capsys):

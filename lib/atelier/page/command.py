@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ IN_REPORT = "ATELIER_REPORT_OF"
 LEADS = os.environ.get("RANK", "0") == "0"
 """Whether this process prints and writes files: of those that torchrun starts, only the first one does."""
 
+_TOGETHER = 0.5  # seconds
+
 
 class Stopped:
     """Whether someone asked the program to stop (Ctrl-C, SIGTERM): it then ends after the step it is at.
@@ -29,15 +32,20 @@ class Stopped:
 
     signal = 0
     words = ""
+    _since: float | None = None
 
     def listen(self) -> None:
-        """Take over both signals. The second one of a kind acts at once."""
+        """Take over both signals. A second one ends the program at once, unless it comes with the first: `timeout` and
+        systemd signal uv, which hands it on, and the program itself."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._note)
 
     def _note(self, number: int, frame: object) -> None:
+        if self._since is not None and time.monotonic() - self._since > _TOGETHER:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self._since = self._since or time.monotonic()
         self.signal = number
-        signal.signal(number, signal.SIG_DFL)
 
     def end(self, files: Sequence[str]) -> None:
         """Say what a stopped program leaves behind, and end it: by convention with 130 after Ctrl-C, 143 after SIGTERM.

@@ -22,7 +22,7 @@ from atelier.drawing import Chart, Frame, encoded
 from atelier.errors import UserError
 from atelier.page.command import LEADS, STOPPED, ProgressBar
 from atelier.page.jobs import OVER, Job
-from atelier.page.packing import Widget, element, hang, hung, pack, unpack
+from atelier.page.packing import Widget, element, hang, hung, pack
 from atelier.page.session import give_up, program, session
 
 Step = TypeVar("Step")
@@ -82,7 +82,7 @@ class Live(Widget):
         self._recorder = Recorder()
         self._next = self._next_full = 0.0
         self._slow = self._left = False
-        header, pictures = unpack(hung(poster))
+        header, pictures = hung(poster)
         self._layout: dict[str, Any] = header.get("scene", {})
         self.scene = pack(self._layout | self._look, {})
         if header:

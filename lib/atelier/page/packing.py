@@ -158,14 +158,14 @@ def unpack(message: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     return header, {name: body[start : start + size] for name, (start, size) in header.pop("pictures").items()}
 
 
-def hung(poster: str) -> bytes:
-    """The frame that `hang` stored under that name, for a page that has just opened; else an empty one. A page whose
-    address asks for something else than the defaults gets no pictures."""
+def hung(poster: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Header and pictures of the frame that `hang` stored under that name, for a page that has just opened; else empty
+    ones. A page whose address asks for something else than the defaults gets no pictures."""
     path, words = POSTERS / f"{poster}.poster", session().state.get("words")
     if not (poster and session().live and path.is_file()):
-        return b""
+        return {}, {}
     header, pictures = unpack(path.read_bytes())
-    return pack(header, {} if words and words.asked else pictures)
+    return header, {} if words and words.asked else pictures
 
 
 def hang(poster: str, frame: bytes) -> Path:

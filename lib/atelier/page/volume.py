@@ -9,7 +9,7 @@ import traitlets
 
 from atelier.errors import UserError
 from atelier.page.live import Run
-from atelier.page.packing import Widget, element, hung, pack
+from atelier.page.packing import Widget, element, pack
 
 Slice = Callable[[int, float], np.ndarray]
 _EMPTY = 4  # a density of less, of 255, is sent as none: nobody sees it, and noise hardly compresses
@@ -37,9 +37,6 @@ class Volume(Widget):
     something changes, also in a report without a kernel; where the browser has no WebGL2 a still picture stands there,
     and the slices work. `view` holds the camera, the window of densities and the cut, in the terms of `volumes.Camera`
     and `volumes.Look`, and follows when the hand is lifted.
-
-    Args:
-        poster: name of the stored volume that stands there until another is shown.
     """
 
     _source = "volume"
@@ -47,8 +44,8 @@ class Volume(Widget):
     fine = traitlets.Bytes(b"").tag(sync=True)
     view = traitlets.Dict(_VIEW).tag(sync=True)
 
-    def __init__(self, poster: str = "") -> None:
-        super().__init__(frame=hung(poster))
+    def __init__(self) -> None:
+        super().__init__()
         self._voxels: np.ndarray | None = None
         self._run: Run | None = None
         self._step: Any = None

@@ -12,7 +12,7 @@ from atelier.drawing import Chart, encoded
 from atelier.errors import UserError
 from atelier.page.controls import step_of
 from atelier.page.live import Run, chart_values, chart_words
-from atelier.page.packing import Widget, element, hung, pack, unpack
+from atelier.page.packing import Widget, element, hung, pack
 from atelier.settings import Control, label
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Gallery(Widget):
         poster: str = "",
     ) -> None:
         acts = dict(actions or {})
-        header, pictures = unpack(hung(poster))
+        header, pictures = hung(poster)
         frame = pack(header | {"labels": header["labels"][: len(pictures)]}, pictures) if header else b""
         super().__init__({"choose": choose} | acts, columns=columns, buttons=list(acts), frame=frame)
         self._newest: object = None
@@ -231,7 +231,7 @@ class Viewer(Widget):
         least: float = 0.25,
         most: float = 4096,
     ) -> None:
-        header, pictures = unpack(hung(poster))
+        header, pictures = hung(poster)
         if header and not pictures:  # room for the picture, and for a line below it
             header |= {"size": [longer, round(longer / header["aspect"])], "views": [{"name": "0", "label": "\xa0"}]}
         frame = pack(header, pictures) if header else b""
