@@ -106,12 +106,12 @@ def _(breeder, buttons, get_turned, kept, keeping, loaded, siblings, strength_as
 def _(breeder, knob_view, set_base, shown, siblings, viewer):
     new_picture, new_knobs, new_siblings = breeder.news()  # since the last time
     if new_picture:
-        viewer.show({breeder.name: breeder.draw}, window=shown.place, shader=breeder.shader)
+        viewer.show({breeder.name: breeder.drawing}, window=shown.place)
     if new_siblings:
         siblings.fill(breeder.breed(), total=cppn.LITTER)
     if new_knobs:
         set_base(lambda count: count + 1)
-    knob_view.show({breeder.name: breeder.draw}, window=shown.place, shader=breeder.shader)
+    knob_view.show({breeder.name: breeder.drawing}, window=shown.place)
     page.follow_in_address({**dict.fromkeys(cppn.begin_options()), "field": cppn.to_token(shown)})
     return
 

@@ -14,7 +14,7 @@ with app.setup:
 
     import marimo as mo
     from atelier import data, diffusion, drawing, page  # nothing here imports torch
-    from atelier.page import choice, number, seed, switch, text
+    from atelier.page import choice, number, path, seed, switch, text
 
 
 @app.cell(hide_code=True)
@@ -205,8 +205,8 @@ def _():
         ),
     )
     file_controls = dict(
-        checkpoint=text(door="command", about="checkpoint to draw from, instead of the shipped one"),
-        resume=text(door="command", about="checkpoint of a training run to go on with"),
+        checkpoint=path(about="checkpoint to draw from, instead of the shipped one"),
+        resume=path(about="checkpoint of a training run to go on with"),
         evaluate=number(100, 30_000, whole=True, door="command", about="also judge so many digits"),
     )
     _epochs = {f"{epoch:g}": epoch for epoch in (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50)}
@@ -268,7 +268,7 @@ def _(mixer, train_ask):
 @app.cell
 def _(mixer, schedule):
     way = diffusion.forward(schedule)  # alpha and sigma over t, and digits to mix with noise
-    mixer.show(way.pictures, way.noise, way.times, way.alphas, way.sigmas, way.charts)
+    mixer.show(way)
     mo.md(f"{diffusion.leak_words(schedule)} {way.note}")
     return
 

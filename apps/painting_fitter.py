@@ -14,7 +14,7 @@ with app.setup:
 
     import marimo as mo
     from atelier import data, fields, page, volumes  # nothing here imports torch
-    from atelier.page import choice, number, path, seed, switch, text
+    from atelier.page import choice, number, path, seed, switch
 
 
 @app.cell(hide_code=True)
@@ -39,7 +39,7 @@ def _():
         ),
         dict(
             network=choice(fields.NETWORKS, "hashgrid", about="network that learns it"),
-            checkpoint=text(door="command", about="network file to go on from"),
+            checkpoint=path(about="network file to go on from"),
         ),
         dict(
             steps=number(1, 1_000_000, 3000, log=True, about="training steps"),
@@ -218,7 +218,7 @@ def _(loss, network, picture, race_ask, race_canvas, runners, runners_ask, train
 @app.cell(hide_code=True)
 def _(race, race_canvas):
     race_canvas  # the table follows the race
-    mo.ui.table(fields.standings(race.step), selection=None, pagination=False) if race.step else None
+    page.table(fields.standings(race.step)) if race.step else None
     return
 
 

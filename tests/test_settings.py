@@ -7,7 +7,7 @@ CONTROLS = {
     "kind": Control(Choice(("siren", "relu")), "siren"),
     "gray": Control(Switch(), False),
     "out": Control(Text(20), ""),
-    "style": Control.of(Choice(("silk", "agate"))),
+    "style": Control(Choice(("silk", "agate"))),
 }
 
 

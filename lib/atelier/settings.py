@@ -8,10 +8,10 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from atelier.errors import UserError
+from atelier.paths import given_path
 
 _QUOTED = 60
 
@@ -117,7 +117,7 @@ class Existing(Text):
 
     def check(self, name: str, value: Any) -> str:
         path = super().check(name, value)
-        if path and not Path(path).is_file():
+        if path and not given_path(path).is_file():
             raise SettingError(f"{name} must be a file, and there is none at {_quoted(path)}; check the path.")
         return path
 
@@ -155,11 +155,6 @@ class Control:
     def __post_init__(self) -> None:
         if isinstance(self.domain, Number):
             object.__setattr__(self, "domain", replace(self.domain, optional=self.default is None))
-
-    @classmethod
-    def of(cls, entry: "Control | Domain") -> "Control":
-        """The control itself, or one for a domain whose value may be left open."""
-        return entry if isinstance(entry, Control) else cls(entry)
 
     def check(self, name: str, value: Any) -> Any:
         """The value as the domain has it; a text is read first where the domain holds something else.

@@ -139,7 +139,7 @@ def posters() -> None:
     *_, last = restoration.repair(model, digit=20)
     _report(write_poster("restoration_lab", restoration.panels(last)))
     breeder = cppn.Breeder(cppn.begin())
-    view = page.viewer({breeder.name: breeder.draw}, spans="shorter")
+    view = page.viewer({breeder.name: breeder.drawing}, spans="shorter")
     view.widget.draw(breeder.recipe.place, 512)
     siblings = page.gallery(breeder.choose)
     siblings.fill(breeder.breed(), total=cppn.LITTER)

@@ -162,9 +162,9 @@ def test_a_schedule_of_ones_own_is_shown_and_trained_on(script, tmp_path):
         (["--sampler", "magic"], "Sampler must be one of"),
         (["--epochs", "1", "--train-minutes", "1"], "one of them"),
         (["--target", "eps", "--epochs", "1"], "choose the target v, flow or x0"),
-        (["--checkpoint", "nowhere.safetensors"], "no checkpoint at"),
-        (["--resume", "nowhere.safetensors"], "how long to train"),
-        (["--checkpoint", "x.safetensors", "--epochs", "1"], "--resume"),
+        (["--checkpoint", "nowhere.safetensors"], "there is none at"),
+        (["--resume", APP], "how long to train"),
+        (["--checkpoint", APP, "--epochs", "1"], "--resume"),
     ],
 )
 def test_bad_words_end_in_one_sentence(script, tmp_path, words, sentence):

@@ -72,7 +72,7 @@ def test_a_network_of_ones_own_works_all_down_the_page(monkeypatch, tmp_path):
         (("--steps", "0"), "Steps must be a whole number"),
         (("--picture", "nothing.png"), "There is no picture 'nothing.png'"),
         (("--colour", "red"), "There is no option --colour"),
-        (("--checkpoint", "none.safetensors"), "There is no checkpoint"),
+        (("--checkpoint", "none.safetensors"), "there is none at 'none.safetensors'"),
         (("--volume", "none.npy"), "Volume must be a file, and there is none at 'none.npy'"),
     ],
 )

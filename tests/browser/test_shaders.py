@@ -7,6 +7,7 @@ from atelier.cppn import FieldSpec, catalogue, picture
 from atelier.cppn.recipe import WHOLE, Recipe
 from atelier.cppn.shading import page_file, shader_of, shadertoy_file
 from atelier.errors import UserError
+from atelier.fields import Drawing
 from atelier.page.report import page as report
 from atelier.page.widgets import Viewer
 from atelier.shaders.code import baked
@@ -15,6 +16,12 @@ from webgl import drawn, pixels
 
 SIDE = 64
 pytestmark = pytest.mark.browser
+
+
+def view(spec):
+    """A field as a viewer takes it."""
+    draw = Drawing(lambda window, height, width: picture(spec, window, (width, height)), lambda: shader_of(spec))
+    return {"field": draw}
 
 
 def compared(canvas, spec, window=WHOLE, size=(SIDE, SIDE), flat=True):
@@ -129,8 +136,7 @@ def test_shadertoy_gets_a_text_that_compiles(canvas):
 def test_a_report_draws_at_any_zoom_by_itself(browser, tmp_path):
     viewer = Viewer(longer=96, spans="shorter", least=1e-3, most=1e12)
     spec = FieldSpec(seed=7, **SMALL)
-    draw = {"field": lambda window, height, width: picture(spec, window, (width, height))}
-    viewer.show(draw, window={}, shader=lambda: shader_of(spec))
+    viewer.show(view(spec), window={})
     (tmp_path / "r.html").write_text(report("A field", [mo.ui.anywidget(viewer)]))
     opened = browser.new_page(viewport={"width": 600, "height": 700}, offline=True)
     opened.goto((tmp_path / "r.html").as_uri())
@@ -157,8 +163,7 @@ def test_a_report_draws_at_any_zoom_by_itself(browser, tmp_path):
 def test_without_webgl_a_still_picture_stays_and_says_why(browser, tmp_path):
     spec = FieldSpec(seed=7, **SMALL)
     viewer = Viewer(longer=96, spans="shorter")
-    draw = {"field": lambda window, height, width: picture(spec, window, (width, height))}
-    viewer.show(draw, window={}, shader=lambda: shader_of(spec))
+    viewer.show(view(spec), window={})
     (tmp_path / "r.html").write_text(report("A field", [mo.ui.anywidget(viewer)]))
     opened = browser.new_page()
     opened.add_init_script(

@@ -143,7 +143,7 @@ def test_ratio_steps_are_round_and_whole_where_numbers_are():
 
 
 def test_a_domain_is_a_control_whose_value_may_be_left_open():
-    control = Control.of(Number(1, 9, whole=True))
+    control = Control(Number(1, 9, whole=True))
     assert (control.default, control.read("width", "auto"), control.read("width", "3")) == (None, None, 3)
     assert control.write(None) == "auto"
     assert seed().domain.check("Seed", 5) == 5

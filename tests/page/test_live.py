@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import threading
 import time
 import weakref
 from dataclasses import dataclass
@@ -85,6 +86,36 @@ def test_the_same_arguments_change_nothing_and_others_start_anew(live):
     assert live.play(third.make.func, array.copy(), show=show) is not third, "another object may hold another picture"
 
 
+def test_a_picture_that_is_ready_after_its_run_was_replaced_is_not_shown(live):
+    drawing, ready = threading.Event(), threading.Event()
+
+    def slowly(step, full):
+        drawing.set()
+        ready.wait(10)
+        return show(Step(200, 1.0), full)
+
+    live.play(count, 1, show=slowly)
+    assert drawing.wait(10)
+    old, captions = live.job, []
+    live.play(count, 150, show=show)
+    live.observe(lambda change: captions.append(header(live).get("captions")), names="frame")
+    ready.set()
+    old.join(10)
+    wait_for(lambda: live.job.state == "finished")
+    captions += [moment["captions"] for moment in unpack(live.record)[0]["moments"]]
+    assert {"now": "at 150"} in captions
+    assert {"now": "at 200"} not in captions
+
+
+def test_a_paused_page_says_at_once_that_a_change_waits_for_the_button(live):
+    live.play(count, 5, show=show, held=True)
+    wait_for(lambda: header(live)["state"] == "finished")
+    live.play(count, 6, show=show, held=True)
+    assert header(live)["waiting"]
+    live.play(count, 5, show=show, held=True)
+    assert not header(live)["waiting"]
+
+
 def test_functions_that_a_cell_makes_again_are_the_same(live):
     def cell(steps):
         return live.play(lambda: count(steps), show=lambda step, full: show(step, full), opening=Step(1, 1.0))
@@ -162,7 +193,7 @@ def test_a_replay_shows_its_last_frame_and_keeps_all():
     shown = replay([show(Step(number, 1.0), True) for number in (1, 2, 3)])
     assert [moment["step"] for moment in unpack(shown.record)[0]["moments"]] == [1, 2, 3]
     assert unpack(shown.frame)[0]["step"] == 3
-    assert unpack(shown.scene)[0]["frozen"]
+    assert shown.scene["frozen"]
 
 
 def test_close_stops_and_leaks_nothing(visit):

@@ -19,7 +19,7 @@ MOST = 4 * RECORD_BYTES  # of one canvas: its recording, the same as a message, 
 
 def held(widget):
     """Bytes that a widget keeps, in its traits and beside them."""
-    traits = sum(len(getattr(widget, name)) for name in ("scene", "frame", "record"))
+    traits = sum(len(getattr(widget, name)) for name in ("frame", "record"))
     return traits + widget._recorder.bytes + sum(map(len, widget._pictures.values()))
 
 

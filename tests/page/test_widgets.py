@@ -256,13 +256,23 @@ def part(progress, data=None):
     return SimpleNamespace(progress=progress, data=data)
 
 
-def test_a_download_saves_its_last_step():
-    download = Download("x.png", lambda: iter([part(0.3), part(0.6), part(1, b"file")]))
+def test_a_download_saves_its_last_step_under_the_name_it_had_when_it_began():
+    go_on = threading.Event()
+
+    def make():
+        yield part(0.3)
+        go_on.wait(10)
+        yield part(1, b"file")
+
+    download = Download("x.png", make)
     files = []
     download.observe(lambda change: files.append(change["new"]), names="file")
     press(download, "make")
+    wait_for(lambda: download.progress["done"] == 0.3)
+    download.makes("y.png", make)
+    go_on.set()
     wait_for(lambda: download.progress["state"] == "finished")
-    assert files[0] == b"file"
+    assert unpack(files[0]) == ({"name": "x.png"}, {"file": b"file"})
     assert "Saved x.png" in download.progress["message"]
     download.close()
 

@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,10 +19,7 @@ from atelier.cppn.spec import FieldSpec
 from atelier.cppn.styles import Mutation, new_seed, recolour, surprise
 from atelier.cppn.topologies import check_live, with_activation
 from atelier.errors import UserError
-from atelier.fields.plane import Window
-
-if TYPE_CHECKING:
-    from atelier.shaders.code import Shader
+from atelier.fields.plane import Drawing, Window
 
 LITTER = 16
 """Siblings that are shown together."""
@@ -136,13 +133,13 @@ class Breeder:
         spec = self.spec
         return {"name": self.name, "token": to_token(self.recipe), "seed": spec.seed, "topology": spec.topology}
 
-    def draw(self, window: Window, height: int, width: int) -> np.ndarray:
-        """What a window shows of the field, (height, width, 3) uint8."""
-        return cppn.picture(self.spec, window, (width, height))
-
-    def shader(self) -> "Shader":
-        """The field that is shown, for a graphics processor. Raises UserError: it is too large for one."""
-        return cppn.shader_of(self.spec)
+    @property
+    def drawing(self) -> Drawing:
+        """The field that is shown."""
+        spec = self.spec
+        return Drawing(
+            lambda window, height, width: cppn.picture(spec, window, (width, height)), lambda: cppn.shader_of(spec)
+        )
 
     def look(self, place: Mapping[str, float]) -> None:
         """Follow a page that looks at x, y and zoom; nothing happens if it looked there already. Raises SettingError: a

@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "fitting": ["fit", "FitStep", "Measure"],
         "ship": ["finished"],
         "showing": ["panels", "honest_numbers", "spectrum", "look_inside", "summary"],
-        "plane": ["Window"],
+        "plane": ["Window", "Drawing"],
         "rendering": ["renderer", "bicubic", "render"],
         "shading": ["shader_of", "picture_shader"],
         "racing": ["race", "race_panels", "standings"],

@@ -6,13 +6,17 @@ by two is the centre of the picture of double size, bit for bit, and a tile is a
 """
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from atelier.settings import Choice, Number
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
+
+    from atelier.shaders.code import Shader
 
 LARGEST_SIDE = 16384
 """Pixels along a side of the largest picture."""
@@ -59,6 +63,20 @@ class Window:
 
     def replace(self, **changes: Any) -> Self:
         return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A function that draws what a window shows: (window, height, width) -> (height, width, C) uint8.
+
+    `shader()` gives a shader that draws the same, for a graphics processor; it raises UserError where there is none.
+    """
+
+    draw: "Callable[[Window, int, int], np.ndarray]"
+    shader: "Callable[[], Shader]"
+
+    def __call__(self, window: Window, height: int, width: int) -> "np.ndarray":
+        return self.draw(window, height, width)
 
 
 def axis(centre: float, half_pixel: float, side: int, start: int = 0, count: int | None = None) -> "Tensor":

@@ -1,9 +1,7 @@
 """Drawing a field at any window and any size, in tiles, with bounded memory."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -13,10 +11,7 @@ from torch import Tensor, nn
 from atelier.data.pictures import Picture
 from atelier.errors import UserError
 from atelier.fields.networks import Field, as_field, pixels_of
-from atelier.fields.plane import Window, half_extent, mesh
-
-if TYPE_CHECKING:
-    from atelier.shaders.code import Shader
+from atelier.fields.plane import Drawing, Window, half_extent, mesh
 
 TILE_POINTS = 1 << 14
 """Points evaluated at a time: large enough to keep the processor busy, small enough to stay in its cache."""
@@ -66,20 +61,6 @@ def render_steps(field: Field, window: Window, height: int, width: int) -> Itera
             pixels = np.empty((height, width, band.shape[-1]), np.uint8)
         pixels[top : top + rows] = band
         yield top + len(band), pixels
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A function that draws what a window shows: (window, height, width) -> (height, width, C) uint8.
-
-    `shader()` gives a shader that draws the same, for a graphics processor; it raises UserError where there is none.
-    """
-
-    draw: Callable[[Window, int, int], np.ndarray]
-    shader: "Callable[[], Shader]"
-
-    def __call__(self, window: Window, height: int, width: int) -> np.ndarray:
-        return self.draw(window, height, width)
 
 
 def renderer(network: nn.Module) -> Drawing:

@@ -15,7 +15,7 @@ import marimo as mo
 from atelier.errors import UserError
 from atelier.page import command
 from atelier.page.session import Session, cell, check, program, running, session
-from atelier.settings import Choice, Control, Domain, Existing, Knob, Number, SettingError, Switch, Text, label
+from atelier.settings import Choice, Control, Existing, Knob, Number, SettingError, Switch, Text, label
 
 _MOST_STEPS = 100_000
 _OWN = {
@@ -130,9 +130,7 @@ class Ask(mo.ui.dictionary):
         follow_in_address({k: None if now[k] == shown[k].default else shown[k].write(now[k]) for k in shown})
 
 
-def controls(
-    *groups: Mapping[str, Control], later: Sequence[Mapping[str, Control | Domain]] = (), keep: bool = False
-) -> Any:
+def controls(*groups: Mapping[str, Control], later: Sequence[Mapping[str, Control]] = (), keep: bool = False) -> Any:
     """One `Ask` for each group of controls, filled from the address or the command line.
 
     The first call of a notebook declares all words that it understands: those of its groups, and in `later`, for each
@@ -143,8 +141,7 @@ def controls(
     now = session()
     words: Words | None = now.state.get("words")
     if words is None or words.cell == cell():
-        known = {name: control for group in groups for name, control in group.items()}
-        known |= {name: Control.of(entry) for group in later for name, entry in group.items()}
+        known = {name: control for group in (*groups, *later) for name, control in group.items()}
         words = now.state["words"] = Words(now, known, later)
         command.begin(now, words.given)
     again = words.taken_again()

@@ -25,11 +25,11 @@ function render({ model, el }) {
     word.textContent = state === "queued" ? "Waiting for a free processor" : busy ? `${Math.round((done ?? 0) * 100)} %` : message ?? "";
   }
   function save() {
-    const bytes = bytesOf(model.get("file"));
-    if (!bytes.length) return;
+    const { header, pictures } = unpack(model.get("file"));
+    if (!pictures.file) return;
     if (saved) URL.revokeObjectURL(saved);
-    saved = URL.createObjectURL(new Blob([bytes]));
-    element("a", { href: saved, download: model.get("filename") }).click();
+    saved = URL.createObjectURL(new Blob([pictures.file]));
+    element("a", { href: saved, download: header.name }).click();
   }
   const forget = listen(model, { "change:progress": progress, "change:file": save, "change:filename": name });
   name();

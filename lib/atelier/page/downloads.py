@@ -13,7 +13,7 @@ from atelier.animation import Written
 from atelier.errors import UserError
 from atelier.page.command import LEADS, STOPPED, ProgressBar, finish
 from atelier.page.jobs import Job
-from atelier.page.packing import Widget
+from atelier.page.packing import Widget, pack
 from atelier.page.session import give_up, session
 from atelier.paths import writable_folder, write_whole
 
@@ -71,8 +71,8 @@ class Download(Widget):
         if name == "cancel" and self.job:
             self.job.stop()
         elif name in self._acts and not (self.job and self.job.active):
-            make = self._acts[name]
-            job = self.job = Job(lambda: _parts(make), self._tell, lambda: self._settle(job))
+            make, filename = self._acts[name], self.filename
+            job = self.job = Job(lambda: _parts(make), self._tell, lambda: self._settle(job, filename))
             job.start()
 
     def _tell(self, part: Written) -> None:
@@ -80,13 +80,13 @@ class Download(Widget):
             self._next = time.monotonic() + 1 / _UPDATES_PER_SECOND
             self.progress = {"state": "running", "done": part.progress}
 
-    def _settle(self, job: Job) -> None:
+    def _settle(self, job: Job, filename: str) -> None:
         message = "Cancelled" if job.state == "stopped" else job.message or ""
         if job.state == "finished" and job.latest is not None and job.latest.data:
             size = len(job.latest.data)
-            self.file = job.latest.data
+            self.file = pack({"name": filename}, {"file": job.latest.data})
             self.file = b""  # the page has its own copy now
-            message = f"Saved {self.filename} ({f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.0f} kB'})"
+            message = f"Saved {filename} ({f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.0f} kB'})"
         self.progress = {"state": job.state, "done": 0.0, "message": message}
         if not job.active:
             job.latest = None

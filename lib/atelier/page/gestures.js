@@ -1,7 +1,8 @@
 // A window {x, y, zoom} on the plane under the hand: drag moves it, the wheel or two fingers magnify, and so do the keys.
 
-// at() is the window now, half(zoom) half the width and height that it shows, move(next) goes to another, home() back.
-function gestures({ at, half, move, home, least, most }) {
+// at() is the window now, half(zoom) half the width and height that it shows, move(next) goes to another, home() back. An
+// arrow key goes a `step` of that half.
+function gestures({ at, half, move, home, least, most, step = 0.2 }) {
   const bounded = (zoom) => Math.min(most, Math.max(least, zoom));
   // The point at (u, v), from -1 to 1 over the canvas, stays where it is.
   function magnify(factor, u = 0, v = 0) {
@@ -34,8 +35,8 @@ function gestures({ at, half, move, home, least, most }) {
     }, { passive: false });
     keys.addEventListener("keydown", (e) => {
       const window = at(), [hx, hy] = half(window.zoom);
-      const step = { ArrowLeft: [-0.2, 0], ArrowRight: [0.2, 0], ArrowUp: [0, -0.2], ArrowDown: [0, 0.2] }[e.key];
-      if (step) move({ ...window, x: window.x + step[0] * hx, y: window.y + step[1] * hy });
+      const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
+      if (arrow) move({ ...window, x: window.x + step * arrow[0] * hx, y: window.y + step * arrow[1] * hy });
       else if (e.key === "+" || e.key === "=") magnify(1.25);
       else if (e.key === "-") magnify(0.8);
       else if (e.key === "0") home();

@@ -63,7 +63,7 @@ function render({ model, el }) {
     const { header, pictures } = unpack(model.get("frame"));
     if (!pictures.picture) return;
     const mine = ++newest, bitmap = await decode(pictures.picture);
-    if (mine !== newest) return;
+    if (mine !== newest) return bitmap.close();
     put(canvas, bitmap);
     told.textContent = header.note ?? "";
   }

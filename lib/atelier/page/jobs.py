@@ -45,16 +45,6 @@ class Slots:
                 self._changed.wait(0.2)
         return True
 
-    @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
-        """A place for the time of a block."""
-        who = object()
-        self.acquire(who, lambda: True, lambda: None)
-        try:
-            yield
-        finally:
-            self.release(who)
-
     def release(self, who: object) -> None:
         with self._changed:
             if who in self._line:
@@ -86,7 +76,7 @@ def _from_environment(name: str, default: float) -> float:
 
 SLOTS = Slots(int(_from_environment("ATELIER_MAX_JOBS", cores())))
 """The process-wide limit: as many jobs as there are processors, or ATELIER_MAX_JOBS."""
-QUICK = Slots(cores())
+QUICK = threading.Semaphore(cores())
 """The limit of short drawings that answer a visitor at once: they do not wait for the jobs, only for each other."""
 LONGEST_SECONDS = _from_environment("ATELIER_JOB_SECONDS", 3600)
 """A job that has computed for so long is stopped, so that nobody holds a public server's processor for ever."""

@@ -65,7 +65,7 @@ function picture(name) {
   async function update(bytes) {
     const mine = ++newest;
     const bitmap = await decode(bytes);
-    if (mine !== newest) return;
+    if (mine !== newest) return bitmap.close();
     canvas.style.setProperty("--shape", bitmap.width / bitmap.height);
     put(canvas, bitmap);
   }
@@ -95,7 +95,7 @@ function render({ model, el }) {
     for (const [name, label] of Object.entries(captions ?? {})) if (pictures[name]) pictures[name].caption.textContent = label;
   }
   function build() {
-    const { header } = unpack(model.get("scene"));
+    const header = model.get("scene");
     [panels, charts, flow].forEach((node) => node.replaceChildren());
     [pictures, curves, frozen] = [{}, {}, Boolean(header.frozen)];
     bar.dress(header);

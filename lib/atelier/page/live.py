@@ -63,7 +63,7 @@ class Live(Widget):
     """
 
     _source = "live"
-    scene = traitlets.Bytes(b"").tag(sync=True)
+    scene = traitlets.Dict().tag(sync=True)
     frame = traitlets.Bytes(b"").tag(sync=True)
     record = traitlets.Bytes(b"").tag(sync=True)
     settled = traitlets.Int(0).tag(sync=True)
@@ -84,7 +84,7 @@ class Live(Widget):
         self._slow = self._left = False
         header, pictures = hung(poster)
         self._layout: dict[str, Any] = header.get("scene", {})
-        self.scene = pack(self._layout | self._look, {})
+        self.scene = self._layout | self._look
         if header:
             self.frame = pack(header["frame"] | {"note": "Opening"}, pictures)
 
@@ -129,21 +129,22 @@ class Live(Widget):
         if self._waiting and _same(self._waiting.make, run.make):
             return self.run
         if self.run and _same(self.run.make, run.make):
-            self._waiting = None
+            self._wait_with(None)
             if not _same(self.run.show, show):
                 self.run.show = show
                 if self.run.step is not None and not (self.job and self.job.state == "running"):
                     self.publish(show(self.run.step, True))
             return self.run
         if held and self.job:
-            self._waiting = run
+            self._wait_with(run)
             return self.run
         if start is None:
             start = opening is None
         start = start or bool(self.job and self.job.active and not self.job.holding)
         self.halt()
         self.send({"problem": ""})  # what a run told that has ended now
-        self.job, self.run, self._recorder, self._waiting = None, run, Recorder(), None
+        with self._lock:
+            self.job, self.run, self._recorder, self._waiting = None, run, Recorder(), None
         if not session().live:
             if not (together or LEADS):
                 sys.exit(0)
@@ -183,18 +184,25 @@ class Live(Widget):
         self.run = None
         super().close()
 
-    # The job.
+    def _wait_with(self, run: Run | None) -> None:
+        """Let this run wait for the button, or none."""
+        if run is not self._waiting:
+            self._waiting = run
+            self.publish()
+
+    # The job. Its thread draws without the lock, and shows what it drew only if no other job has begun meanwhile.
 
     def _current(self) -> Job:
         """The job that the buttons mean: a fresh one when there is none or it is over."""
-        if self.job is None or self.job.state in OVER:
-            self.run = run = self._waiting or self.run
-            self._waiting, self._recorder, self._next_full, self.record = None, Recorder(), 0.0, b""
-            self._status = {"state": "new", "live": True, "step": 0, "charts": self._status.get("charts")}
-            job = Job(run.make, lambda step: self._draw(job, run, step), lambda: self._settle(job, run))
-            job.delay = SLOW_SECONDS if self._slow else 0.0
-            self.job = job
-        return self.job
+        with self._lock:
+            if self.job is None or self.job.state in OVER:
+                self.run = run = self._waiting or self.run
+                self._waiting, self._recorder, self._next_full, self.record = None, Recorder(), 0.0, b""
+                self._status = {"state": "new", "live": True, "step": 0, "charts": self._status.get("charts")}
+                job = Job(run.make, lambda step: self._draw(job, run, step), lambda: self._settle(job, run))
+                job.delay = SLOW_SECONDS if self._slow else 0.0
+                self.job = job
+            return self.job
 
     def _draw(self, job: Job, run: Run, step: Any) -> None:
         if job is not self.job:
@@ -206,10 +214,13 @@ class Live(Widget):
             return
         full = ends or begin >= self._next_full
         frame = run.show(step, full)
-        self.publish(frame, exact=ends)
-        if full:
-            if run.moments is None:
+        with self._lock:
+            if job is not self.job:
+                return
+            self.publish(frame, exact=ends)
+            if full and run.moments is None:
                 self._recorder.offer(frame, last=step.progress >= 1)
+        if full:
             cost = time.monotonic() - begin
             self._next_full = time.monotonic() + max(4 * cost, min(FULL_SECONDS, 0.1 * job.seconds))
         self._next = max(self._next, time.monotonic() + 0.5 * (time.monotonic() - begin))
@@ -222,22 +233,25 @@ class Live(Widget):
         if job is not self.job:
             return
         if job.state in ("paused", "finished", "stopped") and job.latest is not None:
-            self._rest(run, job.latest)
+            self._rest(job, run, job.latest)
         else:
             self.publish()
 
-    def _rest(self, run: Run, step: Any) -> None:
+    def _rest(self, job: Job | None, run: Run, step: Any) -> None:
         run.step = run.newest = step
         if not self._session.shown:
             return
-        frame = run.show(step, True)
-        if run.moments is not None:
-            self._recorder = Recorder()
-            for moment in run.moments(step):
-                self._recorder.offer(moment)
-        self._recorder.offer(frame, last=True)
-        self.record = self._recorder.message()  # first, so that a page which says "Finished" can go back
-        self.publish(frame)
+        frame, recorder = run.show(step, True), Recorder()
+        for moment in run.moments(step) if run.moments else ():
+            recorder.offer(moment)
+        with self._lock:
+            if job is not self.job:
+                return
+            if run.moments:
+                self._recorder = recorder
+            self._recorder.offer(frame, last=True)
+            self.record = self._recorder.message()  # first, so that a page which says "Finished" can go back
+            self.publish(frame)
 
     def _run_through(self, run: Run) -> None:
         """Without a browser: to the end, or until someone stops the program."""
@@ -263,7 +277,7 @@ class Live(Widget):
         if last is None:
             give_up("This run had no step; give it a longer budget.")
         self._status |= {"live": True, "still": True}
-        self._rest(run, last)
+        self._rest(None, run, last)
 
     # Messages.
 
@@ -275,7 +289,7 @@ class Live(Widget):
         for key, parts in _layout(frame).items():
             if not {part["name"] for part in parts} < {part["name"] for part in self._layout.get(key, [])}:
                 self._layout[key] = parts
-        self.scene = pack(self._layout | self._look, {})
+        self.scene = self._layout | self._look
         if frame.charts:
             self._status["charts"] = {chart.title: chart_values(chart) for chart in frame.charts}
         self._status["captions"] = self._status.get("captions", {}) | frame.captions
@@ -303,8 +317,10 @@ class Live(Widget):
                 self._current().start()
             case "restart":
                 self.halt()
-                self.job = None
-                self._current().start()
+                with self._lock:
+                    self.job = None
+                    job = self._current()
+                job.start()
             case "pause" if self.job:
                 self.job.pause()
             case "step":

@@ -25,7 +25,7 @@ POSTERS = ROOT / "data" / "gallery" / "posters"
 WIDGETS: weakref.WeakSet["Widget"] = weakref.WeakSet()
 """Every widget that is not closed, for the report, which takes their state with it."""
 _BYTES_PER_SECOND = 4e6
-_SHARED = {"live": ("chart",), "mixer": ("chart",), "viewer": ("painter", "gestures")}
+_SHARED = {"live": ("chart",), "mixer": ("chart",), "viewer": ("painter", "gestures"), "volume": ("gestures",)}
 
 
 class Widget(anywidget.AnyWidget):
@@ -120,7 +120,7 @@ class Widget(anywidget.AnyWidget):
                 self._busy = work is not None
             if work is None:
                 return
-            with self._telling(), QUICK.turn():
+            with self._telling(), QUICK:
                 work()
                 self.send({"problem": ""})
 

@@ -62,7 +62,7 @@ def page(title: str, outputs: Sequence[Any], again: str = "") -> str:
     styles = (HERE / "report.css").read_text("utf-8") + "".join(source(name, "css") for name in sources)
     states = {widget.model_id: {"source": widget._source, "state": _state(widget)} for widget in used}
     made = f"<footer>To make it again: <code>{html.escape(again)}</code></footer>" if again else ""
-    told = json.dumps(states).replace("</", "<\\/")
+    told = json.dumps(states, default=lambda data: base64.b64encode(data).decode()).replace("</", "<\\/")
     mount = (HERE / "report.js").read_text("utf-8")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
@@ -74,12 +74,8 @@ def page(title: str, outputs: Sequence[Any], again: str = "") -> str:
 
 
 def _state(widget: Widget) -> dict[str, Any]:
-    """The traits that the page knows, bytes as base64."""
-    state = {name: getattr(widget, name) for name in widget.keys if not name.startswith("_") and name not in _SYSTEM}
-    for name, value in state.items():
-        if isinstance(value, bytes):
-            state[name] = {"base64": base64.b64encode(value).decode()}
-    return state
+    """The traits that the page knows."""
+    return {name: getattr(widget, name) for name in widget.keys if not name.startswith("_") and name not in _SYSTEM}
 
 
 def _plain(output: Any) -> str:

@@ -177,7 +177,7 @@ function render({ model, el }) {
 
   let view = { ...model.get("view") }, home = { ...view }, march = null, voxels = null, size = [1, 1, 1], header = {};
   const plain = element("canvas");
-  let finer = [], seen = false, frame = 0, resting = null, lifted = null, coarse = 1, stale = true;
+  let finer = [], seen = false, frame = 0, resting = null, lifted = null, newest = 0, coarse = 1, stale = true;
 
   // Sides along x, y, z, and the half widths of the box.
   const along = () => [size[2], size[1], size[0]];
@@ -261,36 +261,15 @@ function render({ model, el }) {
     const missing = places.filter(({ axis, half, at }) => Math.abs(at) <= half && !finerAt(axis, at));
     if (missing.length) send("slices", missing.map(({ axis, at }) => [axis, at]));
   }
-  const turn = (dx, dy) => change({
-    azimuth: (((view.azimuth + dx + 180) % 360) + 360) % 360 - 180,
-    elevation: clamp(view.elevation + dy, -90, 90),
-  });
-  const magnify = (factor) => change({ zoom: clamp(view.zoom * factor, 0.3, 20) });
-
-  // One hand turns, two magnify.
-  const hands = new Map();
-  canvas.onpointerdown = (e) => { canvas.setPointerCapture(e.pointerId); hands.set(e.pointerId, [e.clientX, e.clientY]); };
-  canvas.onpointermove = (e) => {
-    const before = hands.get(e.pointerId);
-    if (!before) return;
-    const apart = () => { const [p, q] = [...hands.values()]; return Math.hypot(p[0] - q[0], p[1] - q[1]); };
-    const was = hands.size === 2 ? apart() : 0;
-    hands.set(e.pointerId, [e.clientX, e.clientY]);
-    if (hands.size === 2) magnify(apart() / Math.max(1, was));
-    else turn(((before[0] - e.clientX) / canvas.clientWidth) * 240, ((e.clientY - before[1]) / canvas.clientWidth) * 240);
-  };
-  canvas.onpointerup = canvas.onpointercancel = (e) => hands.delete(e.pointerId);
-  canvas.addEventListener("wheel", (e) => { e.preventDefault(); magnify(Math.exp(-e.deltaY / 500)); }, { passive: false });
+  // Gestures move a window whose half is 120 degrees wide, so a drag over the canvas turns the volume by 240.
+  gestures({
+    at: () => ({ x: view.azimuth, y: -view.elevation, zoom: view.zoom }),
+    half: () => [120, 120],
+    move: ({ x, y, zoom }) => change({ azimuth: ((((x + 180) % 360) + 360) % 360) - 180, elevation: clamp(-y, -90, 90), zoom }),
+    home: () => change({ ...home }, false),
+    least: 0.3, most: 20, step: 1 / 15,
+  }).hold(canvas);
   canvas.ondblclick = reset.onclick = () => change({ ...home }, false);
-  canvas.onkeydown = (e) => {
-    const arrow = ARROWS[e.key];
-    if (arrow) turn(8 * arrow[0], -8 * arrow[1]);
-    else if (e.key === "+" || e.key === "=") magnify(1.15);
-    else if (e.key === "-") magnify(1 / 1.15);
-    else if (e.key === "0") change({ ...home }, false);
-    else return;
-    e.preventDefault();
-  };
   slices.forEach((slice, k) => {
     const [u, v] = axesOf(k);
     const go = (p, q) => {
@@ -329,13 +308,15 @@ function render({ model, el }) {
   function hangStill(bytes) {
     canvas.hidden = true;
     still.hidden = !bytes.length;
+    URL.revokeObjectURL(still.src);
     if (bytes.length) still.src = URL.createObjectURL(new Blob([bytes]));
     told.textContent = `${march.reason}.`;
   }
   async function show() {
     const found = unpack(model.get("frame"));
     if (!found.header.size) return;
-    const data = await inflate(found.pictures.voxels);
+    const mine = ++newest, data = await inflate(found.pictures.voxels);
+    if (mine !== newest) return;
     header = found.header;
     [voxels, size] = [data, header.size];
     canvas.setAttribute("aria-label", `${header.title}: drag or use the arrow keys to turn it`);
@@ -381,6 +362,9 @@ function render({ model, el }) {
     problem.forget();
     blind();
     sized.disconnect();
+    cancelAnimationFrame(frame);
+    [resting, lifted].forEach(clearTimeout);
+    URL.revokeObjectURL(still.src);
     canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
   };
 }

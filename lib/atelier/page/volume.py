@@ -129,13 +129,16 @@ class Volume(Widget):
     def _heard(self, name: str, value: Any) -> None:
         if name == "seen":
             self._seen = bool(value)
-        if name == "slices" and "exact" in self._acts:
+        if name == "slices":
             places = [(int(axis), float(at)) for axis, at in value[:3]]
             if all(axis in (0, 1, 2) and -1 <= at <= 1 for axis, at in places):
                 self._aside(lambda: [self._refine(*place) for place in places])
 
     def _refine(self, axis: int, at: float) -> None:
-        found = self._acts["exact"](axis, at)
+        exact = self._acts.get("exact")  # a volume without one may have come meanwhile
+        if exact is None:
+            return
+        found = exact(axis, at)
         header = {"axis": axis, "at": at, "size": list(found.shape[:2])}
         self.fine = pack(header, {"voxels": zlib.compress(np.ascontiguousarray(found), 1)})
 

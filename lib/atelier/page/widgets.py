@@ -8,7 +8,7 @@ import marimo as mo
 import numpy as np
 import traitlets
 
-from atelier.drawing import Chart, encoded
+from atelier.drawing import encoded
 from atelier.errors import UserError
 from atelier.page.controls import step_of
 from atelier.page.live import Run, chart_values, chart_words
@@ -16,6 +16,7 @@ from atelier.page.packing import Widget, element, hung, pack
 from atelier.settings import Control, label
 
 if TYPE_CHECKING:
+    from atelier.diffusion.showing import Forward
     from atelier.shaders.code import Shader
 
 Draw = Callable[[Any, int, int], np.ndarray]
@@ -151,27 +152,12 @@ class Mixer(Widget):
     _source = "mixer"
     frame = traitlets.Bytes(b"").tag(sync=True)
 
-    def show(
-        self,
-        pictures: np.ndarray,
-        noise: np.ndarray,
-        times: Sequence[float],
-        alphas: Sequence[float],
-        sigmas: Sequence[float],
-        charts: Sequence[Chart],
-    ) -> None:
-        """Mix these from now on.
-
-        Args:
-            pictures: (K, H, W) uint8; one of them is mixed, the reader chooses which.
-            noise: (H, W) float32, N(0, 1). Pictures count from -1 to 1.
-            times, alphas, sigmas: of equal length; what lies between is interpolated linearly.
-            charts: curves over t, in which t is marked.
-        """
-        curves = [{**chart_words(chart), "lines": chart_values(chart)} for chart in charts]
-        schedule = {"times": list(times), "alphas": list(alphas), "sigmas": list(sigmas)}
-        raw = {"pictures": pictures.tobytes(), "noise": noise.astype("<f4").tobytes()}
-        self.frame = pack({"size": pictures.shape, **schedule, "charts": curves}, raw)
+    def show(self, way: "Forward") -> None:
+        """Mix these pictures from now on; the reader chooses one. Between its times a way is interpolated linearly."""
+        curves = [{**chart_words(chart), "lines": chart_values(chart)} for chart in way.charts]
+        schedule = {"times": way.times, "alphas": way.alphas, "sigmas": way.sigmas}
+        raw = {"pictures": way.pictures.tobytes(), "noise": way.noise.astype("<f4").tobytes()}
+        self.frame = pack({"size": way.pictures.shape, **schedule, "charts": curves}, raw)
 
 
 class Shelf(Widget):
@@ -251,7 +237,6 @@ class Viewer(Widget):
         views: Mapping[str, Draw],
         aspect: float = 1.0,
         window: Mapping[str, float] | None = None,
-        shader: Maker | None = None,
     ) -> None:
         """Draw these views from now on.
 
@@ -260,9 +245,8 @@ class Viewer(Widget):
                 shows. Where it has an attribute `shader`, a function, that gives the shader of the view, or raises
                 UserError if there is none. aspect: width ÷ height of all views.
             window: where to look, x, y and zoom; where the page looks already if None.
-            shader: of the first view, in place of its attribute.
         """
-        self._take(views, shader)
+        self._take(views)
         self._learning = False
         if window is not None or aspect != self._aspect:
             self.window = _WHOLE | dict(window or {})
@@ -325,6 +309,7 @@ class Viewer(Widget):
         from atelier.fields.plane import Window, fitted_size
 
         views, aspect = dict(self._acts), self._aspect
+        moved, self._moved = self._moved, False
         height, width = fitted_size(aspect, 1.0, longer)
         place = Window(**window, spans=self.options["spans"])
         shaders, weights = (self.shaders, self.weights) if self._learning else self._with_shaders()
@@ -334,21 +319,19 @@ class Viewer(Widget):
             "window": dict(window),
             "aspect": aspect,
             "size": [width, height],
-            "moved": self._moved,
+            "moved": moved,
             "live": self._watched,
             "learning": self._learning,
             "count": self._count,  # so that other weights always come with another frame
             "views": [{"name": str(k), "label": label} for k, label in enumerate(views)],
         }
-        self._moved, self._count = False, self._count + 1
+        self._count += 1
         with self.hold_sync():
             self.shaders, self.weights, self.frame = shaders, weights, pack(header, pictures)
 
-    def _take(self, views: Mapping[str, Draw], shader: Maker | None = None) -> None:
+    def _take(self, views: Mapping[str, Draw]) -> None:
         self._acts = dict(views)
         self._makers = [getattr(draw, "shader", None) for draw in views.values()]
-        if shader:
-            self._makers[0] = shader
 
     def _with_shaders(self, changed: bool = False) -> tuple[list[dict[str, object] | None], bytes]:
         """The words of each view's shader, None where there is none, and the numbers of all of them as one message, or
