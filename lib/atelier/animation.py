@@ -1,7 +1,7 @@
 """Animations as files: GIF, APNG, WebP and MP4, from an iterator of frames."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ class Written:
 
 
 def write(
-    path: Path, frames: Iterable[np.ndarray], fps: int = 24, *, durations: Sequence[float] | None = None, count: int = 0
+    path: Path, frames: Iterable[np.ndarray], fps: int = 24, *, rest: float = 0, count: int = 0
 ) -> Iterator[Written]:
     """Write frames to a .gif, .png (APNG), .webp or .mp4; yields after each frame, and once more at the end.
 
@@ -46,7 +46,7 @@ def write(
     Args:
         frames: pictures (H, W), (H, W, 1) or (H, W, 3) uint8, all of one shape.
         fps: frames a second. GIF counts in hundredths of a second.
-        durations: milliseconds of each frame, in place of `fps` (MP4 repeats frames to come near them).
+        rest: seconds that the last frame stays longer.
         count: the number of frames, if it is known, for `Written.progress`.
 
     Raises:
@@ -61,7 +61,7 @@ def write(
     images = map(as_image, frames)
     with atomic_write(path) as part:
         video = ending == ".mp4"
-        for _ in _video(part, images, fps, durations) if video else _pictures(part, ending, images, fps, durations):
+        for _ in _video(part, images, fps, rest) if video else _pictures(part, ending, images, fps, rest):
             done += 1
             yield Written(done, total)
         if not done:
@@ -71,16 +71,19 @@ def write(
 
 def encode(ending: str, frames: Iterable[np.ndarray], fps: int = 24, **timing: object) -> Iterator[Written]:
     """As `write`, for a file in memory: the last step has its bytes as `data`. ending: ".gif" and so on."""
-    with spare_file(f"animation{ending}") as path:
-        for last in write(path, frames, fps, **timing):
-            if last.step != last.total:
+    return in_memory(f"animation{ending}", lambda path: write(path, frames, fps, **timing))
+
+
+def in_memory(name: str, make: Callable[[Path], Iterator[Written]]) -> Iterator[Written]:
+    """The steps of make(path), which writes a file; the last of them has the file's bytes as `data`."""
+    with spare_file(name) as path:
+        for last in make(path):
+            if last.progress < 1:
                 yield last
-        yield Written(last.step, last.total, path.read_bytes())
+        yield replace(last, data=path.read_bytes())
 
 
-def _pictures(
-    path: Path, ending: str, images: Iterable[Image.Image], fps: int, durations: Sequence[float] | None
-) -> Iterator[None]:
+def _pictures(path: Path, ending: str, images: Iterable[Image.Image], fps: int, rest: float) -> Iterator[None]:
     """Collect the frames, then let Pillow write them."""
     held: list[Image.Image] = []
     for image in images:
@@ -96,7 +99,7 @@ def _pictures(
         options = {".gif": {"optimize": False}, ".webp": {"quality": 88, "method": 4}}.get(ending, {})
         # browsers slow down a GIF whose frames last less than two hundredths of a second
         wait = max(20, round(100 / fps) * 10) if ending == ".gif" else 1000 / fps
-        options["duration"] = list(durations) if durations is not None else wait
+        options["duration"] = [wait] * (len(held) - 1) + [wait + 1000 * rest]
         held[0].save(path, ending[1:].upper(), save_all=True, append_images=held[1:], loop=0, **options)
 
 
@@ -109,7 +112,7 @@ def _paletted(image: Image.Image) -> Image.Image:
     return image.quantize(palette=image.reduce(4).quantize(256), dither=Image.Dither.FLOYDSTEINBERG)
 
 
-def _video(path: Path, images: Iterable[Image.Image], fps: int, durations: Sequence[float] | None) -> Iterator[None]:
+def _video(path: Path, images: Iterable[Image.Image], fps: int, rest: float) -> Iterator[None]:
     """H.264 through imageio-ffmpeg; odd sides lose their last pixel, which the format cannot hold."""
     try:
         from imageio_ffmpeg import write_frames
@@ -117,7 +120,7 @@ def _video(path: Path, images: Iterable[Image.Image], fps: int, durations: Seque
         raise UserError("MP4 needs imageio-ffmpeg; install it with `uv sync --extra video`, or choose WebP.") from None
     sink = None
     try:
-        for number, image in enumerate(images):
+        for image in images:
             width, height = image.width // 2 * 2, image.height // 2 * 2
             if not width or not height:
                 raise UserError("A video needs two pixels or more on each side; choose a larger size.")
@@ -125,10 +128,11 @@ def _video(path: Path, images: Iterable[Image.Image], fps: int, durations: Seque
                 options = {"codec": "libx264", "quality": 8, "macro_block_size": 2}
                 sink = write_frames(str(path), (width, height), fps=fps, output_params=["-f", "mp4"], **options)
                 sink.send(None)
-            times = 1 if durations is None else max(1, round(durations[number] * fps / 1000))
-            for _ in range(times):
-                sink.send(image.convert("RGB").crop((0, 0, width, height)).tobytes())
+            shown = image.convert("RGB").crop((0, 0, width, height)).tobytes()
+            sink.send(shown)
             yield
+        for _ in range(round(rest * fps) if sink else 0):
+            sink.send(shown)
     finally:
         if sink is not None:
             sink.close()

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from atelier.errors import UserError
-from atelier.paths import given_path, write_whole
+from atelier.paths import given_path, spare_file, write_whole
 
 FORMAT = 1
 MOST_PARAMETERS = 50_000_000
@@ -51,13 +51,16 @@ def save(path: Path, checkpoint: Checkpoint) -> Path:
     return write_whole(path, to_bytes(tensors, {_KEY: json.dumps(header)}))
 
 
-def load(path: Path, kind: str) -> Checkpoint:
-    """Read a checkpoint of the given kind.
+def load(source: str | Path | bytes, kind: str) -> Checkpoint:
+    """Read a checkpoint of the given kind from a file, or from the bytes of one.
 
     Raises:
         UserError: the file is missing, truncated, not ours, of another kind, of a newer format, or malformed.
     """
-    path = given_path(path)
+    if isinstance(source, bytes):
+        with spare_file("This checkpoint", source) as path:
+            return load(path, kind)
+    path = given_path(source)
     if not path.is_file():
         raise UserError(f"There is no checkpoint at {path}; check the path.")
     if path.stat().st_size > _MOST_BYTES:

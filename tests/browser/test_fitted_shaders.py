@@ -9,7 +9,7 @@ from atelier.errors import UserError
 from atelier.fields.exports import page_file, shadertoy_file
 from atelier.fields.plane import Window, mesh, whole
 from atelier.page.report import page as report
-from atelier.page.widgets import Viewer
+from atelier.page.viewer import Viewer
 from waiting import until
 from webgl import AS_IF_GRAPHICS, drawn, pixels
 

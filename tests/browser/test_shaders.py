@@ -9,7 +9,7 @@ from atelier.cppn.shading import page_file, shader_of, shadertoy_file
 from atelier.errors import UserError
 from atelier.fields import Drawing
 from atelier.page.report import page as report
-from atelier.page.widgets import Viewer
+from atelier.page.viewer import Viewer
 from atelier.shaders.code import baked
 from waiting import until
 from webgl import drawn, pixels

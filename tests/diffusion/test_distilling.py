@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import pytest
 import torch
+from atelier import checkpoints
 from atelier.data.digits import font_digits
-from atelier.diffusion.denoiser import SIZE, Guidance, denoiser_in, read_checkpoint, to_model
+from atelier.diffusion.denoiser import KIND, SIZE, Guidance, denoiser_in, to_model
 from atelier.diffusion.distilling import KNOTS, Distillation, distill
 from atelier.diffusion.sampling import knot_rates, sample
 from atelier.diffusion.schedules import build_schedule
@@ -109,7 +110,7 @@ def test_a_student_comes_closer_to_its_teacher_and_survives_its_file(tiny, tmp_p
         return float(objective.loss(student, to_model(DIGITS.images), eps, times, weights).mean())
 
     assert loss(last.average) < 0.7 * loss(untaught)
-    again = denoiser_in(read_checkpoint(path))
+    again = denoiser_in(checkpoints.load(path, KIND))
     assert again.knots == KNOTS[2]
     assert loss(again) == pytest.approx(loss(last.average), rel=1e-4)
     with pytest.raises(UserError, match="distilled and is not trained further"):

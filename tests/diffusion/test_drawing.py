@@ -87,7 +87,7 @@ def test_the_animation_has_every_moment_and_rests_at_its_end(tiny):
     gif = Image.open(io.BytesIO(made.data))
     assert gif.n_frames == 5
     gif.seek(4)
-    assert gif.info["duration"] == 2000
+    assert gif.info["duration"] == 2120
 
 
 def test_nothing_to_save_is_a_sentence():

@@ -11,7 +11,8 @@ from atelier.page import upload
 from atelier.page.downloads import Download, File, take_home
 from atelier.page.live import RECORD_BYTES, Live
 from atelier.page.packing import unpack
-from atelier.page.widgets import Actions, Diagram, Gallery, Viewer
+from atelier.page.viewer import Viewer
+from atelier.page.widgets import Actions, Diagram, Gallery
 from visits import press, wait_for
 
 MOST = 4 * RECORD_BYTES  # of one canvas: its recording, the same as a message, and the newest frame twice

@@ -12,8 +12,9 @@ from atelier.page.controls import number
 from atelier.page.downloads import Download
 from atelier.page.packing import unpack
 from atelier.page.report import page as report
+from atelier.page.viewer import Viewer
 from atelier.page.volume import Volume
-from atelier.page.widgets import Actions, Gallery, Instrument, Viewer
+from atelier.page.widgets import Actions, Gallery, Instrument
 from atelier.shaders.code import Shader
 from visits import press, wait_for
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from atelier.animation import Written
+from atelier.animation import Written, in_memory
 from atelier.cppn.genetics import siblings
 from atelier.cppn.recipe import KEYWORD, SIGNATURE, Recipe, compact
 from atelier.cppn.rendering import BAND, POINTS, Tile, picture, pictures, render_tiles
 from atelier.cppn.styles import Mutation
 from atelier.drawing import contact_sheet, encoded
 from atelier.fields.plane import check_size
-from atelier.paths import atomic_write, spare_file
+from atelier.paths import atomic_write
 
 
 def write_png(
@@ -44,10 +44,12 @@ def write_png(
 
 def print_file(recipe: Recipe, size: tuple[int, int], *, supersample: int = 1) -> Iterator[Written]:
     """As `write_png`, for a file in memory: the last step has its bytes as `data`."""
-    with spare_file("print.png") as path:
+
+    def make(path: Path) -> Iterator[Written]:
         for tile in write_png(path, recipe, size, supersample=supersample):
-            yield Written(tile.done, tile.total + 1)
-        yield Written(tile.total + 1, tile.total + 1, path.read_bytes())
+            yield Written(tile.done, tile.total)
+
+    return in_memory("print.png", make)
 
 
 def siblings_file(recipe: Recipe, grid: tuple[int, int], mutation: Mutation, side: int = 256) -> bytes:

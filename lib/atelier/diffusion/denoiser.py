@@ -21,7 +21,7 @@ from atelier.devices import PRECISIONS, Format, fastest, unmeasured_format
 from atelier.diffusion.catalogue import BACKBONES, TARGETS
 from atelier.diffusion.schedules import Schedule, build_schedule
 from atelier.errors import UserError
-from atelier.paths import WEIGHTS, spare_file
+from atelier.paths import WEIGHTS
 from atelier.settings import Choice, Number
 
 KIND = "denoiser"
@@ -42,8 +42,6 @@ _DATA = {"range": list(DATA_RANGE), "size": SIZE}
 MOST_PARAMETERS = 150_000_000
 """Of a denoiser that is read from a file: DiffUNet has 94 million."""
 _MOST_TRIED, _TRIED = 10_000_000, 16
-MOST_BYTES = 200 << 20
-"""Of an uploaded checkpoint."""
 
 
 def to_model(images: Tensor) -> Tensor:
@@ -375,17 +373,6 @@ def are_knots(values: Any) -> bool:
 # Checkpoints: spec, the averaged weights as "ema.…", and for a run to go on with also "model.…" and "optimiser.…".
 
 
-def read_checkpoint(source: bytes | str | Path) -> Checkpoint:
-    """The checkpoint at a path or in the bytes of an upload; UserError if it is missing, too large, broken or no
-    denoiser's."""
-    if not isinstance(source, bytes):
-        return checkpoints.load(source, KIND)
-    if len(source) > MOST_BYTES:
-        raise UserError(f"This file is larger than {MOST_BYTES >> 20} MB; choose a checkpoint that Atelier saved.")
-    with spare_file("upload.safetensors", source) as path:
-        return checkpoints.load(path, KIND)
-
-
 def build_from_spec(spec: dict[str, Any]) -> Denoiser:
     """The denoiser that a checkpoint describes, with fresh weights; UserError if the spec is not one of ours, or of
     another data range or image size."""
@@ -421,7 +408,7 @@ def denoiser_in(checkpoint: Checkpoint, name: str = "The checkpoint") -> Denoise
 def load_denoiser(path: str | Path) -> tuple[Denoiser, dict[str, Any]]:
     """The denoiser of a checkpoint, and the checkpoint's extras (figures, training position, data set); UserError if it
     is broken, or not a denoiser's."""
-    checkpoint = read_checkpoint(path)
+    checkpoint = checkpoints.load(path, KIND)
     return denoiser_in(checkpoint, Path(path).name), checkpoint.extra
 
 

@@ -25,7 +25,7 @@ _MOST_IN_PNG = 1000
 _MOMENT_BYTES = 16 << 20
 _MOST_MOMENTS = 60
 _SHOWN_IN_FLOW, _FLOW_COLUMNS = 6, 3
-_MILLISECONDS, _REST = 120, 2000
+_FPS = 8
 
 
 @dataclass(frozen=True)
@@ -203,8 +203,7 @@ def digits_gif(step: Drawing | None) -> Iterator[animation.Written]:
     """The whole way from noise to digits, x_t beside x0_hat; rests at its end. The last step has the bytes."""
     found = _drawn(step).past.moments
     frames = (contact_sheet([sheet(moment.x_t), sheet(moment.x0_hat)], 2, 12, 128) for moment in found)
-    durations = [_MILLISECONDS] * (len(found) - 1) + [_REST]
-    return animation.encode(".gif", frames, durations=durations, count=len(found))
+    return animation.encode(".gif", frames, _FPS, rest=2, count=len(found))
 
 
 def summary(step: Drawing, learned: Any = None, judged: Any = None) -> dict[str, Any]:

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from atelier import checkpoints
 from atelier.data.catalogue import FONTS
 from atelier.data.digits import load_digits
 from atelier.devices import best_device
 from atelier.diffusion.catalogue import DEFAULT_MINUTES
-from atelier.diffusion.denoiser import YOUNG_GUIDANCE, Denoiser, build_from_spec, parameter_count, read_checkpoint
+from atelier.diffusion.denoiser import KIND, YOUNG_GUIDANCE, Denoiser, build_from_spec, parameter_count
 from atelier.diffusion.models import Model
 from atelier.diffusion.sampling import sample
 from atelier.diffusion.sheets import sheet
@@ -155,7 +156,7 @@ def learn(
     yield Learning(None, past, None, keep_after, note="Loading the digits …")
     digits = load_digits(dataset)
     about = {"data": digits.title, "data_note": digits.note or (digits.title if digits.stand_in else "")}
-    source = read_checkpoint(resume) if resume else None
+    source = checkpoints.load(resume, KIND) if resume else None
     if isinstance(resume, bytes) and source:
         recipe = recipe_from(source.extra.get("recipe"), recipe)
         denoiser = build_from_spec(source.spec)

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from atelier import checkpoints
 from atelier.data.catalogue import DATASETS, FONTS
 from atelier.devices import best_device
 from atelier.diffusion.catalogue import FEW, SAMPLERS
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
     EARLY,
+    KIND,
     SHIPPED,
     Denoiser,
     Guidance,
@@ -22,7 +24,6 @@ from atelier.diffusion.denoiser import (
     few_path,
     format_of,
     parameter_count,
-    read_checkpoint,
     suited_guidance,
 )
 from atelier.errors import UserError
@@ -136,7 +137,7 @@ def read_model(source: bytes | str | Path, title: str = "") -> Model:
     Raises:
         UserError: the checkpoint cannot be used.
     """
-    uploaded, checkpoint = isinstance(source, bytes), read_checkpoint(source)
+    uploaded, checkpoint = isinstance(source, bytes), checkpoints.load(source, KIND)
     name, extra = "The file" if uploaded else Path(source).name, checkpoint.extra
     denoiser = denoiser_in(checkpoint, name).to(best_device())
     format_of(denoiser).lay_out(denoiser)

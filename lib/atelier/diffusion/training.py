@@ -21,7 +21,7 @@ from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
 from atelier.devices import unmeasured_format
 from atelier.diffusion.catalogue import OPTIMISERS
-from atelier.diffusion.denoiser import KIND, SIZE, Denoiser, format_of, part, read_checkpoint, to_model
+from atelier.diffusion.denoiser import KIND, SIZE, Denoiser, format_of, part, to_model
 from atelier.errors import UserError
 from atelier.optimisers import AdamW, Muon, matrices_of
 from atelier.parallel import team
@@ -207,7 +207,7 @@ def train(
         )
     checkpoint = checkpoint if run.team.leads else None
     if resume is not None:
-        _restore(resume if isinstance(resume, Checkpoint) else read_checkpoint(resume), run)
+        _restore(resume if isinstance(resume, Checkpoint) else checkpoints.load(resume, KIND), run)
     denoiser.train()
     began, earlier, first_step = time.monotonic(), run.at.elapsed, run.at.step
     saved_at, saved_step = began, run.at.step

@@ -20,7 +20,7 @@ from atelier.shaders.pages import shadertoy, standalone
 
 GIF_FRAMES = 51
 GIF_SIDE = 320
-GIF_MILLISECONDS = 100
+GIF_FPS = 10
 _LEAST_CURVES = 200
 _WHOLE = {"x": 0.0, "y": 0.0, "zoom": 1.0}
 
@@ -48,8 +48,7 @@ def training_gif(step: FitStep) -> Iterator[animation.Written]:
             small = [np.asarray(image.resize((width, height), Image.Resampling.LANCZOS)) for image in images]
             yield captioned([*small, curves_until(moment.step, now)], [step.title, caption, ""])
 
-    durations = [GIF_MILLISECONDS] * (len(chosen) - 1) + [2000]
-    return animation.encode(".gif", frames(), durations=durations, count=len(chosen))
+    return animation.encode(".gif", frames(), GIF_FPS, rest=2, count=len(chosen))
 
 
 def curve_panel(first: Measure, last: Measure, steps: int, height: int) -> Callable[[int, Measure], np.ndarray]:

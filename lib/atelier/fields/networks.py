@@ -24,7 +24,6 @@ from atelier.errors import UserError
 from atelier.fields.catalogue import BUDGET, DOMAINS, FINALS, NETWORKS, OPTIONS
 from atelier.fields.encodings import Encoding, GaussianFourier, HashGrid, PositionalEncoding, grid_shapes
 from atelier.fields.plane import half_extent, mesh
-from atelier.paths import spare_file
 from atelier.settings import Choice, Number, label
 
 KIND = "coordinate network"
@@ -498,10 +497,8 @@ def load(source: str | Path | bytes) -> CoordinateNetwork:
     Raises:
         UserError: not a whole checkpoint of a coordinate network, or one that does not fit its own spec.
     """
-    if isinstance(source, bytes):
-        with spare_file("This checkpoint", source) as path:
-            return load(path)
-    found, name = checkpoints.load(Path(source), KIND), Path(source).name
+    found = checkpoints.load(source, KIND)
+    name = "This checkpoint" if isinstance(source, bytes) else Path(source).name
     try:
         spec = NetworkSpec(**found.spec)
     except (TypeError, OverflowError):

@@ -7,5 +7,6 @@ from atelier.page.layout import beside, panel, row, section, stats, table, title
 from atelier.page.live import Run, live, replay
 from atelier.page.pad import pad
 from atelier.page.session import attempt, check, session
+from atelier.page.viewer import viewer
 from atelier.page.volume import volume
-from atelier.page.widgets import actions, diagram, gallery, instrument, mixer, shelf, upload, viewer
+from atelier.page.widgets import actions, diagram, gallery, instrument, mixer, shelf, upload

@@ -29,7 +29,7 @@ from atelier.settings import Choice
 
 SCALE = 8
 _MOST_SHOWN, _MOST_MOMENTS = 100, 60
-_MILLISECONDS, _REST = 120, 2000
+_FPS = 8
 
 
 @dataclass(frozen=True)
@@ -286,8 +286,7 @@ def samples_gif(step: Repair | None) -> Iterator[animation.Written]:
     step = _begun(step)
     found = step.past.moments or [_moment(step.at)]
     frames = (_strip(_frame(step, moment)) for moment in found)
-    durations = [_MILLISECONDS] * (len(found) - 1) + [_REST]
-    return animation.encode(".gif", frames, durations=durations, count=len(found))
+    return animation.encode(".gif", frames, _FPS, rest=2, count=len(found))
 
 
 def _strip(frame: Frame) -> np.ndarray:

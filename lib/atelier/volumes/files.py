@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from atelier.animation import Written
+from atelier.animation import Written, in_memory
 from atelier.cppn.spec import FieldSpec
 from atelier.errors import UserError
 from atelier.paths import atomic_write, given_path, spare_file
@@ -78,12 +78,13 @@ def volume_file(
     memory, with its bytes as the last step's `data`. Errors as `generate` and `write`."""
     given = isinstance(spec, np.ndarray)
     slabs = spec if given else generate(spec, size, envelope=envelope)
-    with spare_file(f"volume{ending}") as spare:
-        place = path or spare
-        for step in write(place, slabs, None if given else spec):
-            if step.progress < 1:
-                yield step
-        yield replace(step, path=path, data=None if path else place.read_bytes())
+
+    def make(path: Path) -> Iterator[Written]:
+        return write(path, slabs, None if given else spec)
+
+    if not path:
+        return in_memory(f"volume{ending}", make)
+    return (replace(step, path=path) if step.progress == 1 else step for step in make(path))
 
 
 def _begin_npy(path: Path, size: Size, spec: FieldSpec | None) -> list[_Run]:
