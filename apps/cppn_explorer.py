@@ -410,7 +410,7 @@ def _(breeder, favourites, files_ask, motion, shown):
     if _voxels:
         for _end, _title in volumes.ENDINGS.items():
             _name = f"{breeder.stem}-volume{_end}"
-            _to = {"path": page.written(_name), "ending": _end}
+            _to = {"path": page.out_file(_name), "ending": _end}
             _files[_name] = page.File(
                 _title, "colour and density", partial(volumes.volume_file, shown.spec, _voxels, **_to, **_shape)
             )

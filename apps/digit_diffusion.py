@@ -238,7 +238,7 @@ def _(draw_ask, keep_choice, lesson, measure_canvas, resume, schedule, train_ask
     # Train runs `diffusion.learn` on this lesson. What you change meanwhile is for the next run.
     _form = {name: draw_ask.value[name] for name in ("precision", "layout")}
     _lesson = functools.partial(lesson, train_ask.value | _form, schedule, draw_ask.value["seed"])
-    _files = {"resume": resume, "checkpoint": page.written("checkpoint.safetensors")}
+    _files = {"resume": resume, "checkpoint": page.out_file("checkpoint.safetensors")}
     _when = {"start": False, "held": True, "alone": trains, "together": True}
     _look = {"show": diffusion.learning_panels, "opening": diffusion.before_learning(keep_choice.value)}
     training = train_canvas.play(diffusion.learn, _lesson, keep_after=keep_choice.value, **_files, **_when, **_look)

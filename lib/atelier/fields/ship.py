@@ -46,7 +46,7 @@ def finished(picture: Picture, network: nn.Module | None = None, **training: Any
         return None
     if abs(spec.aspect / picture.aspect - 1) > 0.02 or picture.pixels.shape[-1] != spec.channels:
         return None
-    step = _step(picture, shipped, "finished beforehand")
+    step = _step(picture, shipped, "trained beforehand; Play starts anew")
     best = max(_numbers(shipped.past, "psnr"), default=0.0)
     return step if step.psnr > best - _SAME else None  # an upload may bear a painting's name
 

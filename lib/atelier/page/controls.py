@@ -84,7 +84,7 @@ def seed() -> Control:
 class Ask(mo.ui.dictionary):
     """A group of controls; `value` holds a checked value for each of them.
 
-    A value that is out of bounds is refused: `problems` says why in one sentence, and the last good value stays. A
+    A value that is out of bounds is refused: `sentences` says why, and the last good value stays. A
     `live` control gives a `Knob`, which is the same object for as long as the controls are.
     """
 

@@ -109,7 +109,7 @@ def take_home(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]
     return mo.vstack(rows, gap=0.4)
 
 
-def written(name: str) -> Path | None:
+def out_file(name: str) -> Path | None:
     """Where a script writes a file of that name; None on a page, where readers save files themselves."""
     now = session()
     return now.state.get("out", Path("out")) / name if now.script else None
@@ -120,7 +120,7 @@ def _write(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]]) 
     bar, paths, stopped = ProgressBar(), [], STOPPED.signal
     try:
         told = summary()
-        folder = writable_folder(written(""))
+        folder = writable_folder(out_file(""))
         for name in [name for name, file in files.items() if file.written]:
             for part in _parts(files[name].make):
                 bar(name, part.progress)
