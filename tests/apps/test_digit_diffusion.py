@@ -64,13 +64,13 @@ def test_image_k_does_not_depend_on_the_number(script, tmp_path):
 
 
 def test_training_leaves_a_checkpoint_that_resumes_and_draws(script, tmp_path):
-    words = ["--samples", 4, "--sampling-steps", 2, "--dataset", "fonts", "--batch", 4000, "--out", tmp_path]
-    told, found = script(*words, "--epochs", 0.4, lesson=lesson)
+    words = ["--samples", 4, "--sampling-steps", 2, "--dataset", "fonts", "--batch", 400, "--out", tmp_path]
+    told, found = script(*words, "--epochs", 0.04, lesson=lesson)
     assert told["training"]["steps"] == 2
     assert found["training"].step.samples.shape == (60, 28, 28)
     checkpoint = tmp_path / "checkpoint.safetensors"
     assert str(checkpoint) in told["files"]
-    again, _ = script(*words, "--epochs", 0.8, "--resume", checkpoint, "--evaluate", 100, lesson=lesson)
+    again, _ = script(*words, "--epochs", 0.08, "--resume", checkpoint, "--evaluate", 100, lesson=lesson)
     assert again["training"]["steps"] == 4
     assert again["evaluation"]["n"] == 100
     drawn, found = script("--samples", 2, "--sampling-steps", 1, "--checkpoint", checkpoint, "--out", tmp_path)

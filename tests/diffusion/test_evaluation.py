@@ -211,5 +211,5 @@ def test_shipped_judges_are_right_on_99_percent_of_real_digits(shipped):
         pytest.skip("no MNIST in ATELIER_DATA or data/")
     assert isinstance(shipped, Judges)
     for judge in (shipped.features, shipped.labels, load_judges(report=True).labels):
-        accuracy = (judge_logits(judge, test.images).argmax(1) == test.labels).float().mean()
+        accuracy = (judge_logits(judge, test.images[::4]).argmax(1) == test.labels[::4]).float().mean()
         assert float(accuracy) >= 0.99
