@@ -52,7 +52,8 @@ function transportBar(send) {
     clock.textContent = header.seconds == null ? "" : `${header.seconds.toFixed(1)} ${scene.clock}`;
     const word = header.place > 0 ? `Number ${header.place} in the queue` : holding ? "Pausing" : WORDS[header.state];
     const waits = header.waiting && header.state === "paused" ? "⟲ begins with what you changed" : "";
-    state.textContent = state.title = [word, waits, header.note].filter(Boolean).join(" · ");
+    const note = ["failed", "missing", "stopped"].includes(header.state) ? "" : header.note;  // such as the time left
+    state.textContent = state.title = [word, waits, note].filter(Boolean).join(" · ");
   }
   return { node, update, dress, count };
 }
