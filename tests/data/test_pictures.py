@@ -9,7 +9,7 @@ import torch
 from atelier.data import catalogue, pictures
 from atelier.data import download as downloading
 from atelier.data.download import download
-from atelier.data.pictures import PAINTINGS, load_picture, painting_file, prepare, read_picture
+from atelier.data.pictures import PAINTINGS, Picture, load_picture, painting_file, prepare, read_picture
 from atelier.errors import UserError
 from PIL import Image
 
@@ -84,6 +84,21 @@ def test_bad_files_get_one_sentence(data, sentence):
     with pytest.raises(UserError) as refused:
         read_picture(data)
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "sentence"),
+    [
+        (torch.rand(8, 8, 4), r"got \(8, 8, 4\)"),
+        (torch.rand(8, 8), r"got \(8, 8\)"),
+        (torch.rand(0, 8, 3), r"got \(0, 8, 3\)"),
+        (np.zeros((8, 8, 3)), "got ndarray"),
+        (torch.zeros(8, 8, 3, dtype=torch.uint8), "divide by 255"),
+    ],
+)
+def test_pixels_of_ones_own_are_checked(pixels, sentence):
+    with pytest.raises(UserError, match=sentence):
+        Picture("Mine", pixels)
 
 
 def test_shape_is_kept_and_nothing_is_enlarged():

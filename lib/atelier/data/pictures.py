@@ -35,11 +35,19 @@ _decoding = threading.Lock()  # one picture at a time, since each may take some 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with its title."""
+    """A picture with its title. Raises UserError: pixels of another kind or shape."""
 
     title: str
-    pixels: Tensor  # (H, W, C) float32 in [0, 1]
+    pixels: Tensor  # (H, W, 3), or (H, W, 1) for gray, float32 in [0, 1]
     note: str = ""  # a sentence about its origin or size
+
+    def __post_init__(self) -> None:
+        pixels = self.pixels
+        if not isinstance(pixels, Tensor) or pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or not pixels.numel():
+            got = tuple(pixels.shape) if isinstance(pixels, Tensor) else type(pixels).__name__
+            raise UserError(f"A picture's pixels must be a tensor (height, width, 3), or (…, 1) for gray; got {got}.")
+        if not pixels.is_floating_point():
+            raise UserError(f"A picture's pixels must be floats in [0, 1], not {pixels.dtype}; divide by 255.")
 
     @property
     def aspect(self) -> float:
