@@ -136,7 +136,9 @@ def test_a_report_is_one_file_that_keeps_its_widgets(notebook, tmp_path):
     page = (tmp_path / "r.html").read_text()
     assert "<h1" in page
     assert 'class="formula"' in page
-    assert "<text" not in page[page.index('class="formula"') :].split("</svg>")[0]  # glyphs, which need no font
+    svg = page[page.index('class="formula"') :].split("</svg>")[0]
+    assert "<text" not in svg  # glyphs, which need no font
+    assert "#ffffff" not in svg  # nothing behind them, so that they are read on dark ground
     assert "marimo-" not in page
     assert "tiny.py --steps 9" in page
     assert page.count("data-widget=") == 2

@@ -144,7 +144,8 @@ def formula(text: str) -> str:
         plain = plain.replace(known, spelled)
     buffer = io.BytesIO()
     try:
-        with rc_context({"svg.fonttype": "path"}):  # a reader may not have the glyphs
+        # a reader may not have the glyphs, and may read on dark ground
+        with rc_context({"svg.fonttype": "path", "savefig.facecolor": "none"}):
             mathtext.math_to_image(f"${plain}$", buffer, prop=FontProperties(size=13), dpi=100, format="svg")
     except (ValueError, RuntimeError):
         return f"<code>{html.escape(text)}</code>"
