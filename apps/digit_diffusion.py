@@ -170,7 +170,7 @@ def _(file_problem, keep_choice, load_file, loaded, measure_canvas, train_ask, t
         _right.append(mo.callout(file_problem, kind="danger"))
     if loaded:
         _goes_on = "Train goes on from it, with its network and recipe; set the time in all."
-        _words = f"Loaded: choose it above as the network that draws. {loaded.note or _goes_on}"
+        _words = f"Loaded: it is the network that draws now. {loaded.note or _goes_on}"
         _right.append(mo.callout(_words, kind="success"))
     page.section(_text, page.beside(mo.vstack([_panel, keep_choice], gap=0.6), mo.vstack(_right)))
     return
@@ -306,17 +306,22 @@ def _(model, steer_ask, steer_canvas):
 
 
 @app.cell(hide_code=True)
-def _(file_ask, judge_canvas):
+def _(file_ask):
+    _most = file_ask.value["evaluate"] or 1000
+    _steps = sorted({100, 200, 500, 1000, 2000, 5000, 10_000, _most})
+    judge_count = mo.ui.slider(steps=_steps, value=_most, label="Digits to judge", show_value=True)
+    return (judge_count,)
+
+
+@app.cell(hide_code=True)
+def _(judge_canvas, judge_count):
     _text = """
     ## How good
     A second network, trained to read digits, looks at generated digits and at real ones. Each figure stands beside the score
     of as many *real* digits (the floor, the best score possible) and of pure noise. No setting here was chosen by it.
     """
-    _most = file_ask.value["evaluate"] or 1000
-    _steps = sorted({100, 200, 500, 1000, 2000, 5000, 10_000, _most})
-    judge_count = mo.ui.slider(steps=_steps, value=_most, label="Digits to judge", show_value=True)
     page.section(_text, judge_count, judge_canvas)
-    return (judge_count,)
+    return
 
 
 @app.cell

@@ -77,10 +77,32 @@ def _(network_ask):
 
 @app.cell(hide_code=True)
 def _():
+    # Made here, where nothing above changes, so that they keep what a reader has chosen and made.
     canvas = page.live(poster="painting_fitter")
+    race_canvas = page.live(height=240, verb="Race", clock="s of processor time", brief=True)
+    repair_canvas = page.live(height=240, verb="Repair", brief=True)
+    solid_canvas, solid_view = page.live(height=200, verb="Fit", brief=True), page.volume()
     upload = page.upload(filetypes=[".png", ".jpg", ".jpeg", ".webp"], max_size=25 << 20, label="Choose a picture")
     load_file = page.upload(filetypes=[".safetensors"], max_size=50 << 20, label="Load a checkpoint")
-    return canvas, load_file, upload
+    solid_file = page.upload(filetypes=[".npy", ".tif", ".tiff"], max_size=64 << 20, label="Choose a volume")
+    runners = {"the network above": ""} | {kind.title: name for name, kind in fields.NETWORKS.items()}
+    _first = [fields.NETWORKS[name].title for name in ("hashgrid", "fourier", "siren", "relu")]
+    runners_ask = mo.ui.multiselect(runners, value=_first, max_selections=4)
+    _sizes = [1024, 2048, 4096, 8192]
+    large_size = mo.ui.slider(steps=_sizes, value=2048, label="Large picture, pixels", show_value=True)
+    return (
+        canvas,
+        large_size,
+        load_file,
+        race_canvas,
+        repair_canvas,
+        runners,
+        runners_ask,
+        solid_canvas,
+        solid_file,
+        solid_view,
+        upload,
+    )
 
 
 @app.cell
@@ -184,34 +206,31 @@ def _(hint, step):
 
 
 @app.cell(hide_code=True)
-def _(race_ask):
-    runners = {"the network above": ""} | {kind.title: name for name, kind in fields.NETWORKS.items()}
-    _first = [fields.NETWORKS[name].title for name in ("hashgrid", "fourier", "siren", "relu")]
-    runners_ask = mo.ui.multiselect(runners, value=_first, max_selections=4)
-    race_canvas = page.live(height=240, verb="Race", clock="s of processor time", brief=True)
+def _(race_ask, race_canvas, runners_ask):
     _text = """
     ## Race
     The same picture, the same processor time for each. Choose up to four networks and press **Race**.
     """
     page.section(_text, page.row(runners_ask, page.panel(race_ask), flex="0 1 auto; min-width: 230px"), race_canvas)
-    return race_canvas, runners, runners_ask
+    return
 
 
 @app.cell
-def _(loss, network, picture, race_ask, race_canvas, runners, runners_ask, training_ask):
-    _shared = {name: training_ask.value[name] for name in ("sampling", "held_out", "seed")} | {"loss": loss}
-    _racers = {
-        title: fields.build(name, picture=picture, seed=_shared["seed"]) if name else network
+def _(network, picture, runners, runners_ask, training_ask):
+    racers = {
+        title: fields.build(name, picture=picture, seed=training_ask.value["seed"]) if name else network
         for title, name in runners.items()
         if name in runners_ask.value
     }
-    _race_options = {
-        "seconds": race_ask.value["race_seconds"],
-        "show": fields.race_panels,
-        "start": False,
-        "aside": True,
-    }
-    race = race_canvas.play(fields.race, _racers, picture, **_race_options, **_shared)
+    return (racers,)
+
+
+@app.cell
+def _(loss, picture, race_ask, race_canvas, racers, training_ask):
+    _options = {name: training_ask.value[name] for name in ("sampling", "held_out", "seed")} | {"loss": loss}
+    _options["seconds"] = race_ask.value["race_seconds"]
+    _how = {"show": fields.race_panels, "start": False, "aside": True}
+    race = race_canvas.play(fields.race, racers, picture, **_options, **_how)
     return (race,)
 
 
@@ -241,7 +260,6 @@ def _(hint, step):
 
 @app.cell(hide_code=True)
 def _(repair_ask):
-    repair_canvas = page.live(height=240, verb="Repair", brief=True)
     _text = """
     ## Repair
     Hide some pixels, and let the network learn the others: it has a colour for every place, also for those that it never saw.
@@ -249,7 +267,7 @@ def _(repair_ask):
     least sum of differences. Both figures are of the *hidden* pixels alone. Which of the two wins depends on what is missing.
     """
     page.section(_text, page.panel(repair_ask, across=True))
-    return (repair_canvas,)
+    return
 
 
 @app.cell(hide_code=True)
@@ -266,10 +284,15 @@ def _(repair_canvas):
 
 
 @app.cell
-def _(cover_pad, loss, network, picture, repair_ask, repair_canvas, training_ask):
+def _(cover_pad, picture, repair_ask, training_ask):
     # `known` is a mask (height, width): any Boolean tensor will do, for instance torch.rand(pixels.shape[:2]) < 0.3
     with page.check():
         known = fields.known_pixels(picture, repair_ask.value["known"], training_ask.value["seed"], cover_pad.covered)
+    return (known,)
+
+
+@app.cell
+def _(known, loss, network, picture, repair_ask, repair_canvas, training_ask):
     _options = {"seconds": repair_ask.value["repair_seconds"], "steps": None, "loss": loss}
     _options |= {"seed": training_ask.value["seed"]}
     _how = {"show": fields.repair_panels, "start": False, "aside": True}
@@ -278,10 +301,7 @@ def _(cover_pad, loss, network, picture, repair_ask, repair_canvas, training_ask
 
 
 @app.cell(hide_code=True)
-def _(volume_ask):
-    solid_canvas = page.live(height=200, verb="Fit", brief=True)
-    solid_view = page.volume()
-    solid_file = page.upload(filetypes=[".npy", ".tif", ".tiff"], max_size=64 << 20, label="Choose a volume")
+def _(solid_file, volume_ask):
     _text = """
     ## Three dimensions
     Nothing ties a coordinate network to the plane. Given a third coordinate, the network that is chosen above learns a
@@ -289,7 +309,7 @@ def _(volume_ask):
     cut it open. At rest, the network itself draws the slices, and a cut across an axis, also between the voxels.
     """
     page.section(_text, page.row(page.panel(volume_ask), solid_file, flex="0 1 auto; min-width: 190px"))
-    return solid_canvas, solid_file, solid_view
+    return
 
 
 @app.cell
@@ -359,10 +379,7 @@ def _(upload):
 
 
 @app.cell(hide_code=True)
-def _(load_file):
-    large_size = mo.ui.slider(
-        steps=[1024, 2048, 4096, 8192], value=2048, label="Large picture, pixels", show_value=True
-    )
+def _(large_size, load_file):
     _text = """
     ## Take home
     The run as files. A checkpoint holds the network itself: load it again, here or with `--checkpoint`, and Play continues
@@ -370,7 +387,7 @@ def _(load_file):
     hash grid about a megabyte.
     """
     page.section(_text, mo.hstack([large_size, load_file], justify="start", gap=2, wrap=True))
-    return (large_size,)
+    return
 
 
 @app.cell

@@ -61,7 +61,14 @@ def _():
     canvas = page.live(poster="restoration_lab", height=270)
     load_file = page.upload(filetypes=[".safetensors"], max_size=200 << 20, label="Load a prior that you trained")
     pad = page.pad()
-    return canvas, load_file, pad
+    use_brush = pad.widget.use  # not the pad, whose strokes would run a cell again
+    return canvas, load_file, pad, use_brush
+
+
+@app.cell(hide_code=True)
+def _(break_ask, use_brush):
+    use_brush("cover" if break_ask.value["task"] == "painted" else "draw")
+    return
 
 
 @app.cell(hide_code=True)

@@ -5,6 +5,7 @@ x_t = alpha(t) x0 + sigma(t) eps with eps ~ N(0, I). A schedule is one class wit
 line in `catalogue.SCHEDULES`. Between grid points alpha is interpolated linearly, so times may be fractional.
 """
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
@@ -214,7 +215,7 @@ def build_schedule(name: str, **options: Any) -> Schedule:
         UserError: there is no such schedule or no such option, or a value is out of bounds.
     """
     Choice(tuple(SCHEDULES)).check("The schedule", name)
-    try:
-        return SCHEDULES[name].load()(**options)
-    except TypeError as error:
-        raise UserError(f"The {name} schedule does not take {', '.join(options)}; leave out the odd one.") from error
+    kind = SCHEDULES[name].load()
+    if odd := sorted(options.keys() - inspect.signature(kind).parameters.keys()):
+        raise UserError(f"The {name} schedule does not take {', '.join(odd)}; leave it out, or check the spelling.")
+    return kind(**options)

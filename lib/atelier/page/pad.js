@@ -69,7 +69,7 @@ function render({ model, el }) {
     else return;
     e.preventDefault();
   };
-  const forget = listen(model, { "change:picture": paint });
+  const forget = listen(model, { "change:picture": paint, "change:mode": () => { mode = model.get("mode"); paint(); } });
   paint();
   return forget;
 }

@@ -42,6 +42,10 @@ class Pad(Widget):
             raise UserError(f"A pad shows (H, W, 3) of at most {_MOST} a side, and this picture has {shape}.")
         self.size, self.picture = list(shape[:2]), np.ascontiguousarray(picture, np.uint8).tobytes()
 
+    def use(self, mode: str) -> None:
+        """Give the hand the brush that draws ("draw") or the one that covers ("cover")."""
+        self.mode = mode
+
     @property
     def drawn(self) -> np.ndarray | None:
         """(28, 28) uint8, white on black; None as long as nothing is drawn."""

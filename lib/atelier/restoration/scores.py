@@ -63,8 +63,14 @@ def shares_words(labels: Tensor) -> str:
     return f"Of {n} samples {listed}."
 
 
+FEW = 8
+"""Samples from which on their agreement means something."""
+
+
 def verdict(labels: Tensor) -> str:
     """What the shares mean, with their entropy as a number of answers that are equally likely."""
     portions = [count / len(labels) for count in shares(labels).values()]
     answers = math.exp(-sum(p * math.log(p) for p in portions))
-    return f"That is as open as {answers:.1f} equally likely answers." if len(portions) > 1 else "The answer is clear."
+    if len(portions) > 1:
+        return f"That is as open as {answers:.1f} equally likely answers."
+    return "The answer is clear." if len(labels) >= FEW else "So few samples do not show other answers; draw more."
