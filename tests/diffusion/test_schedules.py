@@ -113,7 +113,9 @@ def test_refuses_steps_out_of_bounds(steps):
 def test_refuses_unknown_names_and_options():
     with pytest.raises(UserError, match="must be one of linear"):
         build_schedule("cosin")
-    with pytest.raises(UserError, match="does not take"):
+    with pytest.raises(UserError, match="does not take beta_1;"):
         build_schedule("cosine", T=10, beta_1=0.1)
+    with pytest.raises(UserError, match="lower T"):
+        build_schedule("linear", T=100_000, rescale=False)
     with pytest.raises(UserError, match="beta"):
         build_schedule("linear", beta_1=0.5, beta_T=0.1)

@@ -65,6 +65,22 @@ def test_the_loss_falls_when_there_is_something_to_learn():
     assert sum(losses[-10:]) < 0.6 * sum(losses[:10])
 
 
+def test_the_average_has_the_statistics_of_batch_norm():
+    class Normed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.norm = torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.BatchNorm2d(4)
+            self.last = torch.nn.Conv2d(4, 1, 3, padding=1)
+
+        def forward(self, x, noise_fraction, label_weights):
+            return self.last(self.norm(self.first(x)))
+
+    denoiser = build_denoiser(Normed())
+    *_, last = train(denoiser, IMAGES, LABELS, recipe())
+    assert torch.equal(last.average.backbone.norm.running_var, denoiser.backbone.norm.running_var)
+    assert not torch.equal(denoiser.backbone.norm.running_var, torch.ones(4))
+
+
 @pytest.mark.parametrize(
     ("schedule", "target"), [("linear", "eps"), ("cosine", "v"), ("sigmoid", "x0"), ("zero_snr", "v")]
 )

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache, partial, wraps
+from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -53,7 +53,7 @@ def _asked(queue: deque[tuple[Future, Callable[[], object]]], work: Callable[[],
     """What `work` will give. Each call of `_next` does one piece of work, and not always the one that it came with."""
     future = Future()
     queue.append((future, work))
-    _pool().submit(_next)
+    _POOL.submit(_next)
     return future
 
 
@@ -69,8 +69,7 @@ def _next() -> None:
             future.set_exception(error)
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
+def _started() -> ThreadPoolExecutor:
     """The limit of one core belongs to a thread, but setting it also changes what later threads start with:
     so the caller's own is set again afterwards."""
     before, started = torch.get_num_threads(), threading.Barrier(cores() + 1)
@@ -87,3 +86,6 @@ def _pool() -> ThreadPoolExecutor:
     started.wait()
     torch.set_num_threads(before)
     return pool
+
+
+_POOL = _started()  # once, while this module is imported, whoever asks for the first picture

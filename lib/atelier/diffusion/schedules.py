@@ -32,7 +32,7 @@ class Schedule(ABC):
         T: number of steps of the grid, 2 to 100,000.
 
     Raises:
-        UserError: T is out of bounds.
+        UserError: T is out of bounds, or the table does not fall at every step.
     """
 
     name: ClassVar[str]
@@ -42,6 +42,8 @@ class Schedule(ABC):
     def __post_init__(self) -> None:
         self.T = Number(2, LARGEST_T, whole=True).check("T", self.T)
         self.alphas = self._alphas()  # (T + 1,)
+        if not (self.alphas.diff() < 0).all():
+            raise UserError(f"With T = {self.T:,} this schedule has no signal left long before its end; lower T.")
 
     @abstractmethod
     def _alphas(self) -> Tensor: ...

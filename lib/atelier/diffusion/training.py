@@ -324,6 +324,8 @@ def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> float:
     decay = min(recipe.ema_decay, (1 + run.at.step) / (10 + run.at.step))
     with torch.no_grad():
         torch._foreach_lerp_(list(run.average.parameters()), list(denoiser.parameters()), 1 - decay)
+        for kept, now in zip(run.average.buffers(), denoiser.buffers(), strict=True):  # of batch norm, for instance
+            kept.copy_(now)
     _note(run, losses, (t / denoiser.schedule.T * TIME_BINS).long().clamp(0, TIME_BINS - 1))
     return loss
 

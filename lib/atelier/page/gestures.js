@@ -19,7 +19,7 @@ function gestures({ at, half, move, home, least, most, step = 0.2 }) {
     const middle = () => [0, 1].map((k) => [...hands.values()].reduce((sum, p) => sum + p[k], 0) / hands.size);
     const spread = () => { const [a, b] = [...hands.values()]; return b ? Math.hypot(a[0] - b[0], a[1] - b[1]) : 0; };
     const begin = () => { from = hands.size ? { middle: place(middle()), spread: spread(), window: at() } : null; };
-    canvas.onpointerdown = (e) => { canvas.setPointerCapture(e.pointerId); hands.set(e.pointerId, [e.clientX, e.clientY]); begin(); };
+    canvas.onpointerdown = (e) => { if (e.button) return; canvas.setPointerCapture(e.pointerId); hands.set(e.pointerId, [e.clientX, e.clientY]); begin(); };
     canvas.onpointermove = (e) => {
       if (!hands.has(e.pointerId) || !from) return;
       hands.set(e.pointerId, [e.clientX, e.clientY]);
@@ -34,6 +34,7 @@ function gestures({ at, half, move, home, least, most, step = 0.2 }) {
       magnify(Math.exp(-notch / 700), ...place([e.clientX, e.clientY]));
     }, { passive: false });
     keys.addEventListener("keydown", (e) => {
+      if (e.ctrlKey || e.metaKey || e.altKey) return;  // the browser's own
       const window = at(), [hx, hy] = half(window.zoom);
       const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
       if (arrow) move({ ...window, x: window.x + step * arrow[0] * hx, y: window.y + step * arrow[1] * hy });

@@ -293,7 +293,10 @@ function render({ model, el }) {
     };
   });
   mode.onchange = () => change({ mode: mode.value }, false);
-  cut.onchange = () => change({ cut: cut.value }, false);
+  cut.onchange = () => {
+    const axis = "xyz".indexOf(cut.value);
+    change({ cut: cut.value, ...(axis < 0 ? {} : { depth: view.at[axis] }) }, false);
+  };
   for (const [name, { input }] of Object.entries(knobs)) input.oninput = () => {
     const value = +input.value;
     if (name === "low") change({ low: value, high: Math.max(view.high, value + 0.01) });
