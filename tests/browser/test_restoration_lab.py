@@ -68,8 +68,11 @@ def test_a_digit_is_drawn_covered_repaired_and_read(page):
             page.mouse.move(*point, steps=5)
         page.mouse.up()
 
+    cover = page.get_by_role("button", name="Cover", exact=True)
+    assert cover.get_attribute("aria-pressed") == "true"  # since a mask is to be painted
+    page.get_by_role("button", name="Draw", exact=True).click()
     stroke((14, 5), (13, 23))
-    page.get_by_role("button", name="Cover", exact=True).click()
+    cover.click()
     page.wait_for_timeout(1500)  # the sections above settle
     stroke((9, 7), (20, 7))
     becomes(page, "Finished")
