@@ -165,3 +165,15 @@ def test_a_network_of_ones_own_in_the_editor(editor, rewrite):
     assert viewer.evaluate("node => getComputedStyle(node).getPropertyValue('--line')"), "it has kept its style"
     rewrite(editor, "network = torch.nn.Sequential(", "network = torch.nn.Linear(2, 1)")
     editor.get_by_text("The network must map (N, 2) to (N, 3)").first.wait_for()
+
+
+@pytest.mark.parametrize("page", ["?size=64&repair_seconds=1&race_seconds=1"], indirect=True)
+def test_a_repair_and_a_race_keep_what_they_made(page):
+    for verb in ("Repair", "Race"):
+        page.get_by_role("button", name=verb, exact=True).click()
+        run = page.locator(".atelier.live", has=page.get_by_role("button", name=verb, exact=True))
+        run.locator(".state", has_text="Finished").wait_for()
+        page.wait_for_timeout(1500)  # the cells that follow have run
+        assert run.locator(".state").inner_text().startswith("Finished")
+        assert run.locator(".counter").inner_text() != "0"
+    page.get_by_text("processor seconds", exact=True).wait_for()  # the standings
