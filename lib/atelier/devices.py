@@ -149,8 +149,8 @@ def _fastest_of(
 def _seconds(run: Callable[[Format], object], form: Format, device: torch.device) -> float:
     begin = time.perf_counter()
     run(form)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
     return time.perf_counter() - begin
 
 

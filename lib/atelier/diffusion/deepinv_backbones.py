@@ -95,7 +95,7 @@ class AtelierDenoiser(DeepinvDenoiser):
 
     def forward(self, x: Tensor, sigma: Tensor | float, *args, class_labels: Tensor | None = None, **kwargs) -> Tensor:
         schedule = self.denoiser.schedule
-        sigma = self._handle_sigma(sigma, batch_size=len(x), device=x.device, dtype=torch.float64)
+        sigma = self._handle_sigma(sigma, batch_size=len(x), device="cpu", dtype=torch.float64)
         ratio = 2 * sigma.double().flatten()  # sigma / alpha in [-1, 1] units
         t = schedule.time_of(ratio / (1 + ratio))
         alpha = schedule.alpha(t).to(x)[:, None, None, None]

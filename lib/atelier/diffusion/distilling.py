@@ -48,7 +48,7 @@ class Distillation(Denoising):
 
     def loss(self, denoiser: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """(N,) squared distances of the student's x0_hat from the one that ends where the teacher does."""
-        fraction = denoiser.schedule.noise_fraction(t).to(x0.device)
+        fraction = denoiser.schedule.noise_fraction(t)
         x, wanted, times = torch.empty_like(x0), torch.empty_like(x0), torch.empty_like(fraction)
         weights = denoiser.label_weights(None, len(x0)).to(x0)
         for begin, end in pairwise(knot_rates(denoiser, denoiser.knots)):

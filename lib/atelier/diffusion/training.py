@@ -297,14 +297,15 @@ def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> float:
     t = run.objective.training_times(denoiser, len(x0), generator)
     eps = torch.randn(x0.shape, generator=generator)
     hidden = torch.rand(len(x0), generator=generator) < recipe.label_dropout
-    batch = [x0, eps, t]
+    batch = [x0, eps]
     if denoiser.conditional:
         no_label, given = (denoiser.label_weights(which, len(x0)) for which in (None, label))
         batch.append(torch.where(hidden[:, None], no_label, given))
-    mine = [tensor[run.team.share].to(denoiser.device) for tensor in batch]
+    x0_mine, eps_mine, *weights = (tensor[run.team.share].to(denoiser.device) for tensor in batch)
+    t_mine = t[run.team.share]  # stays on the CPU: it is float64, which Apple's GPUs do not have
     with _enough_memory(recipe.batch_size):
         with run.format.autocast(denoiser.device):
-            losses = run.objective.loss(denoiser, *mine)
+            losses = run.objective.loss(denoiser, x0_mine, eps_mine, t_mine, *weights)
         denoiser.zero_grad(set_to_none=True)
         (losses.sum() / len(x0)).backward()
         run.team.add_up([p.grad for p in denoiser.parameters() if p.grad is not None])
