@@ -78,8 +78,6 @@ def posterior_samples(
     n = Number(1, MOST_SAMPLES, whole=True).check("The number of samples", measured if n is None else n)
     if measured not in (1, n):
         raise UserError(f"With {measured} measured pictures there must be as many samples, and not {n}.")
-    if getattr(denoiser, "knots", ()):
-        raise UserError("A distilled network knows a few noise levels only; choose one that was not distilled.")
     step, steps, options, geometric = _method(method, problem, steps, strength)
     grid = _levels(denoiser, steps, geometric)
     labels = None if label is None else torch.full((n,), int(label))
@@ -123,14 +121,17 @@ def _levels(denoiser: Any, steps: int, geometric: bool) -> list[Rates]:
         ratios = torch.linspace(*torch.tensor(_LEVELS, dtype=torch.float64).log().tolist(), steps).exp()
         return knot_rates(denoiser, (ratios / (1 + ratios)).tolist())
     if float(schedule.alpha(times[:1])) < _SMALLEST_ALPHA:
-        times[0] = float(schedule.time_of(torch.tensor(1 - _SMALLEST_ALPHA)))
+        first = float(schedule.time_of(torch.tensor(1 - _SMALLEST_ALPHA)))
+        early = times >= first
+        times[early] = torch.linspace(first, float(times[~early][0]), int(early.sum()) + 1, dtype=times.dtype)[:-1]
     return rates_at(schedule, times)
 
 
 @dataclass
 class Prior:
     """The denoiser as a method sees it: x0_hat for all pictures, in batches, on the denoiser's device and in its
-    fastest format. `label`: (N,), what it is told of each picture, None for nothing."""
+    fastest format. `label`: (N,), what it is told of each picture, None for nothing. Raises UserError: a distilled
+    network."""
 
     denoiser: Any
     problem: Problem | None = None
@@ -141,6 +142,8 @@ class Prior:
     calls: int = 0  # so far
 
     def __post_init__(self) -> None:
+        if getattr(self.denoiser, "knots", ()):
+            raise UserError("A distilled network knows a few noise levels only; choose one that was not distilled.")
         self.format = Format()
         if isinstance(self.denoiser, Denoiser):
             self.format = format_of(self.denoiser)
