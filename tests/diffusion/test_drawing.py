@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from atelier.diffusion import drawing
 from atelier.diffusion.catalogue import SAMPLERS
 from atelier.diffusion.denoiser import DEFAULT_GUIDANCE, Guidance, build_denoiser
 from atelier.diffusion.drawing import (
@@ -71,6 +72,28 @@ def test_a_page_shows_some_hundreds_and_the_files_hold_all(model):
     packed = np.load(io.BytesIO(digits_npz(step)))
     assert packed["images"].shape == (MOST_SHOWN + 1, 28, 28)
     assert packed["labels"].tolist() == [k % 10 for k in range(MOST_SHOWN + 1)]
+
+
+def test_many_digits_come_group_after_group_and_are_the_same(model, monkeypatch):
+    asked = {"samples": 10, "sampling_steps": 3, "sampler": "ddpm", "seed": 5, "layout": "contiguous"}
+    together = last(draw(model, **asked))
+    monkeypatch.setattr(drawing, "_GROUP", 4)
+    steps = list(draw(model, **asked))
+    assert [len(step.images) for step in steps] == [4, 4, 4, 4, 4, 8, 8, 8, 10]
+    assert [step.step for step in steps] == [1, 2, 3, 3, 3, 3, 3, 3, 3]
+    shares = [step.progress for step in steps]
+    assert shares == sorted(set(shares))
+    assert shares[-1] == 1
+    seconds = [step.at.seconds for step in steps]
+    assert seconds == sorted(seconds)
+    torch.testing.assert_close(steps[-1].at.x_t, together.at.x_t, atol=1e-5, rtol=0)
+    torch.testing.assert_close(steps[-1].at.eps_hat, together.at.eps_hat, atol=1e-5, rtol=0)
+    assert panels(steps[-2]).total == "of 3 steps · 8 of 10 digits"
+    assert panels(steps[-1]).total == "of 3 steps"
+    half = np.load(io.BytesIO(digits_npz(steps[-2])))
+    assert len(half["images"]) == len(half["labels"]) == 8
+    with pytest.raises(UserError, match="The number of samples must be"):
+        list(draw(model, samples=0))
 
 
 def test_moments_of_a_long_drawing_stay_within_their_memory(model):

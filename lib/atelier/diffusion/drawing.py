@@ -14,14 +14,16 @@ from atelier import animation
 from atelier.diffusion.catalogue import DEFAULT_STEPS
 from atelier.diffusion.denoiser import Denoiser, Guidance, to_uint8
 from atelier.diffusion.models import Model, guide, sampler_for, with_steps
-from atelier.diffusion.sampling import Sampler, SampleStep, sample, sampler_name
+from atelier.diffusion.sampling import MOST_SAMPLES, Sampler, SampleStep, sample, sampler_name
 from atelier.diffusion.sheets import sheet
 from atelier.drawing import Chart, Frame, Line, contact_sheet, encoded
 from atelier.errors import UserError
+from atelier.settings import Number
 
 MOST_SHOWN = 400
 """Digits on a page; files hold all of them, a PNG up to 1,000."""
 _MOST_IN_PNG = 1000
+_GROUP = 1000  # digits that are drawn together
 _MOMENT_BYTES = 16 << 20
 _MOST_MOMENTS = 60
 _SHOWN_IN_FLOW, _FLOW_COLUMNS = 6, 3
@@ -55,20 +57,16 @@ class Drawing:
     """Digits after one step of `draw`."""
 
     model: Model
-    at: SampleStep  # on the CPU
+    at: SampleStep  # on the CPU; of many digits the first group, then all that are finished
+    progress: float  # share of the work that is done
     labels: Tensor | None
-    start: Tensor = field(repr=False)  # (N, 1, 28, 28), the noise that everything began with
+    start: Tensor = field(repr=False)  # (M, 1, 28, 28), the noise that the first ones began with
     past: Past = field(repr=False)
     asked: Mapping[str, Any] = field(default_factory=dict)  # the settings, JSON-able
 
     @property
     def step(self) -> int:
         return self.at.step
-
-    @property
-    def progress(self) -> float:
-        """Share of the steps that are done."""
-        return self.at.progress
 
     @property
     def images(self) -> Tensor:
@@ -89,7 +87,7 @@ def draw(
     layout: str = "auto",
     **guidance: Guidance | float | None,
 ) -> Iterator[Drawing]:
-    """Draw digits out of noise, one `Drawing` a step.
+    """Draw digits out of noise, one `Drawing` a step, of more than 1,000 digits one group after another.
 
     Args:
         digit: "all" (in turn), or one of "0" to "9".
@@ -104,6 +102,7 @@ def draw(
     model = with_steps(Model.of(model), sampler)
     few, sampler = len(model.denoiser.knots), sampler_for(model, sampler)
     chosen = guide(model, **guidance)
+    samples = Number(1, MOST_SAMPLES, whole=True).check("The number of samples", samples)
     labels, guided = model.labels(digit, samples), model.denoiser.conditional
     asked = {
         "samples": samples,
@@ -117,20 +116,43 @@ def draw(
     options = {"sampler": sampler, "guidance": chosen, "eta": eta, "seed": seed}
     options |= {"precision": precision, "layout": layout}
     options["steps"] = None if few else sampling_steps
-    start, before, past = None, None, Past()
-    for at in sample(model.denoiser, labels, n=samples, **options):
-        at = replace(at, x=at.x.cpu(), x_t=at.x_t.cpu(), x0_hat=at.x0_hat.cpu())
+    start, before, drawn, past = None, None, None, Past()
+    for at, progress in _groups(model.denoiser, labels, samples, **options):
+        if drawn and drawn.at.last:  # the first group is finished
+            drawn = replace(drawn, at=at, progress=progress)
+            yield drawn
+            continue
         start = at.x if start is None else start
         past.steps.append(at.step)
         past.noise.append(at.noise_fraction)
         if before is not None:
             past.change.append(float((at.x0_hat - before).square().mean().sqrt()) / 2)
         before = at.x0_hat
-        drawn = Drawing(model, at, labels, start, past, asked)
+        drawn = Drawing(model, at, progress, labels, start, past, asked)
         most = max(4, min(_MOST_MOMENTS, _MOMENT_BYTES // (2 * min(samples, MOST_SHOWN) * 28 * 28)))
         if at.step % math.ceil(at.steps / most) == 0 or at.last:
             past.moments.append(_moment(drawn))
         yield drawn
+
+
+def _groups(denoiser: Denoiser, labels: Tensor | None, n: int, **options: Any) -> Iterator[tuple[SampleStep, float]]:
+    """Steps of `sample` for at most _GROUP digits at a time, on the CPU, and the share of the work that is done. When
+    the first group is finished, a step holds all digits that are."""
+    done = None
+    for first in range(0, n, _GROUP):
+        count = min(_GROUP, n - first)
+        mine = None if labels is None else labels[first : first + count]
+        for at in sample(denoiser, mine, n=count, first=first, **options):
+            pictures = {name: getattr(at, name).cpu() for name in ("x", "x0_hat", "x_t")}
+            if done is None:
+                shown = replace(at, **pictures)
+            else:
+                shown = replace(done, seconds=done.seconds + at.seconds)
+                if at.last:
+                    joined = {name: torch.cat([getattr(done, name), found]) for name, found in pictures.items()}
+                    shown = replace(shown, **joined)
+            yield shown, (first + count * at.progress) / n
+        done = shown
 
 
 def panels(step: Drawing, full: bool = True) -> Frame:
@@ -140,14 +162,14 @@ def panels(step: Drawing, full: bool = True) -> Frame:
         Chart("Noise fraction σ/(α+σ)", [Line([0, *past.steps], [1.0, *past.noise])], height=64),
         Chart("Change of x̂₀ in a step", [Line(past.steps[1:], past.change)], digits=3, height=64),
     ]
-    frame = _frame(_moment(step), at.steps, len(at.x_t))
+    frame = _frame(_moment(step), at.steps, len(at.x_t), step.asked["samples"])
     return replace(frame, charts=charts) if full else frame
 
 
 def moments(step: Drawing) -> Iterator[Frame]:
     """What there was to see on the way, for a replay."""
     for moment in step.past.moments:
-        yield _frame(moment, step.at.steps, len(step.at.x_t))
+        yield _frame(moment, step.at.steps, len(step.at.x_t), step.asked["samples"])
 
 
 def _moment(step: Drawing) -> Moment:
@@ -164,7 +186,7 @@ def _moment(step: Drawing) -> Moment:
     return Moment(at.step, at.noise_fraction, at.seconds, x_t, x0_hat, small)
 
 
-def _frame(moment: Moment, steps: int, n: int) -> Frame:
+def _frame(moment: Moment, steps: int, n: int, wanted: int) -> Frame:
     hidden = f", the first {MOST_SHOWN}" if n > MOST_SHOWN else ""
     return Frame(
         {"x_t": sheet(moment.x_t), "x0_hat": sheet(moment.x0_hat)},
@@ -174,7 +196,7 @@ def _frame(moment: Moment, steps: int, n: int) -> Frame:
         },
         flow=moment.flow,
         step=moment.step,
-        total=f"of {steps} steps",
+        total=f"of {steps} steps" + (f" · {n:,} of {wanted:,} digits" if n < wanted else ""),
         seconds=moment.seconds,
     )
 
@@ -193,7 +215,7 @@ def digits_png(step: Drawing | None) -> bytes:
 def digits_npz(step: Drawing | None) -> bytes:
     """`images` (N, 28, 28) uint8 and `labels` (N,), -1 where none were asked for, as numpy's .npz."""
     step = _drawn(step)
-    labels = torch.full((len(step.images),), -1) if step.labels is None else step.labels
+    labels = torch.full((len(step.images),), -1) if step.labels is None else step.labels[: len(step.images)]
     packed = io.BytesIO()
     np.savez_compressed(packed, images=step.images.numpy(), labels=labels.numpy())
     return packed.getvalue()
