@@ -114,6 +114,33 @@ def test_a_cross_in_one_slice_moves_the_others(open_volume, voxels):
     assert captions[2] == "z = 0.00"
 
 
+def test_a_cut_begins_where_the_cross_stands(open_volume, voxels):
+    page = open_volume(voxels)
+    page.locator(".slices figure:nth-child(3) canvas").click(position={"x": 10, "y": 12})
+    captions = page.locator(".slices figcaption")
+    until(page, lambda: captions.nth(0).inner_text() != "x = 0.00")
+    page.get_by_label("Cutting plane").select_option("x")
+    depth = page.locator("label", has_text="Cut at").locator("output")
+    until(page, lambda: captions.nth(0).inner_text() == f"x = {depth.inner_text()}")
+
+
+def test_other_buttons_and_the_browsers_own_keys_turn_nothing(open_volume, voxels):
+    page = open_volume(voxels)
+    before, captions = shown(page), page.locator(".slices figcaption").all_inner_texts()
+    for selector in (".seen canvas", ".slices canvas"):
+        place = page.locator(selector).first.bounding_box()
+        page.mouse.move(place["x"] + 20, place["y"] + 20)
+        page.mouse.down(button="right")
+        page.mouse.move(place["x"] + 60, place["y"] + 40)
+        page.mouse.up(button="right")
+    page.locator(".seen canvas").focus()
+    for key in ("Control+ArrowLeft", "Control+Minus", "Alt+ArrowUp"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(400)
+    assert np.array_equal(shown(page), before)
+    assert page.locator(".slices figcaption").all_inner_texts() == captions
+
+
 def test_without_webgl_a_still_stands_there_and_the_slices_work(open_volume, voxels):
     still = volumes.still_file(SPEC, 16)
     page = open_volume(voxels, NO_WEBGL, still)

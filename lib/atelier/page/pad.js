@@ -56,7 +56,7 @@ function render({ model, el }) {
     model.save_changes();
   }
   const remember = () => { before = [...before.slice(-20), [digit.slice(), mask.slice()]]; };
-  canvas.onpointerdown = (e) => { canvas.setPointerCapture(e.pointerId); remember(); last = null; stroke(...place(e)); };
+  canvas.onpointerdown = (e) => { if (e.button) return; canvas.setPointerCapture(e.pointerId); remember(); last = null; stroke(...place(e)); };
   canvas.onpointermove = (e) => { if (canvas.hasPointerCapture(e.pointerId)) stroke(...place(e)); };
   canvas.onpointerup = canvas.onpointercancel = () => { last = null; keep(); };
   draw.onclick = () => { mode = "draw"; paint(); };

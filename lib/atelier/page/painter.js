@@ -71,7 +71,10 @@ function makePainter() {
       gl.deleteShader(shader);
     }
     gl.linkProgram(program);
-    if (gl.getProgramParameter(program, gl.LINK_STATUS) || gl.isContextLost()) return { program };
+    if (gl.getProgramParameter(program, gl.LINK_STATUS) || gl.isContextLost()) {
+      const names = ["numbers", "table", "centre", "size", "halfPixel"];
+      return { program, places: Object.fromEntries(names.map((name) => [name, gl.getUniformLocation(program, name)])) };
+    }
     const [, fragment] = gl.getAttachedShaders(program);
     return { program, problem: gl.getShaderInfoLog(fragment) || gl.getProgramInfoLog(program) || "it did not link" };
   }
@@ -106,25 +109,24 @@ function makePainter() {
     const rows = Math.max(shader.numbers.length / 1024, (shader.holds?.length ?? 0) / (shader.table === "byte" ? 8192 : 4096));
     if (rows > gl.getParameter(gl.MAX_TEXTURE_SIZE)) { reason = "This field is too large for the graphics processor"; return false; }
     shader.id ??= `shader ${++count}`;
-    const { program, problem } = recall(
+    const { program, places, problem } = recall(
       programs, flat ? shader.id : shader.key, flat ? shader.numbers : shader.key,
       () => compile(flat ? baked(shader.flat, shader.numbers) : READ + shader.code), MOST_PROGRAMS, (old) => gl.deleteProgram(old.program),
     );
     if (problem) { reason = `The shader cannot be used here (${problem.trim().slice(0, 200)})`; return false; }
     reason = "";
-    const began = performance.now();
     if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
     gl.viewport(0, 0, width, height);
     gl.useProgram(program);
-    const place = (name) => gl.getUniformLocation(program, name);
     if (!flat) bind(0, `${shader.id} numbers`, shader.numbers, () => upload(shader.numbers, 256, 4, gl.RGBA32F, gl.RGBA, gl.FLOAT));
     if (shader.table === "half") bind(1, `${shader.id} table`, shader.holds, () => upload(shader.holds, 2048, 2, gl.RG16F, gl.RG, gl.HALF_FLOAT));
     if (shader.table === "byte") bind(1, `${shader.id} table`, shader.holds, () => upload(shader.holds, 2048, 4, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE));
-    gl.uniform1i(place("numbers"), 0);
-    gl.uniform1i(place("table"), 1);
-    gl.uniform2f(place("centre"), view.x, view.y);
-    gl.uniform2f(place("size"), width, height);
-    gl.uniform1f(place("halfPixel"), view.halfPixel);
+    gl.uniform1i(places.numbers, 0);
+    gl.uniform1i(places.table, 1);
+    gl.uniform2f(places.centre, view.x, view.y);
+    gl.uniform2f(places.size, width, height);
+    gl.uniform1f(places.halfPixel, view.halfPixel);
+    const began = performance.now();  // textures are uploaded once, whatever the size of the picture
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // so that it is done, and its time known
     const now = performance.now(), pace = (now - began) / (width * height), before = paces.get(shader.key)?.pace;

@@ -83,18 +83,15 @@ function basisOf({ azimuth, elevation }) {
 function marcher(canvas) {
   const gl = canvas.getContext("webgl2", { antialias: false, preserveDrawingBuffer: true });
   if (!gl) return { reason: "This browser has no WebGL2, so the volume stands still; the slices work" };
-  let program, places = {}, solid = null, face = null;
+  const program = gl.createProgram();
   const part = (kind, text) => { const made = gl.createShader(kind); gl.shaderSource(made, text); gl.compileShader(made); gl.attachShader(program, made); };
-  function begin() {
-    solid = face = null;
-    program = gl.createProgram();
-    part(gl.VERTEX_SHADER, VERTEX);
-    part(gl.FRAGMENT_SHADER, FRAGMENT);
-    gl.linkProgram(program);
-    if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) ?? "no shader");
-    gl.useProgram(program);
-    places = new Proxy({}, { get: (kept, name) => (kept[name] ??= gl.getUniformLocation(program, name)) });
-  }
+  part(gl.VERTEX_SHADER, VERTEX);
+  part(gl.FRAGMENT_SHADER, FRAGMENT);
+  gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) ?? "no shader");
+  gl.useProgram(program);
+  const places = new Proxy({}, { get: (kept, name) => (kept[name] ??= gl.getUniformLocation(program, name)) });
+  let solid = null, face = null;
   function bind(kind, unit, made) {
     gl.activeTexture(gl.TEXTURE0 + unit);
     gl.bindTexture(kind, made);
@@ -140,8 +137,7 @@ function marcher(canvas) {
     gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // waits for the frame, so its time is true
     return true;
   }
-  begin();
-  return { load, draw, begin, reason: "" };
+  return { load, draw, reason: "" };
 }
 
 async function inflate(bytes) {
@@ -283,7 +279,7 @@ function render({ model, el }) {
       const [p, q] = shares(slice, e), box = boxOf();
       go((2 * p - 1) * box[u], (2 * q - 1) * box[v]);
     };
-    slice.onpointerdown = (e) => { slice.setPointerCapture(e.pointerId); drag(e); };
+    slice.onpointerdown = (e) => { if (e.button) return; slice.setPointerCapture(e.pointerId); drag(e); };
     slice.onpointermove = (e) => { if (slice.hasPointerCapture(e.pointerId)) drag(e); };
     slice.onkeydown = (e) => {
       const arrow = ARROWS[e.key];
@@ -333,8 +329,8 @@ function render({ model, el }) {
   async function refine() {
     const found = unpack(model.get("fine"));
     if (!found.header.size) { finer = []; return; }
-    const data = await inflate(found.pictures.voxels);
-    if (!unpack(model.get("fine")).header.size) return;  // another volume came meanwhile
+    const its = newest, data = await inflate(found.pictures.voxels);
+    if (its !== newest || !unpack(model.get("fine")).header.size) return;  // another volume came meanwhile
     finer[found.header.axis] = { ...found.header, voxels: data };
     paint(false);
   }
@@ -347,7 +343,12 @@ function render({ model, el }) {
     paint(false);
   };
   canvas.addEventListener("webglcontextlost", (e) => { e.preventDefault(); told.textContent = "The graphics were lost, and come back."; });
-  canvas.addEventListener("webglcontextrestored", () => { march.begin(); march.load(voxels, size); paint(false); });
+  canvas.addEventListener("webglcontextrestored", () => {
+    march = null;
+    canvas.hidden = false;
+    still.hidden = true;
+    show();
+  });
   const blind = sight(root, (now) => {
     seen = now;
     send("seen", seen);
