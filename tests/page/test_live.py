@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import sys
 import threading
 import time
 import weakref
@@ -114,6 +115,39 @@ def test_a_paused_page_says_at_once_that_a_change_waits_for_the_button(live):
     assert header(live)["waiting"]
     live.play(count, 5, show=show, held=True)
     assert not header(live)["waiting"]
+
+
+@pytest.mark.parametrize(("seconds", "stays"), [(0.0, True), (1e9, False)])
+def test_a_paused_run_that_took_long_is_not_lost_by_a_touched_control(live, monkeypatch, seconds, stays):
+    monkeypatch.setattr(sys.modules[Live.__module__], "KEPT_SECONDS", seconds)
+    first = live.play(count, show=show)
+    wait_for(lambda: live.job.count > 2)
+    press(live, "pause")
+    wait_for(lambda: header(live)["state"] == "paused")
+    job = live.job
+    assert (live.play(count, 9, show=show) is first) is stays
+    assert header(live)["waiting"] is stays
+    if stays:
+        press(live, "play")  # goes on
+        assert live.job is job
+        press(live, "restart")  # begins with what was changed
+        wait_for(lambda: header(live)["state"] == "finished" and header(live)["step"] == 9)
+
+
+def test_what_is_left_of_another_run_is_said_to_be_left(live):
+    live.play(count, 3, show=show, start=False)
+    press(live, "play")
+    wait_for(lambda: header(live)["state"] == "finished")
+    assert not header(live)["left"]
+    live.play(count, 4, show=show, start=False)
+    assert (header(live)["left"], header(live)["state"]) == (True, "new")
+    assert header(live)["captions"] == {"now": "at 3"}
+    assert "Not run yet" in header(live)["note"]
+    press(live, "play")
+    wait_for(lambda: header(live)["state"] == "finished")
+    assert not header(live)["left"]
+    live.play(count, 5, show=show, opening=Step(2, 1.0))
+    assert not header(live)["left"]
 
 
 def test_functions_that_a_cell_makes_again_are_the_same(live):

@@ -38,8 +38,10 @@ function chart(spec) {
     }
     c.lineWidth = 1.8;
     c.lineJoin = "round";
+    const dot = ([x, y]) => { c.beginPath(); c.arc(px(x), py(y), 3, 0, 7); c.fill(); };
     drawn.forEach((pairs, i) => {
-      c.strokeStyle = colour(`--series-${i % 4}`);
+      c.strokeStyle = c.fillStyle = colour(`--series-${i % 4}`);
+      if (pairs.length === 1) dot(pairs[0]);
       c.beginPath();
       pairs.forEach(([x, y], k) => (k ? c.lineTo(px(x), py(y)) : c.moveTo(px(x), py(y))));
       c.stroke();
@@ -48,20 +50,22 @@ function chart(spec) {
       c.fillStyle = colour("--ink");
       drawn.forEach((pairs) => {
         const near = nearest(pairs, hovered);
-        if (near) { c.beginPath(); c.arc(px(near[0]), py(near[1]), 3, 0, 7); c.fill(); }
+        if (near) dot(near);
       });
     }
     c.fillStyle = colour("--soft");
     c.textAlign = "right";
     if (high > low) c.fillText(number(high), left - 4, top + 8);
     c.fillText(number(low), left - 4, bottom);
-    c.fillText(`${last.toLocaleString("en", { maximumFractionDigits: 1 })} ${spec.over}`, right, height - 3);
+    const over = last === 1 ? spec.over.replace(/(\w\w)s$/, "$1") : spec.over;
+    c.fillText(`${last.toLocaleString("en", { maximumFractionDigits: 1 })} ${over}`, right, height - 3);
   }
   const nearest = (pairs, x) => pairs.reduce((best, pair) => (!best || Math.abs(pair[0] - x) < Math.abs(best[0] - x) ? pair : best), null);
   const told = (y) => number(y, 3) + (spec.unit ? ` ${spec.unit}` : "");
-  // What stands above the curves: their values under the pointer, or the newest one.
+  // What stands above the curves: their values under the pointer, at the moment that is gone back to, or the newest one.
   function tell() {
-    const near = hovered == null ? [] : lines.map((line) => [nearest(points(line), hovered), line.label]).filter(([point]) => point);
+    const x = hovered ?? mark;
+    const near = x == null ? [] : lines.map((line) => [nearest(points(line), x), line.label]).filter(([point]) => point);
     value.classList.toggle("hovered", near.length > 0);
     if (near.length) {
       const words = near.map(([[, y], label]) => (lines.length > 1 && label ? `${label} ` : "") + told(y));
@@ -80,7 +84,7 @@ function chart(spec) {
     draw();
   };
   canvas.onpointerleave = () => { hovered = null; tell(); draw(); };
-  function at(x) { mark = x; draw(); }
+  function at(x) { mark = x; tell(); draw(); }
   function update(next) {
     lines = next;
     tell();

@@ -123,6 +123,7 @@ function render({ model, el }) {
     const { header, pictures: moving } = unpack(model.get("frame"));
     root.dataset.state = header.live ? "live" : "poster";
     root.dataset.run = header.state;
+    root.classList.toggle("left", Boolean(header.left));
     bar.node.inert = !header.live;
     bar.update(header);
     bar.node.classList.toggle("still", Boolean(header.still));

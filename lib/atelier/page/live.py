@@ -30,6 +30,7 @@ Step = TypeVar("Step")
 FRAMES_PER_SECOND = 15
 SLOW_SECONDS = 0.4
 FULL_SECONDS = 0.5
+KEPT_SECONDS = 20.0
 MOST_POINTS = 240
 MOST_MOMENTS = 60
 RECORD_BYTES = 1 << 20
@@ -78,15 +79,15 @@ class Live(Widget):
         self._waiting: Run | None = None
         self._look = {"height": height, "verb": verb, "clock": clock, "brief": brief}
         self._status: dict[str, Any] = {"state": "new"}
-        self._pictures: dict[str, bytes] = {}
         self._recorder = Recorder()
         self._next = self._next_full = 0.0
         self._slow = self._left = False
-        header, pictures = hung(poster)
+        header, self._pictures = hung(poster)
         self._layout: dict[str, Any] = header.get("scene", {})
         self.scene = self._layout | self._look
         if header:
-            self.frame = pack(header["frame"] | {"note": "Opening"}, pictures)
+            self._status |= {"captions": header["frame"].get("captions", {})}
+            self.frame = pack(header["frame"] | {"note": "Opening"}, self._pictures)
 
     # What a notebook calls.
 
@@ -107,7 +108,8 @@ class Live(Widget):
         """Offer the run that `function(*args, **kwargs)` makes, an iterator of steps.
 
         Called again with the same arguments (the same objects, or equal plain values) it changes nothing. With others,
-        the run that was going on ends, and the canvas is ready for the new one.
+        the run that was going on ends, and the canvas is ready for the new one; but a paused run that took more than
+        KEPT_SECONDS stays until the reader presses the button.
 
         Args:
             show: show(step, full) is what a step looks like. With `full` false it may leave out what is slow to draw.
@@ -135,7 +137,8 @@ class Live(Widget):
                 if self.run.step is not None and not (self.job and self.job.state == "running"):
                     self.publish(show(self.run.step, True))
             return self.run
-        if held and self.job:
+        costly = self.job and self.job.state == "paused" and self.job.seconds > KEPT_SECONDS
+        if self.job and (held or costly):
             self._wait_with(run)
             return self.run
         if start is None:
@@ -143,6 +146,7 @@ class Live(Widget):
         start = start or bool(self.job and self.job.active and not self.job.holding)
         self.halt()
         self.send({"problem": ""})  # what a run told that has ended now
+        stays, first = opening is None and not start, self.run is None
         with self._lock:
             self.job, self.run, self._recorder, self._waiting = None, run, Recorder(), None
         if not session().live:
@@ -151,7 +155,13 @@ class Live(Widget):
             if alone and not (aside and session().script and not session().state.get("report")):
                 self._run_through(run)
             return run
-        self._pictures, self._status, self.record = {}, {"state": "new", "live": True}, b""
+        # What the canvas shows till the first frame: a poster, or what is left of another run, which a page dims.
+        kept = {key: self._status[key] for key in ("captions", "charts") if stays and key in self._status}
+        self._status, self.record = {"state": "new", "live": True, "left": not first, **kept}, b""
+        if not stays:
+            self._pictures = {}
+        elif self._layout and not first:
+            self._status["note"] = "Not run yet with what is chosen now"
         if opening is not None and not isinstance(opening, Frame):
             run.step = run.newest = opening
             opening = show(opening, True)
@@ -198,7 +208,8 @@ class Live(Widget):
             if self.job is None or self.job.state in OVER:
                 self.run = run = self._waiting or self.run
                 self._waiting, self._recorder, self._next_full, self.record = None, Recorder(), 0.0, b""
-                self._status = {"state": "new", "live": True, "step": 0, "charts": self._status.get("charts")}
+                shown = {key: self._status[key] for key in ("charts", "captions", "left") if key in self._status}
+                self._status = {"state": "new", "live": True, "step": 0} | shown
                 job = Job(run.make, lambda step: self._draw(job, run, step), lambda: self._settle(job, run))
                 job.delay = SLOW_SECONDS if self._slow else 0.0
                 self.job = job
@@ -290,6 +301,7 @@ class Live(Widget):
             if not {part["name"] for part in parts} < {part["name"] for part in self._layout.get(key, [])}:
                 self._layout[key] = parts
         self.scene = self._layout | self._look
+        self._status["left"] = False
         if frame.charts:
             self._status["charts"] = {chart.title: chart_values(chart) for chart in frame.charts}
         self._status["captions"] = self._status.get("captions", {}) | frame.captions
