@@ -86,8 +86,9 @@ def _(browser_shelf, buttons, siblings, strength_ask, viewer):
 @app.cell(hide_code=True)
 def _(begin_ask, breeder, shown):
     shown
-    note = " ".join([*begin_ask.sentences, breeder.note or (cppn.hint(breeder.spec) if breeder.draft else "")])
-    mo.Html(f"<div role='status' style='min-height: 1.5em'>{mo.md(note)}</div>")
+    note = " ".join([*begin_ask.sentences.values(), breeder.note or (cppn.hint(breeder.spec) if breeder.draft else "")])
+    note = mo.as_html(note)  # as it is: a name in it may come from a file
+    mo.Html(f"<div role='status' style='min-height: 1.5em'>{note}</div>")
     return (note,)
 
 
@@ -121,7 +122,7 @@ def _(breeder, get_base):
     get_base()
     base = breeder.spec
     knob_groups = {group: knobs for group, knobs in cppn.knobs_of(base).items() if knobs}
-    knob_ask = page.Ask({name: knob for knobs in knob_groups.values() for name, knob in knobs.items()}, {})
+    knob_ask = page.Ask({name: knob for knobs in knob_groups.values() for name, knob in knobs.items()})
     mo.md("""
     ## Knobs
     Everything that makes this picture, and only what does something in it. Turn a knob, and the picture is drawn anew.
@@ -156,14 +157,14 @@ def _(knob_ask, knob_groups, knob_view):
 
 @app.cell(hide_code=True)
 def _(note):
-    mo.md(note)
+    note
     return
 
 
 @app.cell(hide_code=True)
 def _(graph, shown):
     node, _curve = cppn.activation_of(shown.spec, graph.chosen)
-    curve_ask = page.Ask(dict(curve=page.choice(cppn.ACTIVATIONS, _curve, title=f"Curve of {node}", door="page")), {})
+    curve_ask = page.Ask(dict(curve=page.choice(cppn.ACTIVATIONS, _curve, title=f"Curve of {node}", door="page")))
     mo.md("""
     ## Look inside
     The network of this field: a place of the plane goes in on the left, its colour comes out on the right. Click a node to
@@ -252,7 +253,7 @@ def _(loop_view, motion, shown, walk):
         walk,
         **{name: motion[name] for name in ("frames", "fps")},
         show=cppn.rehearsal_panels,
-        opening=cppn.frame_at(walk, 0, motion["frames"], (256, 256)),
+        opening=cppn.frame_at(walk, 0, min(motion["frames"], cppn.REHEARSED), (256, 256)),
         aside=True,
     )
     return (loop,)
@@ -262,7 +263,7 @@ def _(loop_view, motion, shown, walk):
 def _(breeder, loop, loop_view, motion, motion_ask, walk):
     _form = {"zoom": ["walk", "reach"], "latent": ["walk", "path"], "weights": ["walk"]}[motion["walk"]]
     _count, _side, _ending = motion["frames"], int(motion["side"]), f".{motion['format']}"
-    _about = f"{_count} frames of {_side} pixels"
+    _about = f"{_count} frames of {_side} pixels" + (", the preview has fewer" if _count > cppn.REHEARSED else "")
     _make = partial(cppn.animation_file, walk, _count, (_side, _side), motion["fps"], _ending)
     _name = f"{breeder.stem}-{motion['walk']}{_ending}"
     _file = page.take_home({_name: page.File("The animation", _about, _make)})
@@ -274,7 +275,7 @@ def _(breeder, loop, loop_view, motion, motion_ask, walk):
 
 @app.cell(hide_code=True)
 def _():
-    paper_ask = page.Ask(dict(paper=cppn.PAPER), {})
+    paper_ask = page.Ask(dict(paper=cppn.PAPER))
     mo.md("""
     ## Print
     The picture is *drawn* at this size, not enlarged: more pixels show more of the same function.
@@ -305,7 +306,7 @@ def _(breeder, cost, files_ask, paper, paper_ask, print_size, samples, shown):
 
 @app.cell(hide_code=True)
 def _():
-    volume_ask = page.Ask(volumes.growth_options(), {})
+    volume_ask = page.Ask(volumes.growth_options())
     growing = page.live(verb="Fill space", height=40, brief=True)
     solid_view = page.volume()
     mo.md("""
@@ -433,7 +434,7 @@ def _(browser_shelf, favourites, files, keeping, kept, name_text, note, upload):
             _where = "**This browser keeps nothing** (its storage is full or switched off): take the favourites home."
     _none = mo.md("*Nothing kept yet.* **Keep** puts what you see here, with its window.")
     _name = mo.hstack([name_text, keeping], justify="start", gap=1, wrap=True, align="end")
-    mo.vstack([_name, mo.md(note), kept if favourites else _none, mo.md(_where), files, upload], gap=0.7)
+    mo.vstack([_name, note, kept if favourites else _none, mo.md(_where), files, upload], gap=0.7)
     return
 
 

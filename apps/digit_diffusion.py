@@ -46,7 +46,9 @@ def _(file_controls, train_controls):
     )
     _later = [way_controls | diffusion.GUIDANCE]
     draw_ask, train_ask, file_ask = page.controls(draw_controls, train_controls, file_controls, later=_later)
-    return draw_ask, file_ask, train_ask, way_controls
+    with page.check():
+        trains = diffusion.trains(**train_ask.given, **file_ask.given)
+    return draw_ask, file_ask, train_ask, trains, way_controls
 
 
 @app.cell(hide_code=True)
@@ -62,32 +64,35 @@ def _():
 
 
 @app.cell(hide_code=True)
-def _(file_ask, load_file, train_ask):
-    with page.check():
-        trains = diffusion.trains(**train_ask.value, **file_ask.value)
+def _(file_ask, load_file):
     _file = load_file.contents() or file_ask.value["checkpoint"]
     loaded, file_problem = page.attempt(diffusion.read_model, _file, load_file.name() or "") if _file else (None, "")
     resume = file_ask.value["resume"] or (loaded.goes_on if loaded else "")
-    _kinds = {"Shipped U-Net": "shipped", "The one trained below": "trained"}
-    _kinds |= {"The loaded file": "file"} if loaded else {}
-    _first = "The loaded file" if loaded else "The one trained below" if trains else "Shipped U-Net"
-    model_choice = mo.ui.dropdown(_kinds, value=_first, label="Network that draws", full_width=True)
-    return file_problem, loaded, model_choice, resume, trains
+    return file_problem, loaded, resume
 
 
 @app.cell(hide_code=True)
-def _(canvas, draw_ask, model_choice):
-    _panel = page.panel(draw_ask, first=["digit", "samples", "sampler", "seed"])
-    page.beside(mo.vstack([model_choice, _panel], gap=0.6), canvas)
+def _(loaded, trains):
+    _kinds = {"shipped": "Shipped U-Net", "trained": "The one trained below"} | (
+        {"file": "The loaded file"} if loaded else {}
+    )
+    _first = "file" if loaded else "trained" if trains else "shipped"
+    model_ask = page.controls(dict(model=choice(_kinds, _first, title="Network that draws", door="page")), keep=True)
+    return (model_ask,)
+
+
+@app.cell(hide_code=True)
+def _(canvas, draw_ask, model_ask):
+    page.beside(page.panel(model_ask, draw_ask, first=["model", "digit", "samples", "sampler", "seed"]), canvas)
     return
 
 
 @app.cell
-def _(loaded, model_choice, train_canvas, training):
+def _(loaded, model_ask, train_canvas, training):
     # The network that draws, and what is known of it. A denoiser of your own: diffusion.Model("Mine", denoiser).
     train_canvas
     with page.check():
-        model = diffusion.choose_model(model_choice.value, training.step, loaded)
+        model = diffusion.choose_model(model_ask.value["model"], training.step, loaded)
     return (model,)
 
 
@@ -141,7 +146,7 @@ def _(corners_ask, player):
 def _():
     _corners = {f"corner_{k}": (f"Corner {k}", digit) for k, digit in enumerate((3, 8, 0, 6), 1)}
     _corners = {name: number(0, 9, digit, title=title, door="page") for name, (title, digit) in _corners.items()}
-    corners_ask = page.Ask(_corners, {})
+    corners_ask = page.Ask(_corners)
     _knobs = dict(x=number(0.0, 1, 0.1), y=number(0.0, 1, 0.1), walk=number(0.0, 20, 0.0, step=0.02))
     _knobs["guidance"] = number(1.0, 5, 2.5, step=0.05, title="Guidance g")
     player = page.instrument(_knobs, pad=("x", "y"))
@@ -166,12 +171,9 @@ def _(file_problem, keep_choice, load_file, loaded, measure_canvas, train_ask, t
     _first = ["dataset", "backbone", "schedule", "target", "train_minutes", "epochs"]
     _panel = page.panel(train_ask, first=_first, more={"More": list(train_ask.controls)[6:]})
     _right = [train_canvas, mo.hstack([load_file, measure_canvas], justify="start", align="start", gap=2, wrap=True)]
-    if file_problem:
-        _right.append(mo.callout(file_problem, kind="danger"))
-    if loaded:
-        _goes_on = "Train goes on from it, with its network and recipe; set the time in all."
-        _words = f"Loaded: it is the network that draws now. {loaded.note or _goes_on}"
-        _right.append(mo.callout(_words, kind="success"))
+    _goes_on = "Train goes on from it, with its network and recipe; set the time in all."
+    _words = f"Loaded: it is the network that draws now. {loaded.note or _goes_on}" if loaded else ""
+    _right += page.told(file_problem, _words)
     page.section(_text, page.beside(mo.vstack([_panel, keep_choice], gap=0.6), mo.vstack(_right)))
     return
 

@@ -116,22 +116,36 @@ def _(canvas, network_ask, options_ask, picture_ask, rate_ask, training_ask):
     return
 
 
-@app.cell
+@app.cell(hide_code=True)
 def _(picture_ask, upload):
+    # A file that cannot be read stops nothing: its sentence stands beside its button.
+    _asked = picture_ask.value | {"picture": upload.contents(), "title": upload.name()}
+    own_picture, picture_problem = page.attempt(data.load_picture, **_asked) if upload.value else (None, "")
+    return own_picture, picture_problem
+
+
+@app.cell
+def _(own_picture, picture_ask):
     with page.check():
-        _asked = picture_ask.value | {"picture": upload.contents() or picture_ask.value["picture"]}
-        picture = data.load_picture(**_asked, title=upload.name() or "")
+        picture = own_picture or data.load_picture(**picture_ask.value)
     return (picture,)
 
 
+@app.cell(hide_code=True)
+def _(load_file, network_ask, picture):
+    _asked = {"network": network_ask.value["network"], "picture": picture, "checkpoint": load_file.contents()}
+    loaded, load_problem = page.attempt(fields.build, **_asked) if load_file.value else (None, "")
+    _words = f"{load_problem} The file chosen under *Take home* is not used."
+    mo.callout(mo.md(_words), kind="warn") if load_problem else None
+    return load_problem, loaded
+
+
 @app.cell
-def _(load_file, network_ask, options_ask, picture, training_ask):
+def _(loaded, network_ask, options_ask, picture, training_ask):
     # In place of this network, any torch module works that maps places (N, 2) to colours (N, 3).
     _options = network_ask.value | options_ask.value | {"seed": training_ask.value["seed"]}
-    if load_file.value:
-        _options["checkpoint"] = load_file.contents()
     with page.check():
-        network = fields.build(**_options, picture=picture)
+        network = loaded or fields.build(**_options, picture=picture)
     return (network,)
 
 
@@ -372,21 +386,22 @@ def _(solid, solid_canvas):
 
 
 @app.cell(hide_code=True)
-def _(upload):
+def _(own_picture, picture_problem, upload):
     _text = "## Your own picture\nA PNG, JPEG or WebP of at most 25 MB. It replaces the painting above."
-    page.section(_text, upload)
+    page.section(_text, upload, *page.told(picture_problem, "It is the picture above now." if own_picture else ""))
     return
 
 
 @app.cell(hide_code=True)
-def _(large_size, load_file):
+def _(large_size, load_file, load_problem, loaded):
     _text = """
     ## Take home
     The run as files. A checkpoint holds the network itself: load it again, here or with `--checkpoint`, and Play continues
     its training. The page draws the network in any browser, without Python: a small network needs less than 200 kB there, a
     hash grid about a megabyte.
     """
-    page.section(_text, mo.hstack([large_size, load_file], justify="start", gap=2, wrap=True))
+    _told = page.told(load_problem, "Loaded: it is the network above now, and Play goes on with it." if loaded else "")
+    page.section(_text, mo.hstack([large_size, load_file], justify="start", gap=2, wrap=True), *_told)
     return
 
 

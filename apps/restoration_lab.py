@@ -79,10 +79,10 @@ def _(load_file, repair_ask):
 
 
 @app.cell(hide_code=True)
-def _(break_ask, canvas, file_problem, load_file, repair_ask):
-    _problem = [mo.callout(file_problem, kind="danger")] if file_problem else []
+def _(break_ask, canvas, file_problem, load_file, loaded, repair_ask):
+    _told = page.told(file_problem, "Loaded: it is the prior now." if loaded else "")
     _repair = page.panel(repair_ask, first=["method", "samples", "seed"], more={"The prior": ["told"]})
-    _panel = [page.panel(break_ask, first=["digit", "task", "noise"]), _repair, load_file, *_problem]
+    _panel = [page.panel(break_ask, first=["digit", "task", "noise"]), _repair, load_file, *_told]
     page.beside(mo.vstack(_panel, gap=0.6), canvas)
     return
 
@@ -116,6 +116,13 @@ def _(break_ask, pad):
         painted = restoration.read_pixels(_mask) if _mask else pad.covered
         painted = painted if break_ask.value["task"] == "painted" else None
     return drawn, painted
+
+
+@app.cell(hide_code=True)
+def _(break_ask, drawn):
+    _words = "Your drawing is broken here, and not the test digit. *Clear* brings the test digit back."
+    mo.md(f"<small>{_words}</small>") if drawn is not None and not break_ask.value["drawing"] else None
+    return
 
 
 @app.cell

@@ -156,7 +156,7 @@ def test_a_network_of_ones_own_in_the_editor(editor, rewrite):
     editor.keyboard.press("Control+Enter")
     rewrite(
         editor,
-        "network = fields.build(",
+        "network = loaded or fields.build(",
         "network = torch.nn.Sequential(torch.nn.Linear(2, 32), torch.nn.Tanh(), torch.nn.Linear(32, 3))",
     )
     status(editor).filter(has_text="Running").wait_for()  # nothing is known of this network yet, so it learns at once

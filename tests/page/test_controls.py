@@ -62,9 +62,9 @@ def words(monkeypatch, line="", address=None):
 def test_a_word_for_a_control_that_is_not_made_is_told(monkeypatch):
     made = [{"brightness": KNOWN["brightness"]}]
     sentence = "Gray has no use with what is chosen above; leave it out."
-    assert words(monkeypatch, address={"gray": "on", "size": "9"}).left_over(made) == [sentence]
-    assert words(monkeypatch, address={"brightness": "1"}).left_over(made) == []
-    assert words(monkeypatch, "--size 9").left_over(made) == []
+    assert words(monkeypatch, address={"gray": "on", "size": "9"}).left_over(made) == {"gray": sentence}
+    assert words(monkeypatch, address={"brightness": "1"}).left_over(made) == {}
+    assert words(monkeypatch, "--size 9").left_over(made) == {}
     with pytest.raises(SystemExit, match="Gray has no use"):
         words(monkeypatch, "--gray").left_over(made)
 
@@ -72,8 +72,8 @@ def test_a_word_for_a_control_that_is_not_made_is_told(monkeypatch):
 def test_two_cells_can_make_controls_later(monkeypatch):
     monkeypatch.setattr(controls, "_arguments", "--gray --brightness 1".split)
     made = Words(Session(live=False, mode="script"), KNOWN, later=[("brightness", "rate"), ("gray",)])
-    assert made.left_over([{"brightness": KNOWN["brightness"]}]) == []
-    assert made.left_over([{"gray": KNOWN["gray"]}]) == []
+    assert made.left_over([{"brightness": KNOWN["brightness"]}]) == {}
+    assert made.left_over([{"gray": KNOWN["gray"]}]) == {}
     with pytest.raises(SystemExit, match="Brightness has no use"):
         made.left_over([{"rate": KNOWN["rate"]}])
 
@@ -105,8 +105,8 @@ def test_an_address_gives_what_is_right_and_tells_what_is_wrong(monkeypatch):
     given, problems = words(monkeypatch, address=asked).take(KNOWN)
     assert given == {"size": 128}
     assert len(problems) == 3
-    assert all("The default is used instead." in problem for problem in problems)
-    assert any("command line only" in problem for problem in problems)
+    assert all("The default is used instead." in problem for problem in problems.values())
+    assert "command line only" in problems["out"]
 
 
 def test_help_names_every_option(monkeypatch, capsys):
@@ -127,7 +127,7 @@ def test_a_browser_may_send_anything_and_the_last_good_value_stays(visit):
     assert ask.value["size"] == 256
     ask._update({"size": 10**6})
     assert ask.value["size"] == 256
-    assert ask.sentences == ["Size must be a whole number from 8 to 512, and 1000000 is not."]
+    assert ask.sentences == {"size": "Size must be a whole number from 8 to 512, and 1000000 is not."}
     ask._update({"kind": ["no such option"]})
     assert ask.value["kind"] == "siren"
     ask._update({"size": 64})
@@ -147,3 +147,29 @@ def test_a_domain_is_a_control_whose_value_may_be_left_open():
     assert (control.default, control.read("width", "auto"), control.read("width", "3")) == (None, None, 3)
     assert control.write(None) == "auto"
     assert seed().domain.check("Seed", 5) == 5
+
+
+def test_a_slider_with_fractions_gives_round_numbers_and_holds_any_value(visit):
+    ask = Ask({"eta": number(0.0, 1, 0.0, step=0.05)}, {"eta": 0.33})
+    slider = ask.elements["eta"]
+    assert slider.value == 0.33
+    assert slider.steps == [*(k / 20 for k in range(7)), 0.33, *(k / 20 for k in range(7, 21))]
+    ask._update({"eta": 1})
+    assert ask.value["eta"] == 0.05
+
+
+def test_a_choice_stays_when_its_controls_are_made_anew_with_the_same_default(visit, monkeypatch):
+    monkeypatch.setattr(controls, "cell", lambda: "second")
+    monkeypatch.setattr(controls, "address", dict)
+    known = Words(Session(live=True, mode="run"), {})
+    known.cell = "first"
+
+    made = {"model": choice(("shipped", "trained"), "shipped", door="page")}
+    first = Ask(made, *known.take(made, known.taken_again(), keep=True))
+    known.asks["second"] = [first]
+    first._update({"model": ["trained"]})
+    assert known.take(made, known.taken_again(), keep=True)[0] == {"model": "trained"}
+    loaded = {"model": choice(("shipped", "trained", "file"), "file", door="page")}
+    assert known.take(loaded, known.taken_again(), keep=True)[0] == {}  # another default is what is meant now
+    fewer = {"model": choice(("shipped",), "shipped", door="page")}
+    assert known.take(fewer, known.taken_again(), keep=True)[0] == {}

@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "rendering": ["picture", "pictures", "render_tiles", "estimate"],
         "recipe": ["Recipe", "WHOLE", "to_token", "from_token", "read", "to_file"],
         "genetics": ["mutate", "crossover", "siblings", "hint"],
-        "walks": [*_WALKS.split(), "rehearsal_panels"],
+        "walks": [*_WALKS.split(), "rehearsal_panels", "REHEARSED"],
         "knobs": ["knobs_of", "turned"],
         "breeding": ["Breeder", "Family", "Member", "LITTER"],
         "drawings": ["graph_svg", "neuron_sheet", "neuron_strips", "family_tree"],

@@ -256,6 +256,7 @@ class Breeder:
     def undo(self) -> bool:
         """One step back, to the same picture, window and siblings as before; False at the beginning."""
         if not self._way:
+            self.note = "This is where you began."
             return False
         self._settle()
         self.note, (current, self.window, self.draft, litter) = "", self._way.pop()
@@ -353,8 +354,9 @@ class Breeder:
 
 def _favourites_in(data: bytes, name: str) -> dict[str, Recipe]:
     """The favourites of a downloaded file; none if it is something else."""
+    text = data.decode("utf-8", errors="replace") if data[:1] == b"{" else ""
     try:
-        loaded = json.loads(data) if data[:1] == b"{" else None
+        holds = "favourites" in json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return favourites.loads(data.decode(), name) if isinstance(loaded, dict) and "favourites" in loaded else {}
+    return favourites.loads(text, name) if holds else {}

@@ -21,6 +21,8 @@ from atelier.settings import Choice, Number
 
 Walk = Callable[[float], Recipe]
 FRAMES = Number(1, 10_000, whole=True)
+REHEARSED = 240
+"""Frames of a preview at most."""
 _NUMBERS = (
     "scale", "std", "bias", "cycles", "relief", "contrast", "brightness", "saturation", "latent_scale"
 )  # fmt: skip
@@ -138,9 +140,9 @@ def walk_for(kind: str, recipe: Recipe, reach: float = 16.0, path: str = "spline
 
 
 def rehearse(walk: Walk, *, frames: int = 120, fps: int = 24, side: int = 256) -> Iterator[Frame]:
-    """`animate` a walk at a small size, with 240 frames at most; the last frame has the whole loop as `data`, an
-    animated WebP."""
-    count, shown = min(frames, 240), []
+    """`animate` a walk at a small size, with `REHEARSED` frames at most; the last frame has the whole loop as `data`,
+    an animated WebP."""
+    count, shown = min(frames, REHEARSED), []
     for frame in animate(walk, count, (side, side)):
         shown.append(frame.pixels)
         if frame.step < count:

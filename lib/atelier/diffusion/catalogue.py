@@ -138,11 +138,11 @@ _STOPS = (0, 0.5, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100)
 
 GUIDES = {
     "label": Entry(
-        "the same network without the label",
+        "itself without the label",
         "ε = ε∅ + g · (ε_label − ε∅): 0 ignores the label, 1 is plain, more follows it more strictly.",
     ),
     "early": Entry(
-        "an early snapshot of its training",
+        "its early snapshot",
         "ε = ε_early + g · (ε − ε_early), autoguidance: 0 draws as the network once did, 1 is plain, more goes on.",
     ),
 }

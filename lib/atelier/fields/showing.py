@@ -125,17 +125,17 @@ def _inside(step: FitStep, network: nn.Module, number: int, seconds: float) -> F
             rows = min(_ROWS, -(-len(maps) // _COLUMNS))
             pictures[name] = unit_sheet(maps, _COLUMNS, rows, gap=2)
             captions[name] = f"{name}: {min(len(maps), _COLUMNS * rows)} of {len(maps)} units"
-    return Frame(pictures, captions, step=number, total="steps", seconds=seconds)
+    return Frame(pictures, captions, step=number, total=f"step {number:,}", seconds=seconds)
 
 
 def honest_numbers(step: FitStep) -> dict[str, str]:
-    """PSNR and size of the network, and the PSNR of a JPEG of that size."""
+    """PSNR and size of the network at this step, and the PSNR of a JPEG of that size."""
     count, values = parameter_count(step.network), step.picture.numel()
     size = 4 * count
     jpeg_size, jpeg_psnr = jpeg_of_size(step.picture.cpu(), size)
     rival = f"{decibels(jpeg_psnr)} at {jpeg_size / 1e3:,.0f} kB" if jpeg_size <= size else "none is so small"
     return {
-        "Network": f"{decibels(step.measure().psnr)} at {size / 1e3:,.0f} kB",
+        f"Network after {step.step:,} steps": f"{decibels(step.measure().psnr)} at {size / 1e3:,.0f} kB",
         "Best JPEG of at most that size": rival,
         "Parameters": f"{count:,}",
         "Parameters ÷ picture values": f"{count / values:.2g}",

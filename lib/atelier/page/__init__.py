@@ -3,7 +3,7 @@
 # ruff: noqa: F401  these names are the public interface of the room
 from atelier.page.controls import Ask, choice, controls, follow_in_address, number, path, seed, switch, text
 from atelier.page.downloads import File, out_file, take_home
-from atelier.page.layout import beside, panel, row, section, stats, table, title
+from atelier.page.layout import beside, panel, row, section, stats, table, title, told
 from atelier.page.live import Run, live, replay
 from atelier.page.pad import pad
 from atelier.page.session import attempt, check, session

@@ -4,6 +4,7 @@
 it, the address follows it, and every value that a browser sends is checked again.
 """
 
+import contextlib
 import difflib
 import math
 import sys
@@ -88,12 +89,16 @@ class Ask(mo.ui.dictionary):
     `live` control gives a `Knob`, which is the same object for as long as the controls are.
     """
 
-    def __init__(self, controls: Mapping[str, Control], given: Mapping[str, Any], problems: Sequence[str] = ()) -> None:
+    def __init__(
+        self, controls: Mapping[str, Control], given: Mapping[str, Any] = {}, problems: Mapping[str, str] = {}
+    ) -> None:
         self.controls = dict(controls)
-        self.sentences = list(problems)
-        """What is wrong with the address or with a value, one sentence each."""
+        self.sentences = dict(problems)
+        """What is wrong with a word of the address or with a value, a sentence by the control's name."""
+        self.given = {name: given.get(name, control.default) for name, control in self.controls.items()}
+        """The values at the beginning, which the cell that makes the controls may read."""
         self._session = session()
-        self._checked = {name: given.get(name, control.default) for name, control in self.controls.items()}
+        self._checked = dict(self.given)
         self.knobs = {name: Knob(self._checked[name]) for name, control in self.controls.items() if control.live}
         """The `live` controls by name: `knob()` is the value now."""
         super().__init__({name: _element(name, control, self._checked[name]) for name, control in controls.items()})
@@ -105,7 +110,7 @@ class Ask(mo.ui.dictionary):
 
     def _convert_value(self, value: dict[str, Any]) -> dict[str, Any]:
         if self._session.live and self._initialized:
-            self.sentences = []
+            self.sentences = {}
             try:
                 raw = super()._convert_value(value)
             except Exception:  # not from our page: an element refuses what it never offered
@@ -114,20 +119,24 @@ class Ask(mo.ui.dictionary):
                 try:
                     self._checked[name] = self.controls[name].check(name, given)
                 except SettingError as error:
-                    self.sentences.append(str(error))
+                    self.sentences[name] = str(error)
             self._follow()
         for name, knob in self.knobs.items():
             knob.value = self._checked[name]
         return {**self._checked, **self.knobs}
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The values that differ from the defaults."""
+        return {name: now for name, now in self._checked.items() if now != self.controls[name].default}
 
     def _on_update_completion(self) -> bool:
         return False
 
     def _follow(self) -> None:
         """Make the page's address say what differs from the defaults, so that it can be shared."""
-        shown = {name: control for name, control in self.controls.items() if control.door == "all"}
-        now = {name: self._checked[name] for name in shown}
-        follow_in_address({k: None if now[k] == shown[k].default else shown[k].write(now[k]) for k in shown})
+        shown, chosen = {k: control for k, control in self.controls.items() if control.door == "all"}, self.chosen
+        follow_in_address({k: control.write(chosen[k]) if k in chosen else None for k, control in shown.items()})
 
 
 def controls(*groups: Mapping[str, Control], later: Sequence[Mapping[str, Control]] = (), keep: bool = False) -> Any:
@@ -145,8 +154,8 @@ def controls(*groups: Mapping[str, Control], later: Sequence[Mapping[str, Contro
         words = now.state["words"] = Words(now, known, later)
         command.begin(now, words.given)
     again = words.taken_again()
-    asks = [Ask(group, *words.take(group, again, keep)) for group in groups]
-    asks[0].sentences += words.left_over(groups, again)
+    asks = words.asks[cell()] = [Ask(group, *words.take(group, again, keep)) for group in groups]
+    asks[0].sentences |= words.left_over(groups, again)
     return asks[0] if len(asks) == 1 else asks
 
 
@@ -158,44 +167,54 @@ class Words:
 
     def __init__(self, now: Session, known: Mapping[str, Control], later: Iterable[Iterable[str]] = ()) -> None:
         self.cell = cell()
+        self.asks: dict[str | None, list[Ask]] = {}  # by cell, what it made last
         self._known, self._later = {**known, **_OWN}, [set(group) for group in later]
         self._unused: dict[str | None, set[str]] = {}  # by cell, words for controls that it did not make at first
         self._live = now.live
-        self._seen: set[str | None] = set()  # cells that have taken their controls
         self._words = {name: text for name, text in address().items() if name in known} if now.live else {}
         self.asked = bool(self._words)
         self.given = {} if now.live else self._of_command_line()
 
     def taken_again(self) -> bool:
         """Whether this cell, below the first one, makes its controls anew."""
-        again = cell() in self._seen and cell() != self.cell
-        self._seen.add(cell())
-        return again
+        return cell() in self.asks and cell() != self.cell
 
     def take(
         self, group: Mapping[str, Control], again: bool = False, keep: bool = False
-    ) -> tuple[dict[str, Any], list[str]]:
+    ) -> tuple[dict[str, Any], dict[str, str]]:
         """The values that were asked for of this group, and a sentence about each that cannot be."""
         if not self._live:  # auto is the default of what may be left open, and leaves the others at theirs
-            return {name: value for name, value in self.given.items() if name in group and value is not None}, []
-        found, problems = {}, []
+            return {name: value for name, value in self.given.items() if name in group and value is not None}, {}
+        found, problems = {}, {}
         if again and keep:
             self._words |= {name: text for name, text in address().items() if name in group}
+            found |= self._kept(group)
         elif again:  # a choice above has changed, and what was asked for belonged to the controls before
             follow_in_address(dict.fromkeys(self._known.keys() & group.keys()))
-            return {}, []
+            return {}, {}
         for name in [name for name in group if name in self._words]:
             try:
                 if group[name].door == "command":
                     raise SettingError(f"{label(name)} can be set on the command line only.")
                 found[name] = group[name].read(name, self._words[name])
             except UserError as error:
-                problems.append(f"{error} The default is used instead.")
+                problems[name] = f"{error} The default is used instead."
         return found, problems
 
-    def left_over(self, groups: Sequence[Mapping[str, Control]], again: bool = False) -> list[str]:
-        """A sentence about each word for a control that the cell below could make, and did not at first, with the
-        values that were asked for above.
+    def _kept(self, group: Mapping[str, Control]) -> dict[str, Any]:
+        """What a reader chose of the controls that no address holds, where the default is still the same."""
+        found = {}
+        for ask in self.asks[cell()]:
+            for name, value in ask.chosen.items():
+                before, now = ask.controls[name], group.get(name)
+                if now and now.door == "page" and now.default == before.default:
+                    with contextlib.suppress(SettingError):
+                        found[name] = now.check(name, value)
+        return found
+
+    def left_over(self, groups: Sequence[Mapping[str, Control]], again: bool = False) -> dict[str, str]:
+        """A sentence, by its name, about each word for a control that the cell below could make, and did not at first,
+        with the values that were asked for above.
 
         A word of the command line ends the program.
         """
@@ -206,10 +225,10 @@ class Words:
             unused = {name for name in asked.keys() & could - made if self.given.get(name, "") is not None}
             self._unused[cell()] = unused
         unused = sorted(self._unused.get(cell(), set()) - made)
-        sentences = [f"{label(name)} has no use with what is chosen above; leave it out." for name in unused]
+        sentences = {name: f"{label(name)} has no use with what is chosen above; leave it out." for name in unused}
         if sentences and not self._live:
             with check():
-                raise SettingError(sentences[0])
+                raise SettingError(sentences[unused[0]])
         return sentences
 
     def _of_command_line(self) -> dict[str, Any]:
@@ -314,11 +333,15 @@ def _element(name: str, control: Control, value: Any) -> Any:
             steps = sorted({*domain.stops, value}) if domain.stops else ratio_steps(domain, value)
             return mo.ui.slider(steps=steps, value=value, **slider)
         case Number():
-            step = step_of(domain)
-            if (domain.high - domain.low) / step > _MOST_STEPS:
+            step, value = step_of(domain), min(max(value, domain.low), domain.high)
+            count = round((domain.high - domain.low) / step)
+            if count > _MOST_STEPS:
                 return mo.ui.number(domain.low, domain.high, step=domain.step, value=value, **wide)
-            value = min(max(value, domain.low), domain.high)
-            return mo.ui.slider(domain.low, domain.high, step=step, value=value, **slider)
+            if isinstance(step, int):
+                return mo.ui.slider(domain.low, domain.high, step=step, value=value, **slider)
+            # A page of marimo 0.25 that puts a slider with `steps` where one with a fractional value stood loses it.
+            steps = sorted({value, *(float(f"{domain.low + k * step:.6g}") for k in range(count)), domain.high})
+            return mo.ui.slider(steps=steps, value=value, **slider)
     return mo.ui.text(control.write(value), **wide)
 
 

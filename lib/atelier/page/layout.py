@@ -41,7 +41,9 @@ def panel(
     more = {title: [name for name in names if name in found] for title, names in (more or {}).items()}
     if first is None:
         first = [name for name in found if not any(name in names for names in more.values())]
-    parts = [mo.callout(text, kind="danger") for ask in asks for text in ask.sentences]
+    here = {name for names in (first, *more.values()) for name in names}
+    said = {name: text for ask in asks for name, text in ask.sentences.items() if name in here or name not in found}
+    parts: list[Any] = [mo.callout(text, kind="danger") for text in said.values()]
     shown = [found[name] for name in first if name in found]
     parts += [row(*shown, flex="0 1 190px; min-width: 140px")] if across else shown
     folded = {title: mo.vstack([found[name] for name in names], gap=0.5) for title, names in more.items() if names}
@@ -82,6 +84,13 @@ def section(text: str, *parts: Any) -> mo.Html:
     """A heading with its prose, in Markdown, and what belongs to it below."""
     # marimo's Markdown takes part in the layout around it; in a box of its own its margins collapse as in a text
     return mo.vstack([mo.Html(f"<div>{mo.md(text).text}</div>"), *parts], gap=0.6)
+
+
+def told(problem: str, success: str) -> list[mo.Html]:
+    """What became of an upload, to stand below its button: nothing where both sentences are empty."""
+    if problem:
+        return [mo.callout(problem, kind="danger")]
+    return [mo.callout(success, kind="success")] if success else []
 
 
 def title(name: str, promise: str, *headings: str) -> mo.Html:
