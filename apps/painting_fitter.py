@@ -52,14 +52,18 @@ def _():
             held_out=switch(title="Hold out half", about="learn from half of the pixels, test on the others"),
             seed=seed(),
         ),
-        dict(race_seconds=number(1, 60, 5, title="Processor seconds each", about="of the race, for each network")),
+        dict(
+            race_seconds=number(
+                1, 60, 5, title="Processor seconds each", about="processor seconds of the race for each network"
+            )
+        ),
         dict(
             known=choice(fields.KNOWN, "half", about="pixels that are left when others are repaired"),
-            repair_seconds=number(1, 60, 5, title="Seconds", about="of training in the repair"),
+            repair_seconds=number(1, 60, 5, title="Seconds", about="seconds of training in the repair"),
         ),
         dict(
             volume=path(about="volume to learn, a .npy file or a TIFF stack"),
-            volume_seconds=number(1, 600, 15, log=True, title="Seconds", about="of training on the volume"),
+            volume_seconds=number(1, 600, 15, log=True, title="Seconds", about="seconds of training on the volume"),
         ),
         later=[fields.OPTIONS],
     )

@@ -12,7 +12,7 @@ app = marimo.App(width="full", css_file="notebook.css", app_title="Restoration l
 with app.setup:
     import marimo as mo
     from atelier import diffusion, page, restoration  # nothing here imports torch
-    from atelier.page import choice, number, seed, text
+    from atelier.page import choice, number, path, seed
 
 
 @app.cell(hide_code=True)
@@ -35,15 +35,15 @@ def _():
         noise=number(
             0.0, restoration.MOST_NOISE, 0.05, step=0.01, title="Noise σ", about="noise in grey values 0 to 1"
         ),
-        drawing=text(door="command", about="picture of a digit, white on black, in place of a test digit"),
-        painted=text(door="command", about="picture of a mask, white where covered, for the task painted"),
+        drawing=path(about="picture of a digit, white on black, in place of a test digit"),
+        painted=path(about="picture of a mask, white where covered, for the task painted"),
     )
     repair_controls = dict(
         method=choice(restoration.METHODS, "pigdm", title="Repair it by", about="how the posterior is sampled"),
         samples=number(1, 1000, 16, log=True, about="number of samples"),
         told=choice(restoration.LABELS, "none", title="Label that the network is told", about="label it is told"),
         seed=seed(),
-        checkpoint=text(door="command", about="checkpoint of the prior, instead of the shipped network"),
+        checkpoint=path(about="checkpoint of the prior, instead of the shipped network"),
     )
     plane_controls = dict(
         plane=choice(
@@ -59,7 +59,7 @@ def _():
 @app.cell(hide_code=True)
 def _():
     canvas = page.live(poster="restoration_lab", height=270)
-    load_file = page.upload(filetypes=[".safetensors"], max_size=200 << 20, label="Load a prior that you trained")
+    load_file = page.upload(filetypes=[".safetensors"], max_size=200 << 20, label="Load a prior")
     pad = page.pad()
     use_brush = pad.widget.use  # not the pad, whose strokes would run a cell again
     return canvas, load_file, pad, use_brush

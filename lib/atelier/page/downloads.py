@@ -94,18 +94,20 @@ class Download(Widget):
 
 def take_home(files: Mapping[str, File], summary: Callable[[], Mapping[str, Any]] | None = None) -> mo.Html:
     """Files by name: buttons on the page. Where there is a summary, a script writes them into the folder that --out
-    names, and prints `summary()` with their paths as one JSON object, the last line of its output."""
+    names, and prints `summary()` with their paths as one JSON object, the last line of its output; a report says where
+    they are."""
     now = session()
     if now.script and summary and LEADS:
         _write(files, summary)
     rows = []
     for place, (name, file) in enumerate(files.items()):
-        words = mo.md(f"**{file.title}**: {file.about}")
+        words = f"**{file.title}**: {file.about}"
         if now.live:  # one button for each place, however often the files change their names
             button = now.lasting(place, lambda: mo.ui.anywidget(Download(name, file.make)))  # noqa: B023
             button.widget.makes(name, file.make)
-            words = mo.hstack([words, button], widths=[2, 3], align="center")
-        rows.append(words)
+            rows.append(mo.hstack([mo.md(words), button], widths=[2, 3], align="center"))
+        elif now.script and summary and file.written:
+            rows.append(mo.md(f"{words}, in `{out_file(name)}`"))
     return mo.vstack(rows, gap=0.4)
 
 

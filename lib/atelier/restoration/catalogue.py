@@ -186,7 +186,7 @@ PLANE_METHODS = {name: found.title for name, found in METHODS.items() if not fou
 PLANE_OPTIONS: dict[str, Control] = {
     "angle": Control(Number(0, 180, 1), 60, "Direction measured, °", "direction measured in the plane, degrees"),
     "value": Control(Number(-2, 2, 0.05), 0.3, "Measured value y", "value that is measured along this direction"),
-    "plane_noise": Control(Number(0.01, 1, 0.01, log=True), 0.1, "Noise σ", "noise of this value"),
+    "plane_noise": Control(Number(0.01, 1, 0.01, log=True), 0.1, "Noise σ", "standard deviation of its noise"),
     "plane_steps": Control(Number(2, 500, whole=True, log=True), None, "Steps", "steps in the plane"),
     "part": Control(Text(), "none", "Label that is told", f"part that is told: {_PARTS}"),
     "guidance": Control(Number(0, 5, 0.1), 1.0, "Guidance", "weight of the label; 1 is the distribution itself"),
