@@ -417,7 +417,7 @@ def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def save_denoiser(path: Path, denoiser: Denoiser, extra: dict[str, Any], dtype: torch.dtype = torch.float16) -> Path:
-    """Write a denoiser for sampling only (no optimiser state), by default in half precision."""
-    tensors = {f"ema.{name}": tensor.to(dtype) for name, tensor in denoiser.state_dict().items()}
+def save_denoiser(path: Path, denoiser: Denoiser, extra: dict[str, Any]) -> Path:
+    """Write a denoiser for sampling only (no optimiser state), in half precision."""
+    tensors = {f"ema.{name}": tensor.half() for name, tensor in denoiser.state_dict().items()}
     return checkpoints.save(path, Checkpoint(KIND, denoiser.spec, tensors, extra))

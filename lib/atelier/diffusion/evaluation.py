@@ -59,13 +59,12 @@ class EvaluationReport:
     Args:
         figures: name -> number or text, JSON-able, for a checkpoint's extras; "…_real" is the floor, "…_noise" the
             ceiling. Label accuracy is that of the label judge, NaN for an unconditional model.
-        images, labels: what was judged, (n, 28, 28) uint8 and (n,).
+        labels: what was asked for, (n,).
         confusion: [a, j] counts images asked for as a and judged j.
         histogram, real_histogram: counts of the judged labels, generated and real.
     """
 
     figures: dict[str, Any]
-    images: Tensor = field(repr=False)
     labels: Tensor | None = field(repr=False)
     confusion: Tensor = field(repr=False)
     histogram: list[int] = field(repr=False)
@@ -249,7 +248,7 @@ def judge(
         "nearer_than_99_percent_of_test": close.suspicious,
     }
     histograms = [torch.bincount(judged[suffix], minlength=classes).tolist() for suffix in ("", "_real")]
-    return EvaluationReport(figures, images, labels, confusion, *histograms, close)
+    return EvaluationReport(figures, labels, confusion, *histograms, close)
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
