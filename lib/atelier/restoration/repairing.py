@@ -20,9 +20,8 @@ from atelier.diffusion.sampling import sampler_name
 from atelier.diffusion.sheets import sheet
 from atelier.drawing import Chart, Frame, Line, captioned, encoded
 from atelier.errors import UserError
-from atelier.restoration.baselines import pseudo_inverse
 from atelier.restoration.catalogue import LABELS, METHODS, TASKS, method_title
-from atelier.restoration.problems import Problem, measure
+from atelier.restoration.problems import Problem, measure, pseudo_inverse
 from atelier.restoration.sampling import PosteriorStep, posterior_samples
 from atelier.restoration.scores import Scores, score, shares, shares_words, verdict
 from atelier.settings import Choice
