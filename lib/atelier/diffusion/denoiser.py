@@ -419,5 +419,5 @@ def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def save_denoiser(path: Path, denoiser: Denoiser, extra: dict[str, Any]) -> Path:
     """Write a denoiser for sampling only (no optimiser state), in half precision."""
-    tensors = {f"ema.{name}": tensor.half() for name, tensor in denoiser.state_dict().items()}
-    return checkpoints.save(path, Checkpoint(KIND, denoiser.spec, tensors, extra))
+    tensors = {f"ema.{name}": tensor for name, tensor in denoiser.state_dict().items()}
+    return checkpoints.save(path, Checkpoint(KIND, denoiser.spec, tensors, extra), half=True)

@@ -37,9 +37,9 @@ class Memorisation:
 
     generated: Tensor = field(repr=False)  # (M,)
     test: Tensor = field(repr=False)  # (M,)
-    closest_generated: Tensor = field(repr=False)  # (P, 28, 28) uint8, of the closest pairs
-    closest_training: Tensor = field(repr=False)  # (P, 28, 28) uint8
-    closest_distances: Tensor = field(repr=False)  # (P,)
+    closest_generated: Tensor = field(repr=False)  # (12, 28, 28) uint8, of the closest pairs
+    closest_training: Tensor = field(repr=False)  # (12, 28, 28) uint8
+    closest_distances: Tensor = field(repr=False)  # (12,)
 
     @property
     def median_ratio(self) -> float:
@@ -315,13 +315,13 @@ def inception_style_score(logits: Tensor) -> float:
     return float((log_p.exp() * (log_p - marginal.log())).sum(1).mean().exp())
 
 
-def memorisation(images: Tensor, training: Tensor, test: Tensor, *, pairs: int = 12, seed: int = 0) -> Memorisation:
+def memorisation(images: Tensor, training: Tensor, test: Tensor, *, seed: int = 0) -> Memorisation:
     """Nearest training image of up to 1,000 generated and test images, drawn at random; all (·, 28, 28) uint8."""
     m, generator = min(len(images), len(test), MOST_FOR_MEMORISATION), torch.Generator().manual_seed(seed)
     images, test = (found[torch.randperm(len(found), generator=generator)[:m]] for found in (images, test))
     distances, index = nearest(images, training)
     test_distances, _ = nearest(test, training)
-    order = distances.argsort()[:pairs]
+    order = distances.argsort()[:12]
     return Memorisation(
         generated=distances,
         test=test_distances,
