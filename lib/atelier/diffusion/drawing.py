@@ -1,6 +1,5 @@
 """Drawing digits step by step; each step carries what came before it, so that its picture is a function of it alone."""
 
-import io
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,8 +15,9 @@ from atelier.diffusion.denoiser import Denoiser, Guidance, to_uint8
 from atelier.diffusion.models import Model, guide, sampler_for, with_steps
 from atelier.diffusion.sampling import Sampler, SampleStep, sample, sampler_name
 from atelier.diffusion.sheets import sheet
-from atelier.drawing import Chart, Frame, Line, contact_sheet, encoded
+from atelier.drawing import Chart, Frame, Line, contact_sheet, encoded, npz
 from atelier.errors import UserError
+from atelier.steps import Around
 
 MOST_SHOWN = 400
 """Digits on a page; files hold all of them, a PNG up to 1,000."""
@@ -51,7 +51,7 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Drawing(Around):
     """Digits after one step of `draw`."""
 
     model: Model
@@ -60,15 +60,6 @@ class Drawing:
     start: Tensor = field(repr=False)  # (N, 1, 28, 28), the noise that everything began with
     past: Past = field(repr=False)
     asked: Mapping[str, Any] = field(default_factory=dict)  # the settings, JSON-able
-
-    @property
-    def step(self) -> int:
-        return self.at.step
-
-    @property
-    def progress(self) -> float:
-        """Share of the steps that are done."""
-        return self.at.progress
 
     @property
     def images(self) -> Tensor:
@@ -194,9 +185,7 @@ def digits_npz(step: Drawing | None) -> bytes:
     """`images` (N, 28, 28) uint8 and `labels` (N,), -1 where none were asked for, as numpy's .npz."""
     step = _drawn(step)
     labels = torch.full((len(step.images),), -1) if step.labels is None else step.labels
-    packed = io.BytesIO()
-    np.savez_compressed(packed, images=step.images.numpy(), labels=labels.numpy())
-    return packed.getvalue()
+    return npz(images=step.images.numpy(), labels=labels.numpy())
 
 
 def digits_gif(step: Drawing | None) -> Iterator[animation.Written]:
