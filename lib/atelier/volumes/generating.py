@@ -153,8 +153,8 @@ def as_voxels(values: np.ndarray | Tensor) -> np.ndarray:
     four are a colour and a density. Raises UserError: another number of channels, a size out of bounds."""
     values = np.asarray(values, np.float32)
     values = values[..., None] if values.ndim == 3 else values
-    if values.ndim != 4 or values.shape[3] not in (1, 3, 4):
-        raise UserError(f"Voxels are made of (D, H, W) or (D, H, W, C) with 1, 3 or 4 channels, not of {values.shape}.")
+    if values.ndim != 4:
+        raise UserError(f"Voxels are made of (D, H, W) or (D, H, W, C), not of {values.shape}.")
     check_size(values.shape[:3])
     return (coloured(values) * 255 + 0.5).astype(np.uint8)
 
