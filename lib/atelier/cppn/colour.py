@@ -24,7 +24,7 @@ _LAB = np.array(
      [0.0259040371, 0.7827717662, -0.8086757660]]
 )  # fmt: skip
 _LMS_INVERSE, _LAB_INVERSE = np.linalg.inv(_LMS), np.linalg.inv(_LAB)
-_LUMA = (0.2126, 0.7152, 0.0722)
+LUMA = (0.2126, 0.7152, 0.0722)
 _TABLE = 1024  # entries of a palette's table; between them colours are mixed, so no step shows
 
 
@@ -100,7 +100,7 @@ class Colouring:
         self._turn = draws.number(spec.seed, "hue")
         if spec.colour == "palette":
             self._table = torch.from_numpy(table(spec.palette_colours())).T.contiguous()  # (3, _TABLE)
-            luma = self._table.T @ torch.tensor(_LUMA)
+            luma = self._table.T @ torch.tensor(LUMA)
             self.ends = [self._table[:, [at]] for at in (luma.argmax(), luma.argmin())]  # lightest, darkest (3, 1)
             self._steps = torch.diff(self._table, append=self._table[:, -1:])
 
@@ -108,7 +108,7 @@ class Colouring:
         z = z.sub_(self.shift).mul_(self.factor)
         rgb = getattr(self, self.spec.colour)(z)
         if self.spec.saturation != 1 and self.spec.colour != "gray":
-            luma = sum(weight * channel for weight, channel in zip(_LUMA, rgb, strict=True))
+            luma = sum(weight * channel for weight, channel in zip(LUMA, rgb, strict=True))
             rgb = torch.lerp(luma.expand_as(rgb), rgb, self.spec.saturation)
         return rgb.clamp_(0, 1)
 

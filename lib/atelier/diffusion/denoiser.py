@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
+from atelier.data.digits import SIZE
 from atelier.devices import PRECISIONS, Format, fastest, unmeasured_format
 from atelier.diffusion.catalogue import BACKBONES, TARGETS
 from atelier.diffusion.schedules import Schedule, build_schedule
@@ -36,7 +37,6 @@ def few_path(steps: int) -> Path:
     return WEIGHTS / f"digits-few{steps}.safetensors"
 
 
-SIZE = 28
 DATA_RANGE = (-1.0, 1.0)
 _DATA = {"range": list(DATA_RANGE), "size": SIZE}
 MOST_PARAMETERS = 150_000_000
