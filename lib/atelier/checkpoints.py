@@ -40,14 +40,18 @@ class Checkpoint:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def save(path: Path, checkpoint: Checkpoint) -> Path:
-    """Write `checkpoint` to `path` atomically: readers see the old file or the new one, never a part.
+def save(path: Path, checkpoint: Checkpoint, half: bool = False) -> Path:
+    """Write `checkpoint` to `path` atomically: readers see the old file or the new one, never a part. half: weights as
+    float16, for drawing only.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
     """
     header = {"format": FORMAT, "kind": checkpoint.kind, "spec": checkpoint.spec, "extra": checkpoint.extra}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    tensors = {
+        name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        for name, tensor in checkpoint.tensors.items()
+    }
     return write_whole(path, to_bytes(tensors, {_KEY: json.dumps(header)}))
 
 

@@ -87,9 +87,23 @@ def contact_sheet(tiles: Sequence[np.ndarray], columns: int, gap: int = 0, groun
     return sheet
 
 
-def captioned(images: Sequence[np.ndarray], captions: Sequence[str], gap: int = 10) -> np.ndarray:
+def side_by_side(tiles: Sequence[np.ndarray]) -> np.ndarray:
+    """Tiles (H, W) or (H, W, 3) uint8 of any size in a row, with 8 pixels of gray between them."""
+    height, gap = max(map(len, tiles)), ((0, 8), (0, 0))
+    spaced = [np.pad(tile, ((0, height - len(tile)), *gap)[: tile.ndim], constant_values=128) for tile in tiles]
+    return np.hstack(spaced)[:, :-8]
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    """Arrays as numpy's .npz, compressed."""
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)
+    return packed.getvalue()
+
+
+def captioned(images: Sequence[np.ndarray], captions: Sequence[str]) -> np.ndarray:
     """Pictures side by side on white, each with a line of text below; (H, W, 3) uint8."""
-    font = ImageFont.load_default(13)
+    font, gap = ImageFont.load_default(13), 10
     pictures = [as_image(pixels).convert("RGB") for pixels in images]
     columns = [max(image.width, round(font.getlength(text))) for image, text in zip(pictures, captions, strict=True)]
     size = sum(columns) + gap * (len(columns) + 1), max(image.height for image in pictures) + gap + 26

@@ -27,7 +27,6 @@ from collections.abc import Iterator
 import torch
 from atelier.data.digits import load_digits
 from atelier.devices import best_device
-from atelier.diffusion.averages import PowerAverages
 from atelier.diffusion.denoiser import (
     DEFAULT_GUIDANCE,
     SHIPPED,
@@ -49,6 +48,7 @@ from atelier.diffusion.sampling import DEFAULT_STEPS, knot_rates, sample
 from atelier.diffusion.steering import morphing
 from atelier.diffusion.training import OPTIMISERS, Recipe, TrainStep, estimate, train
 from atelier.processors import cores, on_free_processors
+from averages import PowerAverages
 from machines import twice
 
 ADMUNET = {"width": 32}

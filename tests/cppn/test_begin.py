@@ -3,7 +3,7 @@
 import pytest
 from atelier import cppn
 from atelier.errors import UserError
-from atelier.showcase import ENDLESS, GALLERY
+from showcase import ENDLESS, GALLERY
 
 
 def at(x, y, zoom):

@@ -144,10 +144,11 @@ def test_oklab_round_trip():
 
 
 def test_a_palette_comes_from_the_colours_of_a_picture():
-    painted = np.zeros((10, 10, 3), np.uint8)
-    painted[:5], painted[5:] = (200, 30, 30), (20, 20, 120)
-    assert set(palette_from_picture(painted, 2)) == {"#c81e1e", "#141478"}
-    picture(FieldSpec(palette=palette_from_picture(painted, 2)), WHOLE, (8, 8))
+    colours = np.array([(0, 0, 0), (200, 30, 30), (20, 20, 120), (90, 160, 40), (230, 200, 80), (255, 255, 255)])
+    found = palette_from_picture((colours / 255).repeat(10, 0).reshape(6, 10, 3))
+    assert set(found) == {"#000000", "#c81e1e", "#141478", "#5aa028", "#e6c850", "#ffffff"}
+    assert (found[0], found[-1]) == ("#000000", "#ffffff")
+    picture(FieldSpec(palette=found), WHOLE, (8, 8))
 
 
 def test_an_unknown_palette_is_refused():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from atelier.diffusion.averages import PowerAverages, exponent
+from averages import PowerAverages, exponent
 from torch import nn
 
 

@@ -1,13 +1,15 @@
 import pytest
 import torch
-from atelier.diffusion.deepinv_backbones import ADMUNetBackbone, AtelierDenoiser, DiffUNetBackbone
+from atelier.diffusion.deepinv_backbones import ADMUNetBackbone, DiffUNetBackbone
 from atelier.diffusion.denoiser import Denoiser, build_denoiser, cost_per_image, parameter_count
 from atelier.diffusion.sampling import sample
 from atelier.diffusion.schedules import SCHEDULES, Linear, build_schedule
 from atelier.diffusion.training import Recipe, train
 from atelier.errors import UserError
+from deepinv.models import Denoiser as DeepinvDenoiser
 from deepinv.sampling import DDIMSolver, DDPMSolver, EDMDiffusionSDE
 from oracles import oracle
+from torch import Tensor
 
 
 def noise(*shape, seed=0):
@@ -91,6 +93,33 @@ def test_admunet_is_conditional_small_and_trains():
 def test_admunet_refuses_widths_it_cannot_have():
     with pytest.raises(UserError, match="multiple of 32"):
         ADMUNetBackbone(width=48)
+
+
+class AtelierDenoiser(DeepinvDenoiser):
+    """Our denoiser as a `deepinv.models.Denoiser`: images in [0, 1], sigma on that scale.
+
+    `forward(x, sigma, class_labels=None)` takes x = image + sigma · noise, (N, 1, 28, 28), and returns the denoised
+    image. A sigma above the end of the schedule is taken as the largest level of the schedule.
+
+    Args:
+        denoiser: any `Denoiser`.
+        label: labels or label weights, used when a call gives none.
+    """
+
+    def __init__(self, denoiser: Denoiser, label: Tensor | None = None) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.label = label
+
+    def forward(self, x: Tensor, sigma: Tensor | float, *args, class_labels: Tensor | None = None, **kwargs) -> Tensor:
+        schedule = self.denoiser.schedule
+        sigma = self._handle_sigma(sigma, batch_size=len(x), device=x.device, dtype=torch.float64)
+        ratio = 2 * sigma.double().flatten()  # sigma / alpha in [-1, 1] units
+        t = schedule.time_of(ratio / (1 + ratio))
+        alpha = schedule.alpha(t).to(x)[:, None, None, None]
+        label = self.label if class_labels is None else class_labels
+        x0_hat = self.denoiser(alpha * (2 * x - 1), t, label)
+        return ((x0_hat + 1) / 2).to(x.dtype)
 
 
 @pytest.mark.parametrize("name", ["cosine", "flow", "zero_snr"])

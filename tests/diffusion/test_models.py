@@ -36,12 +36,12 @@ def test_the_shipped_model_draws_until_there_is_another():
 
 
 def test_a_file_for_drawing_is_read_and_cannot_go_on(model, tmp_path):
-    path = save_denoiser(tmp_path / "x.safetensors", model.denoiser, {}, torch.float32)
+    path = save_denoiser(tmp_path / "x.safetensors", model.denoiser, {})
     for source in (path, str(path), path.read_bytes()):
         found = read_model(source)
         assert not found.goes_on
         for a, b in zip(found.denoiser.parameters(), model.denoiser.parameters(), strict=True):
-            assert torch.equal(a.cpu(), b.cpu())
+            assert torch.equal(a.cpu(), b.half().float().cpu())
     assert "drawing only" in read_model(path.read_bytes()).note
 
 

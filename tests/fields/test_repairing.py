@@ -75,10 +75,10 @@ def test_the_network_learns_known_pixels_only_and_is_judged_by_the_others():
     network = fields.build("siren", width=32, depth=1, frequency=5.0, aspect=1.0, seed=0)
     damaged = torch.where(known[..., None], waves, torch.rand(waves.shape, generator=Generator().manual_seed(5)))
     runs = [list(fields.repair(network, shown, known, steps=12, seed=0))[-1] for shown in (waves, damaged)]
-    for a, b in zip(runs[0].fit.network.parameters(), runs[1].fit.network.parameters(), strict=True):
+    for a, b in zip(runs[0].at.network.parameters(), runs[1].at.network.parameters(), strict=True):
         assert torch.equal(a, b)  # what stands at unknown pixels does not matter
     last = runs[0]
-    error = (last.fit.render() - waves).square().mean(-1)[~known].mean().item()
+    error = (last.at.render() - waves).square().mean(-1)[~known].mean().item()
     assert last.psnr == pytest.approx(psnr_of(error))
     frame = fields.repair_panels(last)
     assert list(frame.pictures) == ["known", "network", "smooth", "original"]
@@ -90,7 +90,7 @@ def test_a_mask_of_every_fourth_pixel_fits_in_any_sampling():
     network = fields.build("relu", width=16, depth=1, aspect=1.0, seed=0)
     for sampling in ("lattice", "uniform", "error"):  # a lattice of stride 4 meets known pixels once in 16 steps
         run = fields.repair(network, ramp, fields.known_pixels(ramp, "grid"), steps=6, batch=144, sampling=sampling)
-        assert all(math.isfinite(at.fit.loss) for at in run)
+        assert all(math.isfinite(step.at.loss) for step in run)
 
 
 @pytest.mark.parametrize(

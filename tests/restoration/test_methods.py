@@ -14,6 +14,7 @@ from atelier.restoration.catalogue import METHODS
 from atelier.restoration.mixtures import Mixture
 from atelier.restoration.problems import Problem
 from atelier.restoration.sampling import posterior_samples
+from moments import cov_of, mean_of
 
 SHAPE = (1, 2, 2)
 NOISE = 0.3
@@ -58,9 +59,10 @@ def deviations(prior, made, method, **options):
     correlations are off."""
     problem, matrix, y = made
     posterior = prior.posterior(matrix, y, problem.variance)
-    found, spread = drawn(prior, problem, method, **options), posterior.cov.diag().sqrt()
-    correlations = torch.corrcoef(found.T) - posterior.cov / spread / spread[:, None]
-    return ((found.mean(0) - posterior.mean) / spread).abs().max(), found.std(0) / spread, correlations.abs().max()
+    mean, cov = mean_of(posterior), cov_of(posterior)
+    found, spread = drawn(prior, problem, method, **options), cov.diag().sqrt()
+    correlations = torch.corrcoef(found.T) - cov / spread / spread[:, None]
+    return ((found.mean(0) - mean) / spread).abs().max(), found.std(0) / spread, correlations.abs().max()
 
 
 @pytest.mark.parametrize("make", [masked, noisy, blurred])

@@ -11,6 +11,7 @@ from atelier.restoration.catalogue import METHODS, PLANE_METHODS, PLANE_OPTIONS,
 from atelier.restoration.mixtures import Line, Mixture
 from atelier.restoration.plane import SHAPE, Guided, distribution, sample_plane
 from atelier.restoration.plane_showing import plane_panels, plane_words, sliced_distance
+from moments import cov_of, mean_of
 
 DRAWN = np.zeros((28, 28), np.uint8)
 DRAWN[4:24, 14], DRAWN[8, 8:20] = 255, 128
@@ -62,10 +63,10 @@ def test_a_line_is_a_physics():
 def test_exact_samples_follow_their_mixture():
     prior = named("islands")
     points = prior.draw(20_000, torch.Generator().manual_seed(0))
-    assert torch.allclose(points.mean(0), prior.mean, atol=0.02)
-    assert torch.allclose(torch.cov(points.T), prior.cov, atol=0.03)
+    assert torch.allclose(points.mean(0), mean_of(prior), atol=0.02)
+    assert torch.allclose(torch.cov(points.T), cov_of(prior), atol=0.03)
     assert torch.allclose(torch.bincount(prior.label_of(points)) / len(points), prior.weights.float(), atol=0.02)
-    assert prior.told(2).mean.tolist() == pytest.approx([0.1, 1.0])
+    assert mean_of(prior.told(2)).tolist() == pytest.approx([0.1, 1.0])
 
 
 def test_the_sliced_distance_of_a_shift_is_the_mean_length_of_its_shadow():
@@ -108,7 +109,7 @@ def test_a_method_of_ones_own_and_a_drawing():
     found = last("drawn", nothing, drawn=DRAWN, samples=4, plane_steps=3)
     assert found.step == found.at.steps == 3
     assert torch.equal(distribution("drawn", torch.from_numpy(DRAWN)[None]).means, found.prior.means)
-    assert found.prior.mean[1] > 0  # rows go down, y goes up: the bar is above the middle
+    assert mean_of(found.prior)[1] > 0  # rows go down, y goes up: the bar is above the middle
 
 
 def test_pictures_and_words_tell_what_is_there():
@@ -132,7 +133,7 @@ def test_without_a_measurement_the_chart_is_another_one():
     assert exact.label == "distribution, exact"
     cell = exact.x[1] - exact.x[0]
     assert sum(x * y for x, y in zip(exact.x, exact.y, strict=True)) * cell == pytest.approx(
-        float(end.target.mean[0]), abs=0.01
+        float(mean_of(end.target)[0]), abs=0.01
     )
     assert not plane_panels(end, full=False).charts
 

@@ -12,12 +12,12 @@ from atelier import diffusion
 from atelier.data.digits import font_digits
 from atelier.diffusion.denoiser import to_model
 from atelier.errors import UserError
-from atelier.restoration.baselines import pseudo_inverse, total_variation
 from atelier.restoration.catalogue import METHODS, TASKS, ways_of
-from atelier.restoration.problems import measure, read_pixels
+from atelier.restoration.problems import measure, pseudo_inverse, read_pixels
 from atelier.restoration.repairing import Past, repair, samples_gif, samples_npz, samples_png, summary
 from atelier.restoration.scores import score, shares, shares_words
 from PIL import Image
+from total_variation import total_variation
 
 DIGITS = font_digits(8, seed=1).images
 COVER = torch.zeros(28, 28, dtype=torch.uint8)

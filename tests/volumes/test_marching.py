@@ -27,17 +27,6 @@ def test_light_through_a_box_falls_exponentially_with_its_length(opacity, densit
     assert np.abs(white - (1 - passed) * 255).max() <= 0.51 + 255 / 512
 
 
-def test_a_clipping_plane_and_a_long_step_shorten_the_way_exactly():
-    look = volumes.Look(low=0, high=1, opacity=1, light=0, ground=(255,) * 3, clip=volumes.Clip((0, 0, -1), -0.31))
-    for step in (0.5, 1, 5):
-        picture = volumes.march(filled(255, 0), PARALLEL, look, (8, 8), step=step)
-        assert np.abs(picture - math.exp(-(1 - 0.31)) * 255).max() <= 0.6  # z from 0.31 to 1
-    aside = volumes.Look(low=0, high=1, opacity=1, light=0, ground=(9, 9, 9), clip=volumes.Clip((2, 0, 0), 0))
-    picture = volumes.march(filled(255), PARALLEL, aside, (8, 8))
-    assert (picture[:, 4:] == 9).all()
-    assert (picture[:, :4] > 200).all()
-
-
 def test_light_through_a_ball():
     side, radius = 64, 0.8
     at = (2 * np.arange(side) + 1) / side - 1
@@ -123,7 +112,6 @@ def test_a_turntable_begins_with_the_still():
         (lambda: volumes.march(filled(0), size=(0, 5)), "width in pixels"),
         (lambda: volumes.Look(low=0.5, high=0.5), "must be below the upper one"),
         (lambda: volumes.Look("max"), "mode must be one of"),
-        (lambda: volumes.Clip((0, 0, 0)), "not all of them 0"),
         (lambda: volumes.Camera(elevation=math.nan), "elevation must be"),
         (lambda: next(volumes.turntable(filled(0), frames=1)), "number of frames"),
     ],

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from atelier.cppn import draws
-from atelier.cppn.spec import PROPERTIES, FieldSpec
-from atelier.errors import UserError
+from atelier.cppn.spec import FieldSpec
 
 _LMS = np.array(
     [[0.4122214708, 0.5363325363, 0.0514459929],
@@ -25,7 +24,7 @@ _LAB = np.array(
      [0.0259040371, 0.7827717662, -0.8086757660]]
 )  # fmt: skip
 _LMS_INVERSE, _LAB_INVERSE = np.linalg.inv(_LMS), np.linalg.inv(_LAB)
-_LUMA = (0.2126, 0.7152, 0.0722)
+LUMA = (0.2126, 0.7152, 0.0722)
 _TABLE = 1024  # entries of a palette's table; between them colours are mixed, so no step shows
 
 
@@ -56,39 +55,33 @@ def palette_lab(colours: Sequence[str]) -> np.ndarray:
     return oklab_from_srgb(np.array([[*bytes.fromhex(colour[1:])] for colour in colours]) / 255)
 
 
-def table(colours: Sequence[str], count: int = _TABLE) -> np.ndarray:
-    """Colours mixed in OKLab from the first to the last, (count, 3) float32 sRGB."""
+def table(colours: Sequence[str]) -> np.ndarray:
+    """Colours mixed in OKLab from the first to the last, (_TABLE, 3) float32 sRGB."""
     lab = palette_lab(colours)
-    at = np.linspace(0, len(lab) - 1, count)
+    at = np.linspace(0, len(lab) - 1, _TABLE)
     mixed = np.stack([np.interp(at, np.arange(len(lab)), lab[:, i]) for i in range(3)], axis=1)
     return srgb_from_oklab(mixed).astype(np.float32)
 
 
-def palette_from_picture(picture: np.ndarray, count: int = 6, seed: int = 0) -> tuple[str, ...]:
-    """The leading colours of a picture, dark to light: k-means in OKLab from the documented generator.
-
-    picture: (H, W, 3) uint8, or float in [0, 1]. Returns 2 to 16 colours "#rrggbb" for `FieldSpec.palette`. Raises
-    UserError: not such a picture, or a count out of bounds."""
-    if picture.ndim != 3 or picture.shape[2] < 3 or not picture.size:
-        raise UserError("A palette is taken from a colour picture; choose another picture.")
-    if not 2 <= count <= PROPERTIES["palette"].domain.longest:
-        raise UserError("A palette has 2 to 16 colours; choose such a number.")
-    rgb = picture[..., :3].reshape(-1, 3) / (255.0 if picture.dtype == np.uint8 else 1.0)
-    at = (draws.uniform(seed, "pixels", (4000,)) * len(rgb)).astype(np.int64)
-    lab = oklab_from_srgb(rgb[at])  # (4000, 3)
-    centres = _kmeans(lab, count)
+def palette_from_picture(picture: np.ndarray) -> tuple[str, ...]:
+    """Six leading colours of a picture (H, W, 3) in [0, 1], "#rrggbb", dark to light: k-means in OKLab from the
+    documented generator."""
+    rgb = picture.reshape(-1, 3)
+    at = (draws.uniform(0, "pixels", (4000,)) * len(rgb)).astype(np.int64)
+    centres = _kmeans(oklab_from_srgb(rgb[at]))
     rgb = (srgb_from_oklab(centres[np.argsort(centres[:, 0])]) * 255).round().astype(np.uint8)
     return tuple(f"#{bytes(colour).hex()}" for colour in rgb)
 
 
-def _kmeans(points: np.ndarray, count: int, rounds: int = 20) -> np.ndarray:
-    """Lloyd's rounds from farthest-point seeds: accents of a painting get a centre of their own."""
+def _kmeans(points: np.ndarray) -> np.ndarray:
+    """(6, 3): twenty of Lloyd's rounds from farthest-point seeds, so that accents of a painting get a centre of their
+    own."""
     centres = [points.mean(0)]
-    while len(centres) < count:
+    while len(centres) < 6:
         nearest = np.min([((points - c) ** 2).sum(1) for c in centres], axis=0)
         centres.append(points[nearest.argmax()])
-    centres = np.stack(centres)  # (count, 3)
-    for _ in range(rounds):
+    centres = np.stack(centres)  # (6, 3)
+    for _ in range(20):
         label = ((points[:, None] - centres) ** 2).sum(2).argmin(1)
         centres = np.stack([points[label == i].mean(0) if (label == i).any() else c for i, c in enumerate(centres)])
     return centres
@@ -107,7 +100,7 @@ class Colouring:
         self._turn = draws.number(spec.seed, "hue")
         if spec.colour == "palette":
             self._table = torch.from_numpy(table(spec.palette_colours())).T.contiguous()  # (3, _TABLE)
-            luma = self._table.T @ torch.tensor(_LUMA)
+            luma = self._table.T @ torch.tensor(LUMA)
             self.ends = [self._table[:, [at]] for at in (luma.argmax(), luma.argmin())]  # lightest, darkest (3, 1)
             self._steps = torch.diff(self._table, append=self._table[:, -1:])
 
@@ -115,7 +108,7 @@ class Colouring:
         z = z.sub_(self.shift).mul_(self.factor)
         rgb = getattr(self, self.spec.colour)(z)
         if self.spec.saturation != 1 and self.spec.colour != "gray":
-            luma = sum(weight * channel for weight, channel in zip(_LUMA, rgb, strict=True))
+            luma = sum(weight * channel for weight, channel in zip(LUMA, rgb, strict=True))
             rgb = torch.lerp(luma.expand_as(rgb), rgb, self.spec.saturation)
         return rgb.clamp_(0, 1)
 

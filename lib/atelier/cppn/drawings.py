@@ -100,20 +100,20 @@ def _curve_svg(activation: str, x: float, y: float) -> str:
     return f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.6"/>'
 
 
-def neuron_strips(recipe: Recipe, count: int = 10, side: int = 64) -> dict[str, np.ndarray]:
-    """The first `count` neurons of each layer or node side by side, each from black to white on its own scale: name and
-    activation -> (side, W) uint8."""
-    planes = feature_pictures(recipe.spec, recipe.window, (side, side), count)
+def neuron_strips(recipe: Recipe) -> dict[str, np.ndarray]:
+    """The first ten neurons of each layer or node side by side, each from black to white on its own scale: name and
+    activation -> (64, W) uint8."""
+    planes = feature_pictures(recipe.spec, recipe.window, (64, 64), 10)
     return {
         f"{node.name} · {node.activation}": contact_sheet(list(planes[node.name]), len(planes[node.name]), 3, 128)
         for node in plan(recipe.spec)
     }
 
 
-def neuron_sheet(recipe: Recipe, node: str, side: int = 96, columns: int = 8) -> np.ndarray:
-    """All neurons of a layer or node (32 at most) in rows of `columns`, (H, W) uint8. Raises KeyError: no such node."""
-    planes = feature_pictures(recipe.spec, recipe.window, (side, side), 32)[node]
-    return contact_sheet(list(planes), min(columns, len(planes)), 3, 128)
+def neuron_sheet(recipe: Recipe, node: str) -> np.ndarray:
+    """All neurons of a layer or node (32 at most) in rows of eight, (H, W) uint8. Raises KeyError: no such node."""
+    planes = feature_pictures(recipe.spec, recipe.window, (96, 96))[node]
+    return contact_sheet(list(planes), min(8, len(planes)), 3, 128)
 
 
 def family_tree(family: Family) -> str:

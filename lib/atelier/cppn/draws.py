@@ -15,29 +15,25 @@ from typing import TypeVar
 
 import numpy as np
 
+from atelier.seeds import GAMMA, MASK, mix
+
 T = TypeVar("T")
 Draw = Callable[[int, str, tuple[int, ...]], np.ndarray]
 
-GAMMA = 0x9E3779B97F4A7C15
-_MASK = (1 << 64) - 1
 _CACHED = 4096  # larger matrices are drawn again: the cache stays below about 64 MB
 
 
 def stream(seed: int, label: str) -> int:
     """The 64-bit key of the stream `label` under `seed`."""
-    key = _mix_int((seed + GAMMA) & _MASK)
+    key = mix((seed + GAMMA) & MASK)
     for byte in label.encode():
-        key = ((key ^ byte) * 0x100000001B3) & _MASK
-    return _mix_int(key)
+        key = ((key ^ byte) * 0x100000001B3) & MASK
+    return mix(key)
 
 
 def words(key: int, count: int) -> np.ndarray:
     """The first `count` words of a stream, (count,) uint64."""
-    with np.errstate(over="ignore"):
-        z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(GAMMA) + np.uint64(key)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))
+    return mix(np.arange(1, count + 1, dtype=np.uint64) * GAMMA + key)
 
 
 def _cached(draw: Draw) -> Draw:
@@ -55,14 +51,14 @@ def _cached(draw: Draw) -> Draw:
 @_cached
 def uniform(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
     """Uniform numbers in [0, 1), float64, multiples of 2^-53, read-only."""
-    return ((words(stream(seed, label), math.prod(shape)) >> np.uint64(11)) * 2.0**-53).reshape(shape)
+    return ((words(stream(seed, label), math.prod(shape)) >> 11) * 2.0**-53).reshape(shape)
 
 
 @_cached
 def normal(seed: int, label: str, shape: tuple[int, ...]) -> np.ndarray:
     """Standard normal numbers (Irwin-Hall of order twelve), float64, read-only."""
     drawn = words(stream(seed, label), 6 * math.prod(shape)).reshape(-1, 6)
-    low, high = drawn & np.uint64(0xFFFFFFFF), drawn >> np.uint64(32)
+    low, high = drawn & 0xFFFFFFFF, drawn >> 32
     total = (low.sum(1) + high.sum(1)).astype(np.int64)  # sums of twelve, below 2^36
     return ((total + 6 - 6 * 2**32) * 2.0**-32).reshape(shape)
 
@@ -84,10 +80,4 @@ def number(seed: int, label: str, low: float = 0.0, high: float = 1.0) -> float:
 
 def _word(seed: int, label: str) -> int:
     """The first word of a stream: `words` without an array."""
-    return _mix_int((stream(seed, label) + GAMMA) & _MASK)
-
-
-def _mix_int(z: int) -> int:
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-    return z ^ (z >> 31)
+    return mix((stream(seed, label) + GAMMA) & MASK)

@@ -61,7 +61,6 @@ class Field(nn.Module):
         if self.spec.solid:
             cube = self.raw(encode(self.spec, *_lattice(CALIBRATION_CUBE, 3)), self.scratch())[-1]  # (BLOCK,)
             self._density_mean, self._density_spread = cube.mean(), cube.std().clamp_min(LEAST_SPREAD)
-            self.density_variation = self._density(cube).std().item()
 
     def joined(self, node: Node) -> tuple[list[tuple[str, Tensor]], Tensor]:
         """What a node computes before its activation: matrices (out, in) by source and a bias (out, 1), which holds the

@@ -84,12 +84,12 @@ def descriptor(pixels: np.ndarray) -> np.ndarray:
     return lab[:h, :w].reshape(8, h // 8, 8, w // 8, 3).mean((1, 3)).ravel()
 
 
-def novelty(found: np.ndarray, others: Sequence[np.ndarray], nearest: int = 3) -> float:
-    """Mean OKLab distance of a descriptor to its nearest few others; infinite where there is none."""
+def novelty(found: np.ndarray, others: Sequence[np.ndarray]) -> float:
+    """Mean OKLab distance of a descriptor to its nearest three others; infinite where there is none."""
     if not others:
         return math.inf
     distances = np.sqrt(((np.stack(others) - found) ** 2).reshape(len(others), -1, 3).sum(2).mean(1))
-    return float(np.sort(distances)[:nearest].mean())
+    return float(np.sort(distances)[:3].mean())
 
 
 def is_blank(pixels: np.ndarray) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from atelier.animation import Written, in_memory
 from atelier.cppn.genetics import siblings
 from atelier.cppn.recipe import KEYWORD, SIGNATURE, Recipe, compact
-from atelier.cppn.rendering import BAND, POINTS, Tile, picture, pictures, render_tiles
+from atelier.cppn.rendering import BAND, POINTS, picture, pictures, render_tiles
 from atelier.cppn.styles import Mutation
 from atelier.drawing import contact_sheet, encoded
 from atelier.fields.plane import check_size
@@ -20,8 +20,8 @@ from atelier.paths import atomic_write
 
 def write_png(
     path: Path, recipe: Recipe, size: tuple[int, int], *, supersample: int = 1, band: int = BAND
-) -> Iterator[Tile]:
-    """Render a picture of any size straight into a PNG with its recipe, band by band; yields each tile.
+) -> Iterator[Written]:
+    """Render a picture of any size straight into a PNG with its recipe, band by band; yields after each tile.
 
     Memory is that of a few bands at any size. The file appears when the last band is written; closing the
     iterator before leaves nothing behind. Raises SettingError: a size or a supersampling out of bounds."""
@@ -38,25 +38,20 @@ def write_png(
             if part.x + part.pixels.shape[1] == width:
                 file.write(_chunk(b"IDAT", packer.compress(_filtered(np.concatenate(row, axis=1)))))
                 row = []
-            yield part
+            yield Written(part.done, part.total)
         file.write(_chunk(b"IDAT", packer.flush()) + _chunk(b"IEND", b""))
 
 
 def print_file(recipe: Recipe, size: tuple[int, int], *, supersample: int = 1) -> Iterator[Written]:
     """As `write_png`, for a file in memory: the last step has its bytes as `data`."""
-
-    def make(path: Path) -> Iterator[Written]:
-        for tile in write_png(path, recipe, size, supersample=supersample):
-            yield Written(tile.done, tile.total)
-
-    return in_memory("print.png", make)
+    return in_memory("print.png", lambda path: write_png(path, recipe, size, supersample=supersample))
 
 
-def siblings_file(recipe: Recipe, grid: tuple[int, int], mutation: Mutation, side: int = 256) -> bytes:
+def siblings_file(recipe: Recipe, grid: tuple[int, int], mutation: Mutation) -> bytes:
     """A sheet of siblings as PNG; grid: columns and rows."""
     columns, rows = grid
     specs = list(siblings([recipe.spec], columns * rows, recipe.spec.seed, mutation))
-    return encoded(contact_sheet(list(pictures(specs, (side, side), recipe.window)), columns, 6))
+    return encoded(contact_sheet(list(pictures(specs, (256, 256), recipe.window)), columns, 6))
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from atelier.cppn import catalogue, draws
-from atelier.cppn.colour import palette_lab
+from atelier.cppn.colour import LUMA, palette_lab
 from atelier.cppn.field import Field
 from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import as_field
@@ -108,7 +108,7 @@ def _write(writer: Writer, found: Field) -> None:
     writer.line(f"vec4 z = ({z} - {writer.put(*shift)}) * {writer.put(*factor)}; vec3 rgb;")
     writer.line(COLOURS.get(spec.colour, "rgb = shaded(z);"))
     if spec.colour != "gray":
-        writer.line("rgb = mix(vec3(dot(rgb, vec3(0.2126, 0.7152, 0.0722))), rgb, colouring.y);")
+        writer.line(f"rgb = mix(vec3(dot(rgb, vec3{LUMA})), rgb, colouring.y);")
     writer.line("return clamp(rgb, 0.0, 1.0); }")
 
 

@@ -30,11 +30,10 @@ _NUMBERS = (
 
 @dataclass(frozen=True)
 class Frame:
-    """Frame `index` of `count`, and the recipe that makes exactly this picture."""
+    """Frame `index` of `count`."""
 
     index: int
     count: int
-    recipe: Recipe
     pixels: np.ndarray = field(repr=False)  # (H, W, 3) uint8
     data: bytes | None = field(default=None, repr=False)  # the whole loop as a file, where a run ends with one
 
@@ -60,7 +59,7 @@ def animate(walk: Walk, frames: int, size: tuple[int, int], *, supersample: int 
 def frame_at(walk: Walk, index: int, frames: int, size: tuple[int, int], *, supersample: int = 1) -> Frame:
     """One frame, by its number modulo the number of frames: the same as when the whole is played."""
     recipe = walk((index % frames) / frames)
-    return Frame(index, frames, recipe, picture(recipe.spec, recipe.window, size, supersample=supersample))
+    return Frame(index, frames, picture(recipe.spec, recipe.window, size, supersample=supersample))
 
 
 def latent_walk(recipe: Recipe, keys: Sequence[Sequence[float]], path: str = "spline") -> Walk:

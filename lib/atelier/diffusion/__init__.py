@@ -32,7 +32,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "drawing": ["draw", "Drawing", "panels", "moments", "digits_png", "digits_npz", "digits_gif", "summary"],
         "training": ["train", "Recipe", "TrainStep", "Denoising"],
         "distilling": ["distill", "KNOTS"],
-        "averages": ["PowerAverages"],
         "learning": [
             "learn",
             "saved",

@@ -1,14 +1,12 @@
-"""DeepInv's networks as backbones of ours, and our denoiser as one of DeepInv's."""
+"""DeepInv's networks as backbones of ours."""
 
 from typing import ClassVar
 
 import torch
 from deepinv.models import ADMUNet, DiffUNet
-from deepinv.models import Denoiser as DeepinvDenoiser
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atelier.diffusion.denoiser import Denoiser
 from atelier.diffusion.schedules import Linear
 from atelier.errors import UserError
 
@@ -75,30 +73,3 @@ class ADMUNetBackbone(nn.Module):
     def forward(self, x: Tensor, noise_fraction: Tensor, label: Tensor) -> Tensor:
         c_noise = torch.logit(noise_fraction, eps=1e-5) / 4  # (N,)
         return self.network.forward_unet(x, c_noise, class_labels=label[:, : self.classes])
-
-
-class AtelierDenoiser(DeepinvDenoiser):
-    """Our denoiser as a `deepinv.models.Denoiser`: images in [0, 1], sigma on that scale.
-
-    `forward(x, sigma, class_labels=None)` takes x = image + sigma · noise, (N, 1, 28, 28), and returns the denoised
-    image. A sigma above the end of the schedule is taken as the largest level of the schedule.
-
-    Args:
-        denoiser: any `Denoiser`.
-        label: labels or label weights, used when a call gives none.
-    """
-
-    def __init__(self, denoiser: Denoiser, label: Tensor | None = None) -> None:
-        super().__init__()
-        self.denoiser = denoiser
-        self.label = label
-
-    def forward(self, x: Tensor, sigma: Tensor | float, *args, class_labels: Tensor | None = None, **kwargs) -> Tensor:
-        schedule = self.denoiser.schedule
-        sigma = self._handle_sigma(sigma, batch_size=len(x), device="cpu", dtype=torch.float64)
-        ratio = 2 * sigma.double().flatten()  # sigma / alpha in [-1, 1] units
-        t = schedule.time_of(ratio / (1 + ratio))
-        alpha = schedule.alpha(t).to(x)[:, None, None, None]
-        label = self.label if class_labels is None else class_labels
-        x0_hat = self.denoiser(alpha * (2 * x - 1), t, label)
-        return ((x0_hat + 1) / 2).to(x.dtype)

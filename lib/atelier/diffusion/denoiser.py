@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from atelier import checkpoints
 from atelier.checkpoints import Checkpoint
+from atelier.data.digits import SIZE
 from atelier.devices import PRECISIONS, Format, fastest, unmeasured_format
 from atelier.diffusion.catalogue import BACKBONES, TARGETS
 from atelier.diffusion.schedules import Schedule, build_schedule
@@ -36,7 +37,6 @@ def few_path(steps: int) -> Path:
     return WEIGHTS / f"digits-few{steps}.safetensors"
 
 
-SIZE = 28
 DATA_RANGE = (-1.0, 1.0)
 _DATA = {"range": list(DATA_RANGE), "size": SIZE}
 MOST_PARAMETERS = 150_000_000
@@ -417,7 +417,7 @@ def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def save_denoiser(path: Path, denoiser: Denoiser, extra: dict[str, Any], dtype: torch.dtype = torch.float16) -> Path:
-    """Write a denoiser for sampling only (no optimiser state), by default in half precision."""
-    tensors = {f"ema.{name}": tensor.to(dtype) for name, tensor in denoiser.state_dict().items()}
-    return checkpoints.save(path, Checkpoint(KIND, denoiser.spec, tensors, extra))
+def save_denoiser(path: Path, denoiser: Denoiser, extra: dict[str, Any]) -> Path:
+    """Write a denoiser for sampling only (no optimiser state), in half precision."""
+    tensors = {f"ema.{name}": tensor for name, tensor in denoiser.state_dict().items()}
+    return checkpoints.save(path, Checkpoint(KIND, denoiser.spec, tensors, extra), half=True)

@@ -1,6 +1,5 @@
 """Drawing digits step by step; each step carries what came before it, so that its picture is a function of it alone."""
 
-import io
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from atelier.diffusion.denoiser import Denoiser, Guidance, to_uint8
 from atelier.diffusion.models import Model, guide, sampler_for, with_steps
 from atelier.diffusion.sampling import MOST_SAMPLES, Sampler, SampleStep, sample, sampler_name
 from atelier.diffusion.sheets import sheet
-from atelier.drawing import Chart, Frame, Line, contact_sheet, encoded
+from atelier.drawing import Chart, Frame, Line, contact_sheet, encoded, npz
 from atelier.errors import UserError
 from atelier.settings import Number
 
@@ -216,9 +215,7 @@ def digits_npz(step: Drawing | None) -> bytes:
     """`images` (N, 28, 28) uint8 and `labels` (N,), -1 where none were asked for, as numpy's .npz."""
     step = _drawn(step)
     labels = torch.full((len(step.images),), -1) if step.labels is None else step.labels[: len(step.images)]
-    packed = io.BytesIO()
-    np.savez_compressed(packed, images=step.images.numpy(), labels=labels.numpy())
-    return packed.getvalue()
+    return npz(images=step.images.numpy(), labels=labels.numpy())
 
 
 def digits_gif(step: Drawing | None) -> Iterator[animation.Written]:

@@ -37,9 +37,9 @@ class Memorisation:
 
     generated: Tensor = field(repr=False)  # (M,)
     test: Tensor = field(repr=False)  # (M,)
-    closest_generated: Tensor = field(repr=False)  # (P, 28, 28) uint8, of the closest pairs
-    closest_training: Tensor = field(repr=False)  # (P, 28, 28) uint8
-    closest_distances: Tensor = field(repr=False)  # (P,)
+    closest_generated: Tensor = field(repr=False)  # (12, 28, 28) uint8, of the closest pairs
+    closest_training: Tensor = field(repr=False)  # (12, 28, 28) uint8
+    closest_distances: Tensor = field(repr=False)  # (12,)
 
     @property
     def median_ratio(self) -> float:
@@ -59,13 +59,12 @@ class EvaluationReport:
     Args:
         figures: name -> number or text, JSON-able, for a checkpoint's extras; "…_real" is the floor, "…_noise" the
             ceiling. Label accuracy is that of the label judge, NaN for an unconditional model.
-        images, labels: what was judged, (n, 28, 28) uint8 and (n,).
+        labels: what was asked for, (n,).
         confusion: [a, j] counts images asked for as a and judged j.
         histogram, real_histogram: counts of the judged labels, generated and real.
     """
 
     figures: dict[str, Any]
-    images: Tensor = field(repr=False)
     labels: Tensor | None = field(repr=False)
     confusion: Tensor = field(repr=False)
     histogram: list[int] = field(repr=False)
@@ -249,7 +248,7 @@ def judge(
         "nearer_than_99_percent_of_test": close.suspicious,
     }
     histograms = [torch.bincount(judged[suffix], minlength=classes).tolist() for suffix in ("", "_real")]
-    return EvaluationReport(figures, images, labels, confusion, *histograms, close)
+    return EvaluationReport(figures, labels, confusion, *histograms, close)
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -316,13 +315,13 @@ def inception_style_score(logits: Tensor) -> float:
     return float((log_p.exp() * (log_p - marginal.log())).sum(1).mean().exp())
 
 
-def memorisation(images: Tensor, training: Tensor, test: Tensor, *, pairs: int = 12, seed: int = 0) -> Memorisation:
+def memorisation(images: Tensor, training: Tensor, test: Tensor, *, seed: int = 0) -> Memorisation:
     """Nearest training image of up to 1,000 generated and test images, drawn at random; all (·, 28, 28) uint8."""
     m, generator = min(len(images), len(test), MOST_FOR_MEMORISATION), torch.Generator().manual_seed(seed)
     images, test = (found[torch.randperm(len(found), generator=generator)[:m]] for found in (images, test))
     distances, index = nearest(images, training)
     test_distances, _ = nearest(test, training)
-    order = distances.argsort()[:pairs]
+    order = distances.argsort()[:12]
     return Memorisation(
         generated=distances,
         test=test_distances,

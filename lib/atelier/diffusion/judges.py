@@ -165,8 +165,7 @@ def train_judge(role: str, training: Digits, test: Digits, *, epochs: int = 6) -
         loss.backward()
         optimiser.step()
         rates.step()
-        last = step + 1 == steps
-        accuracy = float("nan")
+        last, accuracy = step + 1 == steps, float("nan")
         if last:
             accuracy = float((judge_logits(judge.eval(), test.images).argmax(1) == test.labels).float().mean())
         yield JudgeStep(step + 1, steps, float(loss.detach()), last, accuracy, judge)
@@ -183,15 +182,15 @@ def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def judge_features(judge: Judge, images: Tensor, batch: int = 1000) -> Tensor:
+def judge_features(judge: Judge, images: Tensor) -> Tensor:
     """(N, 28, 28) uint8 -> (N, features) float32."""
-    return torch.cat([judge.features(to_model(b)) for b in images.split(batch)])
+    return torch.cat([judge.features(to_model(b)) for b in images.split(1000)])
 
 
 @torch.no_grad()
-def judge_logits(judge: Judge, images: Tensor, batch: int = 1000) -> Tensor:
+def judge_logits(judge: Judge, images: Tensor) -> Tensor:
     """(N, 28, 28) uint8 -> (N, classes) float32 logits."""
-    return torch.cat([judge(to_model(b)) for b in images.split(batch)])
+    return torch.cat([judge(to_model(b)) for b in images.split(1000)])
 
 
 def judge_path(role: str, dataset: str = "mnist", folder: Path = WEIGHTS) -> Path:
@@ -202,8 +201,7 @@ def judge_path(role: str, dataset: str = "mnist", folder: Path = WEIGHTS) -> Pat
 def save_judge(path: Path, role: str, judge: Judge, accuracy: float) -> Path:
     """Write a judge in half precision with its measured test accuracy."""
     spec = {"role": role, "classes": judge.head.out_features}
-    tensors = {name: t.half() if t.is_floating_point() else t for name, t in judge.state_dict().items()}
-    return checkpoints.save(path, Checkpoint(KIND, spec, tensors, {"test_accuracy": accuracy}))
+    return checkpoints.save(path, Checkpoint(KIND, spec, judge.state_dict(), {"test_accuracy": accuracy}), half=True)
 
 
 def load_judge(path: Path) -> Judge:

@@ -29,6 +29,7 @@ from atelier.errors import UserError
 from atelier.parallel import team
 from atelier.paths import spare_file
 from atelier.processors import on_free_processors
+from atelier.steps import Around
 
 KEEP_AFTER = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Epochs after which samples are kept."""
@@ -62,7 +63,7 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Learning:
+class Learning(Around):
     """A network after one step of `learn`."""
 
     at: TrainStep | None  # None before the first step
@@ -72,15 +73,6 @@ class Learning:
     data: str = ""  # title of the data set
     data_note: str = ""  # a sentence on it, or nothing
     note: str = ""
-
-    @property
-    def step(self) -> int:
-        return self.at.step if self.at else 0
-
-    @property
-    def progress(self) -> float:
-        """Share of the budget that is spent."""
-        return self.at.progress if self.at else 0.0
 
     @functools.cached_property
     def model(self) -> Model:

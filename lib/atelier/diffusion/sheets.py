@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from atelier.data.digits import SIZE
 from atelier.drawing import contact_sheet
 
-SIZE = 28
 _GROUND, _INK = 24, 200
 _MARGIN, _HEAD = 8, 26
 

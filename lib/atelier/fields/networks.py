@@ -483,12 +483,9 @@ def save(path: Path, network: nn.Module, half: bool = False, **extra: Any) -> Pa
 
     A module that was not built from a spec is written too; `load` refuses it, but safetensors reads the weights.
     """
-    tensors = network.state_dict()
-    if half:
-        tensors = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     spec = getattr(network, "spec", None)
     kind, told = (KIND, dataclasses.asdict(spec)) if spec else ("network of your own", {"module": repr(network)[:1000]})
-    return checkpoints.save(path, checkpoints.Checkpoint(kind, told, tensors, extra))
+    return checkpoints.save(path, checkpoints.Checkpoint(kind, told, network.state_dict(), extra), half)
 
 
 def load(source: str | Path | bytes) -> CoordinateNetwork:

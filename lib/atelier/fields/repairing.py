@@ -18,6 +18,7 @@ from atelier.fields.networks import pixels_of
 from atelier.fields.plane import fitted_size
 from atelier.fields.rendering import to_uint8
 from atelier.settings import Choice
+from atelier.steps import Around
 
 TV_STEPS = 150
 _TAU, _SIGMA = 0.05, 2.5
@@ -109,26 +110,18 @@ def _divergence(p: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Repair:
+class Repair(Around):
     """A moment of a repair. PSNRs are of the unknown pixels alone, in dB."""
 
-    fit: FitStep
+    at: FitStep
     smooth: Tensor = field(repr=False)  # restored by total variation, (H, W, C)
     smooth_psnr: float
     curve: list[tuple[int, float]] = field(repr=False)  # step and PSNR of the network, where it was measured
 
     @property
-    def step(self) -> int:
-        return self.fit.step
-
-    @property
-    def progress(self) -> float:
-        return self.fit.progress
-
-    @property
     def psnr(self) -> float:
         """Of the network; a point of the curve is added."""
-        found = self.fit.measure().held_out_psnr
+        found = self.at.measure().held_out_psnr
         if not self.curve or self.curve[-1][0] < self.step:
             self.curve.append((self.step, found))
         return found
@@ -155,28 +148,29 @@ def repair(network: nn.Module, picture: Picture | Tensor, known: Tensor, **train
         yield Repair(step, smooth, smooth_psnr, curve)
 
 
-def repair_panels(at: Repair, full: bool = True) -> Frame:
+def repair_panels(repaired: Repair, full: bool = True) -> Frame:
     """What is known, the two repairs, and the original; with `full` false only the network's picture."""
-    step, counted = at.fit, {"step": at.step, "total": at.fit.total, "seconds": at.fit.seconds}
+    step = repaired.at
+    counted = {"step": step.step, "total": step.total, "seconds": step.seconds}
     if not full:
         return Frame({"network": to_uint8(step.render())}, **counted)
-    original, seen, psnr = step.picture.cpu(), step.seen.cpu(), at.psnr
+    original, seen, psnr = step.picture.cpu(), step.seen.cpu(), repaired.psnr
     pictures = {
         "known": torch.where(seen[..., None], original, torch.full((), _LOST)),
         "network": step.render(),
-        "smooth": at.smooth,
+        "smooth": repaired.smooth,
         "original": original,
     }
     captions = {
         "known": f"known: {seen.float().mean():.0%} of the pixels",
         "network": f"network · {decibels(psnr)}",
-        "smooth": f"total variation · {decibels(at.smooth_psnr)}",
+        "smooth": f"total variation · {decibels(repaired.smooth_psnr)}",
         "original": "original",
     }
-    steps = [step for step, _ in at.curve]
+    steps, found = map(list, zip(*repaired.curve, strict=True))
     lines = [
-        Line(steps, [found for _, found in at.curve], "network"),
-        Line([steps[0], at.step], [at.smooth_psnr] * 2, "total variation"),
+        Line(steps, found, "network"),
+        Line([steps[0], step.step], [repaired.smooth_psnr] * 2, "total variation"),
     ]
     chart = Chart("PSNR of the unknown pixels, dB", lines, digits=1, newest=False)
     return Frame({name: to_uint8(found) for name, found in pictures.items()}, captions, [chart], **counted)

@@ -135,14 +135,6 @@ def _waves(writer: Writer, matrix: np.ndarray) -> Values:
     return [("sines", count), ("cosines", count)]
 
 
-def _fourier(writer: Writer, encoding: GaussianFourier) -> Values:
-    return _waves(writer, np.pi * _array(encoding.B))
-
-
-def _positional(writer: Writer, encoding: PositionalEncoding) -> Values:
-    return _place(writer, encoding) + _waves(writer, np.kron(np.eye(2), _array(encoding.frequencies)))
-
-
 def _grid(writer: Writer, encoding: HashGrid) -> Values:
     x, y = map(literal, encoding.extent)
     writer.line(f"vec2 unit = clamp(p / vec2({x}, {y}), -1.0, 1.0);")
@@ -221,8 +213,11 @@ def _convolution(writer: Writer, name: str, layer: PointwiseConvolution, values:
 
 ENCODINGS: Mapping[type, Callable[[Writer, Any], Values]] = {
     Encoding: _place,
-    GaussianFourier: _fourier,
-    PositionalEncoding: _positional,
+    GaussianFourier: lambda writer, encoding: _waves(writer, np.pi * _array(encoding.B)),
+    PositionalEncoding: lambda writer, encoding: [
+        *_place(writer, encoding),
+        *_waves(writer, np.kron(np.eye(2), _array(encoding.frequencies))),
+    ],
     HashGrid: _grid,
 }
 LAYERS: Mapping[type, Callable[[Writer, str, Any, Values, Any], Values]] = {

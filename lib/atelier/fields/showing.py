@@ -63,9 +63,13 @@ def _time_left(step: FitStep) -> str:
 def error_picture(measure: Measure, original: Tensor) -> tuple[np.ndarray, float]:
     """The error in colours, (H, W, 3) uint8, and the mean absolute difference that is yellow: 0.2, or less where the
     error is so small that the map would be black."""
+    import matplotlib
+
     rms = 10 ** (-measure.psnr / 20)
     scale = next((scale for scale in _SCALES if scale >= 8 * rms), _SCALES[-1])
-    return figures.error_map(measure.picture.numpy(), original.cpu().numpy(), scale), scale
+    error = np.abs(measure.picture.numpy() - original.cpu().numpy()).mean(-1) / scale
+    colours = matplotlib.colormaps["inferno"](error.clip(0, 1))[..., :3]
+    return (colours * 255).round().astype(np.uint8), scale
 
 
 @torch.inference_mode()
@@ -144,8 +148,13 @@ def honest_numbers(step: FitStep) -> dict[str, str]:
 
 def spectrum(step: FitStep) -> str:
     """Mean power by spatial frequency, of the picture and of the network, as an SVG element."""
-    curves = {"the picture": radial_spectrum(step.picture.cpu()), "the network": radial_spectrum(step.render())}
-    return figures.svg(figures.spectra(curves))
+    made, ax = figures.figure(6.4, 3.2)
+    lines = {"the picture": (figures.INK, step.picture.cpu()), "the network": (figures.COLOURS[0], step.render())}
+    for name, (colour, picture) in lines.items():
+        ax.loglog(*map(Tensor.numpy, radial_spectrum(picture)), color=colour, linewidth=1.6, label=name)
+    ax.set(xlabel="waves across the picture", ylabel="power")
+    ax.legend(frameon=False, fontsize=9, labelcolor=figures.INK)
+    return figures.svg(made)
 
 
 def summary(step: FitStep) -> dict[str, Any]:

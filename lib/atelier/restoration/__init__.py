@@ -20,9 +20,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "mixtures": ["Mixture", "Line"],
         "plane": ["distribution", "sample_plane"],
         "plane_showing": ["plane_panels", "plane_words"],
-        "baselines": ["pseudo_inverse", "total_variation"],
         "exact": ["ExactDenoiser", "compare", "comparison_panels", "comparison_words"],
-        "classify": ["classify", "classify_test", "accuracy", "reading_panels", "reading_figure", "reading_words"],
+        "classify": ["classify", "reading_panels", "reading_figure", "reading_words"],
         "repairing": [
             *("Repair", "repair", "digit_of", "panels", "moments", "samples_png", "samples_npz", "samples_gif"),
             *("sample_rows", "summary", "summary_json"),

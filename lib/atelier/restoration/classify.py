@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from atelier.data.digits import load_digits
 from atelier.diffusion.denoiser import to_model
 from atelier.diffusion.evaluation import load_judges
 from atelier.diffusion.judges import judge_logits
@@ -39,7 +38,6 @@ class Reading:
     errors: Tensor = field(repr=False)  # (N, 10), means over the noises so far
     others: Tensor = field(repr=False)  # (N,) labels by the judge, a plain classifier
     images: Tensor = field(repr=False)  # (N, 28, 28) uint8
-    labels: Tensor | None = field(default=None, repr=False)  # (N,) true ones
 
     @property
     def progress(self) -> float:
@@ -51,13 +49,11 @@ class Reading:
         return self.errors.argmin(1)
 
 
-def classify(
-    model: Model, images: Tensor, labels: Tensor | None = None, *, draws: int = DRAWS, seed: int = 0
-) -> Iterator[Reading]:
+def classify(model: Model, images: Tensor, *, draws: int = DRAWS, seed: int = 0) -> Iterator[Reading]:
     """Read digits, one more noise a step.
 
     Args:
-        model: with labels. images: (N, 28, 28) uint8. labels: (N,) true ones, where they are known.
+        model: with labels. images: (N, 28, 28) uint8.
         draws: noises, at noise fractions spread evenly over RANGE.
 
     Raises:
@@ -80,24 +76,7 @@ def classify(
         x0_hat = prior(x_t.repeat_interleave(CLASSES, 0), level.t)
         errors = (x0_hat - x0.repeat_interleave(CLASSES, 0)).square().flatten(1).mean(1).view(-1, CLASSES)
         total += errors / errors.mean(1, keepdim=True)
-        yield Reading(k, draws, total / k, others, images, labels)
-
-
-def classify_test(model: Model, *, n: int = 1_000, draws: int = DRAWS, seed: int = 0) -> Iterator[Reading]:
-    """`classify` n test digits drawn at random."""
-    test = load_digits(model.dataset, "test")
-    pick = torch.randperm(len(test.images), generator=torch.Generator().manual_seed(seed))[:n]
-    yield from classify(model, test.images[pick], test.labels[pick], draws=draws, seed=seed)
-
-
-def accuracy(at: Reading) -> dict[str, float]:
-    """The share of digits that diffusion, and the plain classifier, read right. Raises UserError: no true labels."""
-    if at.labels is None:
-        raise UserError("Nobody knows what these digits are; give their labels.")
-    return {
-        name: float((found == at.labels).float().mean())
-        for name, found in (("diffusion", at.read), ("classifier", at.others))
-    }
+        yield Reading(k, draws, total / k, others, images)
 
 
 def reading_panels(at: Reading, full: bool = True) -> Frame:

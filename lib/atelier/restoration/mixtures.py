@@ -61,17 +61,6 @@ class Mixture:
         """The components of one label."""
         return replace(self, weights=self.weights * (self.labels == label))
 
-    @property
-    def mean(self) -> Tensor:
-        """(D,)."""
-        return self.weights @ self.means
-
-    @property
-    def cov(self) -> Tensor:
-        """(D, D)."""
-        apart = self.means - self.mean
-        return torch.einsum("k,kij->ij", self.weights, self.covs + apart[:, :, None] * apart[:, None])
-
     def density(self, places: Tensor) -> Tensor:
         """(N,) at places (N, D)."""
         places, inverse = places.double(), torch.linalg.inv(self.covs)

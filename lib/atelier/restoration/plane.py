@@ -22,6 +22,7 @@ from atelier.restoration.mixtures import Line, Mixture
 from atelier.restoration.problems import Problem
 from atelier.restoration.sampling import PosteriorStep, posterior_samples
 from atelier.settings import Choice, Number
+from atelier.steps import Around
 
 SHAPE = (1, 1, 2)
 MOST_POINTS = 2000
@@ -93,7 +94,7 @@ class Guided:
 
 
 @dataclass(frozen=True)
-class PlaneStep:
+class PlaneStep(Around):
     """State after one step: points over a distribution."""
 
     name: str
@@ -103,14 +104,6 @@ class PlaneStep:
     by: str  # title of the method
     at: PosteriorStep = field(repr=False)
     trail: list[Tensor] = field(repr=False)  # (M, 2) of the first points, from the noise to now
-
-    @property
-    def step(self) -> int:
-        return self.at.step
-
-    @property
-    def progress(self) -> float:
-        return self.at.progress
 
     @property
     def points(self) -> Tensor:
@@ -153,7 +146,8 @@ def sample_plane(
     known = prior if label is None else prior.told(label)
     problem, posterior = _measured(known, angle=angle, value=value, plane_noise=plane_noise)
     free = isinstance(method, str) and method in SAMPLERS
-    step = _as_method(sampler_of(method)) if free else method
+    sampler = sampler_of(method) if free else None
+    step = (lambda prior, problem, *place: sampler(prior, *place)) if free else method
     run = posterior_samples(
         Guided(prior, guidance),
         problem,
@@ -170,15 +164,6 @@ def sample_plane(
         trail.append(at.x_t[:_TRAILS].flatten(1).double())
         target, line = (known, None) if free else (posterior, problem)
         yield PlaneStep(name, prior, target, line, method_title(method), at, trail)
-
-
-def _as_method(sampler: Callable[..., Any]) -> Callable[..., Any]:
-    """A sampler of the digits as a method that ignores what was measured."""
-
-    def step(prior, problem, x, t, s, noise):
-        return sampler(prior, x, t, s, noise)
-
-    return step
 
 
 def _measured(prior: Mixture, **options: float) -> tuple[Problem, Mixture]:

@@ -169,6 +169,11 @@ def read_pixels(path: str) -> Tensor:
     return torch.from_numpy(np.array(small))
 
 
+def pseudo_inverse(problem: Problem) -> Tensor:
+    """A^+ y, the smallest picture that fits best, (N, 1, 28, 28) in [-1, 1]; what is unknown is middle grey."""
+    return problem.physics.A_dagger(problem.y).float().clamp(-1, 1)
+
+
 def _measured(kind: str, x: Tensor, mask: Tensor | None, kernel: Tensor | None) -> Tensor:
     """A x of pictures (N, 1, 28, 28), as DeepInv's physics of this kind has it."""
     match kind:

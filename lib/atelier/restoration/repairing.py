@@ -1,6 +1,5 @@
 """A digit is broken, and repaired step by step; each step carries what its picture needs."""
 
-import io
 import json
 import math
 import sys
@@ -18,14 +17,14 @@ from atelier.diffusion.denoiser import to_uint8
 from atelier.diffusion.models import Model
 from atelier.diffusion.sampling import sampler_name
 from atelier.diffusion.sheets import sheet
-from atelier.drawing import Chart, Frame, Line, captioned, encoded
+from atelier.drawing import Chart, Frame, Line, captioned, encoded, npz, side_by_side
 from atelier.errors import UserError
-from atelier.restoration.baselines import pseudo_inverse
 from atelier.restoration.catalogue import LABELS, METHODS, TASKS, method_title
-from atelier.restoration.problems import Problem, measure
+from atelier.restoration.problems import Problem, measure, pseudo_inverse
 from atelier.restoration.sampling import PosteriorStep, posterior_samples
 from atelier.restoration.scores import Scores, score, shares, shares_words, verdict
 from atelier.settings import Choice
+from atelier.steps import Around
 
 SCALE = 8
 _MOST_SHOWN, _MOST_MOMENTS = 100, 60
@@ -54,7 +53,7 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Repair:
+class Repair(Around):
     """Samples after one step of `repair`; at step 0 there is only what was measured."""
 
     model: Model
@@ -67,15 +66,6 @@ class Repair:
     at: PosteriorStep | None = None
     scores: Scores | None = None  # of the samples, at the end only
     mean_scores: Scores | None = None  # of their mean, at the end only
-
-    @property
-    def step(self) -> int:
-        return self.at.step if self.at else 0
-
-    @property
-    def progress(self) -> float:
-        """Share of the steps that are done."""
-        return self.at.progress if self.at else 0.0
 
     @property
     def images(self) -> Tensor:
@@ -275,26 +265,16 @@ def samples_npz(step: Repair | None) -> bytes:
     step = _begun(step)
     samples = step.at.estimate[:, 0].numpy()
     labels = step.scores.labels.numpy() if step.scores else np.full(len(samples), -1)
-    packed = io.BytesIO()
     measured = step.problem.y[0, 0].numpy()
-    np.savez_compressed(packed, samples=samples, truth=step.truth.numpy(), measured=measured, labels=labels)
-    return packed.getvalue()
+    return npz(samples=samples, truth=step.truth.numpy(), measured=measured, labels=labels)
 
 
 def samples_gif(step: Repair | None) -> Iterator[animation.Written]:
     """The way from noise to samples beside the measurement; rests at its end. The last step has the bytes."""
     step = _begun(step)
     found = step.past.moments or [_moment(step.at)]
-    frames = (_strip(_frame(step, moment)) for moment in found)
+    frames = (side_by_side(list(_frame(step, moment).pictures.values())) for moment in found)
     return animation.encode(".gif", frames, _FPS, rest=2, count=len(found))
-
-
-def _strip(frame: Frame) -> np.ndarray:
-    """The measurement, the samples and their mean side by side."""
-    tiles = [frame.pictures[name] for name in ("measured", "samples", "mean")]
-    height = max(tile.shape[0] for tile in tiles)
-    padded = [np.pad(tile, ((0, height - tile.shape[0]), (0, 8)), constant_values=128) for tile in tiles]
-    return np.hstack(padded)
 
 
 def summary(step: Repair | None) -> dict[str, Any]:

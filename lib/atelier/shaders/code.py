@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -35,14 +36,14 @@ class Shader:
         flat: the same without loops, where every W has a constant index; "" where it would be too long.
         numbers: (n, 4) float32.
         table: what `T(int)` reads besides, None for nothing: (n, 2) float16, as they are, or (n, 4) uint8, as 0 to 1.
-        deepest: zoom down to which float32 tells the points of a picture of 1,000 pixels apart.
+        deepest: zoom down to which float32 tells the points of a picture of 1,000 pixels apart; for all shaders.
     """
 
     code: str
     flat: str
     numbers: np.ndarray = field(repr=False)
     table: np.ndarray | None = field(default=None, repr=False)
-    deepest: float = 1500.0
+    deepest: ClassVar[float] = 1500.0
 
     def words(self) -> dict[str, object]:
         """What a page needs besides the numbers; the key is the same for the same code."""

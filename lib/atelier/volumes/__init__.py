@@ -6,7 +6,7 @@ A baked volume is a uint8 array (D, H, W, 4), its axes z, y, x: sRGB colour and 
 
 import lazy_loader
 
-_CATALOGUE = "MODES ENVELOPES ENDINGS SIDE Camera Look Clip volume_options growth_options"
+_CATALOGUE = "MODES ENVELOPES ENDINGS SIDE Camera Look volume_options growth_options"
 _GENERATING = "Slab generate bake exact_slice solid as_voxels slabs_of"
 _LEARNING = "example prepared opening fit_panels network_voxels network_slice fit_view fit_file"
 _SHOWING = "Grown grow growth_panels growth_view suited_look seen_from still_file turntable_file"

@@ -60,20 +60,6 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A plane that cuts a volume: only points p with normal·p <= offset are seen."""
-
-    normal: tuple[float, float, float] = (0.0, 0.0, -1.0)
-    offset: float = 0.0
-
-    def __post_init__(self) -> None:
-        each = [Number(-1e3, 1e3).check("Each number of a clipping plane", value) for value in self.normal]
-        Number(-1e3, 1e3).check("The offset of a clipping plane", self.offset)
-        if len(each) != 3 or not any(each):
-            raise SettingError("The normal of a clipping plane must be three numbers, not all of them 0.")
-
-
-@dataclass(frozen=True)
 class Look:
     """How density becomes light. Raises SettingError: a value out of bounds.
 
@@ -82,7 +68,6 @@ class Look:
         low, high: the window of densities in [0, 1]; nothing is seen below it, all of it above.
         opacity: absorption per unit of length at full density; the longest side of the volume has length 2.
         light: how much the surfaces are shaded, from 0 to 1.
-        clip: a plane that cuts the volume.
         ground: the colour behind the volume, 0 to 255.
     """
 
@@ -91,7 +76,6 @@ class Look:
     high: float = 0.7
     opacity: float = 40.0
     light: float = 0.7
-    clip: Clip | None = None
     ground: tuple[int, int, int] = (14, 16, 22)
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atelier.cppn.colour import table
+from atelier.cppn.colour import LUMA, table
 from atelier.cppn.field import Field
 from atelier.cppn.rendering import as_field
 from atelier.cppn.spec import FieldSpec
@@ -24,7 +24,6 @@ from atelier.volumes.catalogue import ENVELOPES, check_size
 SLAB_POINTS = 1 << 17
 """Voxels of a slab, if one slice does not have more."""
 _PALETTE = "#0d1030", "#7a3b8f", "#f7a072", "#fff4e6"
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 @dataclass(frozen=True)
@@ -153,8 +152,8 @@ def as_voxels(values: np.ndarray | Tensor) -> np.ndarray:
     four are a colour and a density. Raises UserError: another number of channels, a size out of bounds."""
     values = np.asarray(values, np.float32)
     values = values[..., None] if values.ndim == 3 else values
-    if values.ndim != 4 or values.shape[3] not in (1, 3, 4):
-        raise UserError(f"Voxels are made of (D, H, W) or (D, H, W, C) with 1, 3 or 4 channels, not of {values.shape}.")
+    if values.ndim != 4:
+        raise UserError(f"Voxels are made of (D, H, W) or (D, H, W, C), not of {values.shape}.")
     check_size(values.shape[:3])
     return (coloured(values) * 255 + 0.5).astype(np.uint8)
 
@@ -168,7 +167,7 @@ def coloured(values: np.ndarray) -> np.ndarray:
     if channels == 1:
         colours = table(_PALETTE)
         return np.concatenate([colours[(values[..., 0] * (len(colours) - 1)).astype(np.int64)], values], axis=-1)
-    return values if channels == 4 else np.concatenate([values, (values @ _LUMA)[..., None]], axis=-1)
+    return values if channels == 4 else np.concatenate([values, (values @ np.float32(LUMA))[..., None]], axis=-1)
 
 
 def _ball(x: Tensor, y: Tensor, z: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atelier.animation import Written
-from atelier.drawing import Frame
+from atelier.drawing import Frame, side_by_side
 from atelier.fields.fitting import FitStep
 from atelier.fields.metrics import decibels
 from atelier.fields.networks import as_field
@@ -28,7 +28,7 @@ from atelier.volumes.showing import seen_from
 
 _KNOT = 400  # places on the knot's curve
 _TUBE, _SOFT, _RIPPLES = 0.17, 0.05, 36
-_ENLARGED, _GAP = 192, 8
+_ENLARGED = 192
 _PASSING = 40  # voxels along the longest side while a run goes on
 _GROUND = np.array([16, 18, 26], np.float32)
 
@@ -78,7 +78,7 @@ def _original(volume: Tensor, title: str) -> tuple[np.ndarray, dict[str, str]]:
     sides = volume.shape[:3]
     size = " × ".join(map(str, reversed(sides)))
     slices = [volume.cpu().narrow(cut, side // 2, 1) for cut, side in enumerate(sides)]
-    return _side_by_side(slices), {"original": f"{title}, {size} voxels, cut through the middle", "network": "network"}
+    return _tiles(slices), {"original": f"{title}, {size} voxels, cut through the middle", "network": "network"}
 
 
 def fit_panels(step: FitStep, full: bool = True) -> Frame:
@@ -89,7 +89,7 @@ def fit_panels(step: FitStep, full: bool = True) -> Frame:
         lines = list(whole(*step.picture.shape[:3]))
         lines[cut] = lines[cut][side // 2, None]
         now.append(evaluate(field, *lines))
-    pictures, counted = {"network": _side_by_side(now)}, {"total": step.total, "seconds": step.seconds}
+    pictures, counted = {"network": _tiles(now)}, {"total": step.total, "seconds": step.seconds}
     if not full:
         return Frame(pictures, step=step.step, **counted)
     measure = step.measure()
@@ -98,7 +98,7 @@ def fit_panels(step: FitStep, full: bool = True) -> Frame:
     return Frame({"original": original, **pictures}, captions, charts(step)[1:], step=step.step, **counted)
 
 
-def _side_by_side(slices: list[Tensor]) -> np.ndarray:
+def _tiles(slices: list[Tensor]) -> np.ndarray:
     """Slices (1, H, W, C), (D, 1, W, C) and (D, H, 1, C) as one picture (H, W, 3) uint8, over a dark ground."""
     tiles = []
     for cut, values in enumerate(slices):
@@ -106,12 +106,7 @@ def _side_by_side(slices: list[Tensor]) -> np.ndarray:
         shown = _GROUND + (255 * seen[..., :3] - _GROUND) * seen[..., 3:]
         times = max(1, _ENLARGED // max(shown.shape[:2]))
         tiles.append(np.rint(shown).astype(np.uint8).repeat(times, 0).repeat(times, 1))
-    height = max(tile.shape[0] for tile in tiles)
-    padded = [
-        np.pad(tile, ((0, height - tile.shape[0]), (0, _GAP * (k < 2)), (0, 0)), constant_values=128)
-        for k, tile in enumerate(tiles)
-    ]
-    return np.hstack(padded)
+    return side_by_side(tiles)
 
 
 def network_voxels(network: nn.Module, sides: tuple[int, int, int], longest: int | None = None) -> np.ndarray:

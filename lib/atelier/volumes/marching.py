@@ -2,7 +2,7 @@
 
 Emission and absorption along a ray (Max, "Optical models for direct volume rendering", 1995, section 5): in a step of
 length dt through density a, the light that passes is exp(-opacity a dt). Samples are trilinear and lie in the middle of
-their steps. The interval of each ray is cut to the box and the clipping plane first, so that flat faces are exact.
+their steps. The interval of each ray is cut to the box first, so that flat faces are exact.
 """
 
 import math
@@ -18,7 +18,7 @@ from atelier.cppn.threads import in_order
 from atelier.fields.plane import Window
 from atelier.fields.plane import check_size as check_picture
 from atelier.settings import Number
-from atelier.volumes.catalogue import Camera, Clip, Look
+from atelier.volumes.catalogue import Camera, Look
 from atelier.volumes.generating import check_voxels
 
 RAYS, STEPS = 4096, 8
@@ -37,25 +37,22 @@ def march(
     camera: Camera = Camera(),  # noqa: B008 (frozen)
     look: Look = Look(),  # noqa: B008
     size: tuple[int, int] = (400, 400),
-    *,
-    step: float = 1.0,
 ) -> np.ndarray:
     """A picture (H, W, 3) uint8 of a volume (D, H, W, 4) uint8.
 
-    size: (width, height) in pixels. step: length of a step in voxels. Raises UserError: not a volume, a value out of
-    bounds."""
-    size, step = check_picture(size), Number(0.1, 10).check("The step in voxels", step)
+    size: (width, height) in pixels. A step is a voxel long. Raises UserError: not a volume, a value out of bounds."""
+    size = check_picture(size)
     longest = max(check_voxels(voxels).shape[:3])
     scene = _Scene(voxels, camera, look)
     half = torch.tensor(voxels.shape[2::-1], dtype=torch.float32) / longest  # of the box, (x, y, z)
     origins, directions = _rays(camera, *size)
-    near, far = _interval(origins, directions, half, look.clip)
+    near, far = _interval(origins, directions, half)
     origins, directions = origins / half, directions / half  # from here on the box is [-1, 1]^3
 
     @torch.inference_mode()
     def draw(part: Tensor) -> Tensor:
         length = far[part] - near[part]
-        count = max(1, math.ceil(length.max().item() * longest / 2 / step))
+        count = max(1, math.ceil(length.max().item() * longest / 2))
         return _MARCHES[look.mode](scene, _Rays(origins[part], directions[part], near[part], length / count, count))
 
     out = torch.tensor(look.ground if look.mode == "absorption" else (0, 0, 0)).div(255).repeat(len(origins), 1)
@@ -189,19 +186,11 @@ def _rays(camera: Camera, width: int, height: int) -> tuple[Tensor, Tensor]:
     return eye.expand_as(targets), F.normalize(targets - eye, dim=1)
 
 
-def _interval(origins: Tensor, directions: Tensor, half: Tensor, clip: Clip | None) -> tuple[Tensor, Tensor]:
-    """Where each ray enters and leaves what is seen of the box, (R,) each; empty where it leaves before it enters."""
+def _interval(origins: Tensor, directions: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each ray enters and leaves the box, (R,) each; empty where it leaves before it enters."""
     safe = torch.where(directions.abs() < 1e-9, 1e-9, directions)
     first, second = (-half - origins) / safe, (half - origins) / safe
-    near, far = torch.minimum(first, second).amax(1).clamp_min_(0), torch.maximum(first, second).amin(1)
-    if clip:
-        normal = torch.tensor(clip.normal, dtype=torch.float32)
-        slope, room = directions @ normal, clip.offset - origins @ normal
-        crossing = room / torch.where(slope.abs() < 1e-9, 1e-9, slope)
-        near = torch.where(slope < -1e-9, torch.maximum(near, crossing), near)
-        far = torch.where(slope > 1e-9, torch.minimum(far, crossing), far)
-        far = torch.where((slope.abs() <= 1e-9) & (room < 0), near, far)
-    return near, far
+    return torch.minimum(first, second).amax(1).clamp_min_(0), torch.maximum(first, second).amin(1)
 
 
 def turntable(

@@ -1,6 +1,6 @@
 """The pictures of the README, the covers of the apps and their posters, from what the product makes:
-`uv run python -m atelier.showcase [PART …]`, all if no part is named. Parts: painting, digits, random_fields, volumes,
-restored, posters. Screenshots of the apps are made by `tests/benchmarks/opening.py --screenshots`."""
+`uv run python tests/benchmarks/showcase.py [PART …]`, all if no part is named. Parts: painting, digits, random_fields,
+volumes, restored, posters. Screenshots of the apps are made by `tests/benchmarks/opening.py --screenshots`."""
 
 import io
 import sys
@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
-
 from atelier.drawing import as_image, captioned, contact_sheet
 from atelier.paths import ROOT, write_whole
+from PIL import Image, ImageOps
 
 GALLERY = ROOT / "data" / "gallery"
 COVER_SIZE = 800, 420
@@ -86,7 +85,6 @@ def volumes() -> None:
 def digits() -> None:
     """Ten digits on their way out of noise, and the guidance sweep."""
     import torch
-
     from atelier import diffusion
     from atelier.diffusion.sheets import sheet
 

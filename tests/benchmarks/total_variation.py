@@ -1,15 +1,9 @@
-"""Restoration without a prior of digits, for comparison."""
-
-import torch
-from torch import Tensor
+"""Restoration by total variation, without a prior of digits, for comparison."""
 
 from atelier.errors import UserError
 from atelier.restoration.problems import Problem
-
-
-def pseudo_inverse(problem: Problem) -> Tensor:
-    """A^+ y, the smallest picture that fits best, (N, 1, 28, 28) in [-1, 1]; what is unknown is middle grey."""
-    return problem.physics.A_dagger(problem.y).float().clamp(-1, 1)
+from deepinv.models import TVDenoiser
+from torch import Tensor, zeros
 
 
 def total_variation(problem: Problem, weight: float = 0.1, iterations: int = 200) -> Tensor:
@@ -19,12 +13,10 @@ def total_variation(problem: Problem, weight: float = 0.1, iterations: int = 200
     Returns:
         (N, 1, 28, 28).
     """
-    from deepinv.models import TVDenoiser
-
     if weight < 0:
         raise UserError(f"The weight of total variation must not be negative, and {weight} is.")
     x = problem.physics.A_adjoint(problem.y).clamp(-1, 1)
-    ahead, dual, size = x, torch.zeros(*x.shape, 2).to(x), 8**-0.5  # ‖gradient‖² is at most 8
+    ahead, dual, size = x, zeros(*x.shape, 2).to(x), 8**-0.5  # ‖gradient‖² is at most 8
     for _ in range(iterations):
         dual = dual + size * TVDenoiser.nabla(ahead)
         dual = dual / (dual.norm(dim=-1, keepdim=True) / max(weight, 1e-12)).clamp(min=1)
