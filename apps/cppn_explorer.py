@@ -31,7 +31,7 @@ def _():
     # What an address and a command line can ask for: a picture, a recipe, a style, any property of a field.
     begin_ask, strength_ask, files_ask = page.controls(
         cppn.begin_options(),
-        dict(strength=page.number(0, 1, 0.35, step=0.01, title="Siblings: from tweak to overhaul")),
+        dict(strength=page.number(0, 1, cppn.STRENGTH, step=0.01, title="Siblings: from tweak to overhaul")),
         cppn.file_options() | volumes.volume_options(),
         later=[cppn.motion_options()],
     )
@@ -336,19 +336,27 @@ def _(grown, growing, solid_view):
 
 
 @app.cell(hide_code=True)
-def _(breeder, grown, growing, shown, solid_view, volume_ask):
-    growing
-    _about = {"spec": shown.spec, "size": int(volume_ask.value["voxels"]), "envelope": volume_ask.value["envelope"]}
-    _files = {
-        f"{breeder.stem}-volume{_end}": page.File(
-            _title, "colour and density", partial(volumes.volume_file, ending=_end, **_about)
-        )
-        for _end, _title in volumes.ENDINGS.items()
+def _(breeder, files_ask, motion, shown, volume_ask):
+    # For the page, or as the command line asks for them.
+    _asked, _here, _ending = files_ask.value, volume_ask.value, f".{motion['format']}"
+    _voxels = _asked["volume"] or int(_here["voxels"])
+    _shape = {"voxels": _voxels, "envelope": (_asked if _asked["volume"] else _here)["envelope"]}
+    _still, _turn = (partial(_make, shown.spec, **_shape) for _make in (volumes.still_file, volumes.turntable_file))
+    volume_files = {
+        f"{breeder.stem}-volume.png": page.File("The volume", "a still picture", _still),
+        f"{breeder.stem}-turntable{_ending}": page.File("Turntable", "once around", partial(_turn, ending=_ending)),
     }
-    _shape = {"voxels": _about["size"], "envelope": _about["envelope"]}
-    _turn = partial(volumes.turntable_file, shown.spec, **_shape)
-    _files[f"{breeder.stem}-turntable.webp"] = page.File("Turntable", "once around", _turn)
-    _grown = [solid_view, page.take_home(_files)] if grown.step else []
+    for _end, _title in volumes.ENDINGS.items():
+        _name = f"{breeder.stem}-volume{_end}"
+        _make = partial(volumes.volume_file, shown.spec, **_shape, ending=_end, path=page.out_file(_name))
+        volume_files[_name] = page.File(_title, "colour and density", _make)
+    return (volume_files,)
+
+
+@app.cell(hide_code=True)
+def _(grown, growing, solid_view, volume_ask, volume_files):
+    growing
+    _grown = [solid_view, page.take_home(volume_files)] if grown.step else []
     mo.vstack([page.panel(volume_ask, across=True), growing, *_grown], gap=0.6)
     return
 
@@ -386,12 +394,12 @@ def _(breeder, browser_shelf, kept, shown):
 
 
 @app.cell(hide_code=True)
-def _(breeder, favourites, files_ask, motion, shown):
+def _(breeder, favourites, files_ask, motion, shown, volume_files):
     # On the page each is a button; a script writes the first two, and what --grid and --animate ask for.
     _asked, _ending, _title = files_ask.value, f".{motion['format']}", "{} × {} pixels, with its recipe"
     _size, _grid, _kind = _asked["size"], _asked["grid"], _asked["animate"]
     _print = partial(cppn.print_file, shown, _size, supersample=_asked["supersample"])
-    _sheet = partial(cppn.siblings_file, shown, _grid or (4, 4), breeder.mutation)
+    _sheet = partial(cppn.siblings_file, shown, _grid or (4, 4), breeder.strength)
     _kept = partial(cppn.favourites_file, favourites)
     _files = {
         f"{breeder.stem}.png": page.File("The picture", _title.format(*_size), _print),
@@ -407,21 +415,9 @@ def _(breeder, favourites, files_ask, motion, shown):
         _walk = cppn.walk_for(_kind, shown)
         _make = partial(cppn.animation_file, _walk, motion["frames"], _size, motion["fps"], _ending)
         _files[f"{breeder.stem}-{_kind}{_ending}"] = page.File("Animation", "a loop", _make)
-    _voxels, _shape = _asked["volume"], {"envelope": _asked["envelope"]}
-    if _voxels:
-        for _end, _title in volumes.ENDINGS.items():
-            _name = f"{breeder.stem}-volume{_end}"
-            _to = {"path": page.out_file(_name), "ending": _end}
-            _files[_name] = page.File(
-                _title, "colour and density", partial(volumes.volume_file, shown.spec, _voxels, **_to, **_shape)
-            )
-        _still = partial(volumes.still_file, shown.spec, _voxels, **_shape)
-        _turn = partial(volumes.turntable_file, shown.spec, _voxels, ending=_ending, **_shape)
-        _files[f"{breeder.stem}-volume.png"] = page.File("The volume", "a still picture", _still)
-        _files[f"{breeder.stem}-turntable{_ending}"] = page.File("Turntable", "a turn of the volume", _turn)
-    files = page.take_home(
-        _files, lambda: breeder.summary() | {"size": _size} | ({"volume": _voxels} if _voxels else {})
-    )
+    _files |= volume_files if _asked["volume"] else {}
+    _told = {"size": _size} | ({"volume": _asked["volume"]} if _asked["volume"] else {})
+    files = page.take_home(_files, lambda: breeder.summary() | _told)
     return (files,)
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from atelier.drawing import as_image, captioned, contact_sheet
+from atelier.drawing import Frame, as_image, captioned, contact_sheet
+from atelier.page.live import Live
+from atelier.page.packing import hang, pack
 from atelier.paths import ROOT, write_whole
 from PIL import Image, ImageOps
 
@@ -122,20 +124,26 @@ def restored() -> None:
     _cover("restoration_lab", shown, optimize=True)
 
 
+def _poster(name: str, frame: Frame) -> Path:
+    """Store the first frame of a live canvas, to hang it before the library is there."""
+    made = Live()
+    pictures = made._take(frame, "WEBP")
+    made.close()
+    return hang(name, pack({"scene": made._layout, "frame": made._status}, pictures))
+
+
 def posters() -> None:
     """The first picture of each app, which stands there until the live one comes."""
     from atelier import cppn, data, diffusion, fields, page, restoration
-    from atelier.page.live import write_poster
-    from atelier.page.packing import hang
 
     model = diffusion.choose_model("shipped")
     *_, drawn = diffusion.draw(model, sampler="few4")  # the page's own default
     *_, steered = diffusion.experiment(model)
-    _report(write_poster("painting_fitter", fields.panels(fields.finished(data.load_picture("mona_lisa")))))
-    _report(write_poster("digit_diffusion", diffusion.panels(drawn)))
-    _report(write_poster("digit_steering", diffusion.steering_panels(steered)))
+    _report(_poster("painting_fitter", fields.panels(fields.finished(data.load_picture("mona_lisa")))))
+    _report(_poster("digit_diffusion", diffusion.panels(drawn)))
+    _report(_poster("digit_steering", diffusion.steering_panels(steered)))
     *_, last = restoration.repair(model, digit=20)
-    _report(write_poster("restoration_lab", restoration.panels(last)))
+    _report(_poster("restoration_lab", restoration.panels(last)))
     breeder = cppn.Breeder(cppn.begin())
     view = page.viewer({breeder.name: breeder.drawing}, spans="shorter")
     view.widget.draw(breeder.recipe.place, 512)

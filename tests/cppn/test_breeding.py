@@ -14,7 +14,7 @@ from atelier.cppn.prints import print_file
 from atelier.cppn.recipe import Recipe, from_token
 from atelier.cppn.rendering import WHOLE, glances, picture
 from atelier.cppn.spec import FieldSpec, strand_length
-from atelier.cppn.styles import Mutation, surprise
+from atelier.cppn.styles import surprise
 from atelier.errors import UserError
 from atelier.fields.plane import Window
 
@@ -256,7 +256,7 @@ def test_the_token_gives_the_picture_back(breeder):
 
 def test_a_tweak_is_small_whatever_the_length_of_the_strands():
     parent = FieldSpec(strands=((3, 4.0),))
-    child = mutate(parent, 1, Mutation(0.01, activations=False, structure=False, colours=False))
+    child = mutate(parent, 1, 0.01, gentle=True)
     assert strand_length(child.strands) == pytest.approx(4, abs=1e-4)
     assert dict(child.strands)[3] == pytest.approx(4, abs=0.01)
 

@@ -19,7 +19,7 @@ from atelier.cppn.genetics import (
 from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import WHOLE, as_field, picture
 from atelier.cppn.spec import FieldSpec
-from atelier.cppn.styles import Mutation, recolour, surprise
+from atelier.cppn.styles import recolour, surprise
 from atelier.cppn.topologies import groups, plan
 from atelier.cppn.walks import (
     animate,
@@ -46,7 +46,7 @@ START = Recipe(FieldSpec(width=8, latent=(1.0, 0.0, 0.5)))
 KEYS = [(1.0, 0.0, 0.5), (0.0, 1.0, 0.0), (-1.0, 0.5, 1.0)]
 WALKS = [latent_walk(START, KEYS, path) for path in ("lerp", "slerp", "spline", "eight")]
 WALKS += [
-    weight_walk(START, Recipe(mutate(START.spec, 1, Mutation(structure=False, colours=False, activations=False)))),
+    weight_walk(START, Recipe(START.spec.replace(strands=mutate(START.spec, 1).strands))),
     window_walk(START, Window(0.5, 0.2, 40.0, "shorter")),
 ]
 
@@ -109,18 +109,17 @@ def test_walks_that_cannot_be_walked(begin):
 def test_mutation_stays_inside_the_bounds(topology):
     spec = FieldSpec(topology=topology, latent=(7.9, -7.9), depth=16, nodes=2, order=24, scale=49.0)
     for seed in range(40):
-        spec = mutate(spec, seed, Mutation(strength=1.0))
+        spec = mutate(spec, seed, 1.0)
         assert FieldSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
 def test_mutation_is_repeatable_and_grows_with_strength():
     parent = surprise(3)
     assert mutate(parent, 5) == mutate(parent, 5)
-    assert mutate(parent, 5, Mutation(strength=0.0)) == parent
-    only = {"activations": False, "structure": False, "colours": False}
+    assert mutate(parent, 5, 0.0) == parent
     base = render(parent, WHOLE, (24, 24))
     far = [
-        np.mean([np.abs(render(mutate(parent, s, Mutation(k, **only)), WHOLE, (24, 24)) - base).mean()
+        np.mean([np.abs(render(parent.replace(strands=mutate(parent, s, k).strands), WHOLE, (24, 24)) - base).mean()
                  for s in range(6)])
         for k in (0.02, 0.8)
     ]  # fmt: skip

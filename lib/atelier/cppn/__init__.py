@@ -6,7 +6,7 @@ move it. Names, titles and bounds come without torch; the first call that draws 
 
 import lazy_loader
 
-_CATALOGUE = "TOPOLOGIES ACTIVATIONS OPERATIONS INITIALISATIONS INPUTS SYMMETRIES COLOURS PALETTES WALKS PATHS"
+_CATALOGUE = "STRENGTH TOPOLOGIES ACTIVATIONS OPERATIONS INITIALISATIONS INPUTS SYMMETRIES COLOURS PALETTES WALKS PATHS"
 _BEGIN = "STARTERS starter begin begin_options file_options motion_options PAPER"
 _WALKS = "walk_for latent_walk weight_walk window_walk endless_zoom animate frame_at rehearse animation_file"
 
@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "catalogue": _CATALOGUE.split(),
         "spec": ["FieldSpec", "blend"],
         "starters": _BEGIN.split(),
-        "styles": ["STYLES", "surprise", "recolour", "Mutation"],
+        "styles": ["STYLES", "surprise", "recolour"],
         "topologies": ["plan", "activation_of"],
         "field": ["Field"],
         "shading": ["shader_of", "page_file", "shadertoy_file"],

@@ -12,14 +12,16 @@ import numpy as np
 
 from atelier import cppn  # what draws imports torch, when it is first called
 from atelier.cppn import favourites
+from atelier.cppn.catalogue import STRENGTH
 from atelier.cppn.favourites import FileShelf, Shelf
 from atelier.cppn.knobs import knobs_of, turned
 from atelier.cppn.recipe import WHOLE, Recipe, read_bytes, to_token
 from atelier.cppn.spec import FieldSpec
-from atelier.cppn.styles import Mutation, new_seed, recolour, surprise
+from atelier.cppn.styles import new_seed, recolour, surprise
 from atelier.cppn.topologies import check_live, with_activation
 from atelier.errors import UserError
 from atelier.fields.plane import Drawing, Window
+from atelier.settings import Number
 
 LITTER = 16
 """Siblings that are shown together."""
@@ -72,7 +74,7 @@ class Litter:
     parents: tuple[int, ...]  # their numbers in the family
     window: Window
     draw: int  # counts the litters
-    mutation: Mutation
+    strength: float
     specs: tuple[FieldSpec, ...] = ()  # those that were found so far
 
 
@@ -83,19 +85,20 @@ class Breeder:
 
     Attributes:
         family: every picture that was shown. litter: the siblings of what is shown. window: what is looked at.
-        mutation: how much a sibling may differ. shelf: where favourites are kept, by default a file in the data folder.
+        strength: how much a sibling may differ, from 0 to 1. shelf: where favourites are kept, by default a file in the
+            data folder.
         note: what was done last, one sentence, or "".
     """
 
-    def __init__(self, begin: Recipe | FieldSpec, strength: float = 0.35, shelf: Shelf | None = None) -> None:
+    def __init__(self, begin: Recipe | FieldSpec, strength: float = STRENGTH, shelf: Shelf | None = None) -> None:
         begin = Recipe(begin) if isinstance(begin, FieldSpec) else begin
         check_live(begin.spec)
         self.family = Family((Member(begin.spec, begin.window, begin.title),))
         self.window = begin.window
         self.draft: FieldSpec | None = None
         self.shelf = shelf or FileShelf()
-        self.mutation = Mutation(strength)
-        self.litter = Litter((0,), begin.window, 0, self.mutation)
+        self.strength = strength
+        self.litter = Litter((0,), begin.window, 0, strength)
         self.note = ""
         self._way: list[tuple[int, Window, FieldSpec | None, Litter]] = []
         self._told: tuple = (None, None, None)
@@ -214,7 +217,7 @@ class Breeder:
             return
         parents = [self.draft] if self.draft else [self.family.members[number].spec for number in litter.parents]
         seed = new_seed(parents[0].seed, f"litter {litter.draw} {to_token(Recipe(parents[0]))}")
-        for number, spec in enumerate(cppn.siblings(parents, LITTER, seed, litter.mutation)):
+        for number, spec in enumerate(cppn.siblings(parents, LITTER, seed, litter.strength)):
             if number < len(litter.specs):
                 continue  # found again only so that the others differ from it
             (pixels,) = cppn.pictures([spec], side, litter.window)
@@ -230,8 +233,8 @@ class Breeder:
 
     def set_strength(self, strength: float) -> None:
         """How much siblings may differ; another strength asks for other siblings."""
-        if strength != self.mutation.strength:
-            self.mutation = Mutation(strength)
+        if strength != self.strength:
+            self.strength = Number(0, 1).check("Strength", strength)
             self.more()
 
     def choose(self, number: int) -> None:
@@ -345,7 +348,7 @@ class Breeder:
         """From now on another litter is wanted."""
         self._draws += 1
         with self._changing:
-            self.litter = Litter(parents, self.window, self._draws, self.mutation)
+            self.litter = Litter(parents, self.window, self._draws, self.strength)
 
     def _seed(self, label: str) -> int:
         self._draws += 1

@@ -6,50 +6,48 @@ distance to the nearest neighbours (Lehman & Stanley, "Abandoning objectives", 2
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from atelier.cppn import draws
-from atelier.cppn.catalogue import ACTIVATIONS, SYMMETRIES, TOPOLOGIES, bred
+from atelier.cppn.catalogue import ACTIVATIONS, STRENGTH, SYMMETRIES, TOPOLOGIES, bred
 from atelier.cppn.colour import oklab_from_srgb
 from atelier.cppn.rendering import as_field, glances
 from atelier.cppn.spec import GROUPS, LATENT, PROPERTIES, FieldSpec, blend, strand_length, trim
-from atelier.cppn.styles import Mutation, new_seed, recolour
+from atelier.cppn.styles import new_seed, recolour
 from atelier.cppn.threads import in_order
 from atelier.cppn.topologies import plan
 from atelier.settings import Number, label, word
 
 BLANK = 0.035  # least spread of OKLab over a picture that is worth showing
 NOISE = 0.62  # greatest share of the spread that may lie between neighbouring pixels of a small picture
-USUAL = Mutation()
 
 
-def mutate(parent: FieldSpec, seed: int, how: Mutation = USUAL) -> FieldSpec:
-    """A child: always a valid spec, the same for the same seed; at strength 0 the parent itself."""
-    if how.strength == 0:
+def mutate(parent: FieldSpec, seed: int, strength: float = STRENGTH, gentle: bool = False) -> FieldSpec:
+    """A child: always a valid spec, the same for the same seed; at strength 0 the parent itself. gentle: it keeps the
+    structure and the activations. Raises SettingError: a strength that is not from 0 to 1."""
+    if Number(0, 1).check("Strength", strength) == 0:
         return parent
-    changes: dict[str, Any] = {}
-    if how.weights:  # turned by an angle of up to 90 degrees towards a new seed: the weights keep their spread
-        own, angle = parent.weight_strands(), how.strength * math.pi / 2
-        length = strand_length(own)
-        turned = [(s, amount * math.cos(angle)) for s, amount in own]
-        changes["strands"] = trim([*turned, (new_seed(seed, "strand"), length * math.sin(angle))], length)
-    if how.latent and parent.latent:
-        steps = draws.normal(seed, "latent step", (len(parent.latent),)) * how.strength
+    # Weights are turned by an angle of up to 90 degrees towards a new seed, so that they keep their spread.
+    own, angle = parent.weight_strands(), strength * math.pi / 2
+    length = strand_length(own)
+    turned = [(s, amount * math.cos(angle)) for s, amount in own]
+    changes: dict[str, Any] = {"strands": trim([*turned, (new_seed(seed, "strand"), length * math.sin(angle))], length)}
+    if parent.latent:
+        steps = draws.normal(seed, "latent step", (len(parent.latent),)) * strength
         changes["latent"] = tuple(
             round(_clipped(LATENT, v + float(s)), 3) for v, s in zip(parent.latent, steps, strict=True)
         )
-    if how.activations and _chance(seed, "activations", how.strength):  # written out, one of them drawn anew
+    if not gentle and _chance(seed, "activations", strength):  # written out, one of them drawn anew
         names = [node.activation for node in plan(parent)[:-1]]
         at = draws.integer(seed, "which", 0, len(names))
         names[at] = draws.choice(seed, "to", [name for name in bred(ACTIVATIONS) if name != names[at]])
         changes["activations"] = tuple(names)
-    if how.structure:
-        changes |= _structure(parent, seed, how.strength)
+    if not gentle:
+        changes |= _structure(parent, seed, strength)
     child = parent.replace(**changes)
-    if how.colours and _chance(seed, "colours", how.strength):
+    if _chance(seed, "colours", strength):
         child = recolour(child, new_seed(seed, "recolour"))
     return child
 
@@ -122,18 +120,17 @@ _CULPRITS = (
 """Properties that can leave a field blank, the likeliest first."""
 
 
-def siblings(parents: Sequence[FieldSpec], count: int, seed: int, how: Mutation = USUAL) -> Iterator[FieldSpec]:
+def siblings(parents: Sequence[FieldSpec], count: int, seed: int, strength: float = STRENGTH) -> Iterator[FieldSpec]:
     """Children of one parent, or of several crossed: not blank, and kept apart from each other.
 
     Two candidates a child are glanced at; the one more novel is kept.
     """
     kept = [descriptor(pixels) for pixels in glances(parents)]
-    gentle = replace(how, structure=False, activations=False)
 
     def pair(i: int) -> list[tuple[FieldSpec, np.ndarray, bool]]:  # candidates, what they look like, whether blank
-        found = [_candidate(parents, new_seed(seed, f"child {i} {j}"), how) for j in range(2)]
+        found = [_candidate(parents, new_seed(seed, f"child {i} {j}"), strength) for j in range(2)]
         if all(blank for _, _, blank in found):
-            found.append(_candidate(parents, new_seed(seed, f"child {i} again"), gentle))
+            found.append(_candidate(parents, new_seed(seed, f"child {i} again"), strength, gentle=True))
         return found
 
     for found in in_order(pair, range(count), later=True):
@@ -143,19 +140,20 @@ def siblings(parents: Sequence[FieldSpec], count: int, seed: int, how: Mutation 
         yield spec
 
 
-def _candidate(parents: Sequence[FieldSpec], seed: int, how: Mutation) -> tuple[FieldSpec, np.ndarray, bool]:
-    spec = _child(parents, seed, how)
+def _candidate(
+    parents: Sequence[FieldSpec], seed: int, strength: float, gentle: bool = False
+) -> tuple[FieldSpec, np.ndarray, bool]:
+    spec = _child(parents, seed, strength, gentle)
     pixels = as_field(spec).glance()
     return spec, descriptor(pixels), is_blank(pixels)
 
 
-def _child(parents: Sequence[FieldSpec], seed: int, how: Mutation) -> FieldSpec:
+def _child(parents: Sequence[FieldSpec], seed: int, strength: float, gentle: bool) -> FieldSpec:
     if len(parents) == 1:
-        return mutate(parents[0], seed, how)
+        return mutate(parents[0], seed, strength, gentle)
     a = draws.integer(seed, "first", 0, len(parents))
     b = (a + draws.integer(seed, "second", 1, len(parents))) % len(parents)
-    slight = replace(how, strength=how.strength / 2)
-    return mutate(crossover(parents[a], parents[b], seed), new_seed(seed, "mutation"), slight)
+    return mutate(crossover(parents[a], parents[b], seed), new_seed(seed, "mutation"), strength / 2, gentle)
 
 
 def _structure(parent: FieldSpec, seed: int, strength: float) -> dict[str, Any]:

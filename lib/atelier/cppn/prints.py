@@ -12,7 +12,6 @@ from atelier.animation import Written, in_memory
 from atelier.cppn.genetics import siblings
 from atelier.cppn.recipe import KEYWORD, SIGNATURE, Recipe, compact
 from atelier.cppn.rendering import BAND, POINTS, picture, pictures, render_tiles
-from atelier.cppn.styles import Mutation
 from atelier.drawing import contact_sheet, encoded
 from atelier.fields.plane import check_size
 from atelier.paths import atomic_write
@@ -47,10 +46,10 @@ def print_file(recipe: Recipe, size: tuple[int, int], *, supersample: int = 1) -
     return in_memory("print.png", lambda path: write_png(path, recipe, size, supersample=supersample))
 
 
-def siblings_file(recipe: Recipe, grid: tuple[int, int], mutation: Mutation) -> bytes:
+def siblings_file(recipe: Recipe, grid: tuple[int, int], strength: float) -> bytes:
     """A sheet of siblings as PNG; grid: columns and rows."""
     columns, rows = grid
-    specs = list(siblings([recipe.spec], columns * rows, recipe.spec.seed, mutation))
+    specs = list(siblings([recipe.spec], columns * rows, recipe.spec.seed, strength))
     return encoded(contact_sheet(list(pictures(specs, (256, 256), recipe.window)), columns, 6))
 
 

@@ -4,14 +4,13 @@ A style is a region of specs that was tuned by eye; inside of it everything is d
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from atelier.cppn import draws
 from atelier.cppn.catalogue import PALETTES, SURPRISE_PALETTES, SURPRISE_STYLES
 from atelier.cppn.domains import LAST_SEED
 from atelier.cppn.spec import FieldSpec
-from atelier.settings import Choice, Number
+from atelier.settings import Choice
 
 Draw = Callable[[int, str], Any]
 """From a seed and a label to a value."""
@@ -100,21 +99,6 @@ STYLES: dict[str, dict[str, Any]] = {
     },
 }
 """Style to properties: a value, or a draw, whose label is the property's name."""
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """How much a child may differ from its parent. Raises SettingError: a strength out of bounds."""
-
-    strength: float = 0.35  # 0 changes nothing, 0.2 is a tweak, 1 an overhaul
-    weights: bool = True
-    activations: bool = True
-    structure: bool = True  # width, depth, topology, symmetry
-    latent: bool = True
-    colours: bool = True
-
-    def __post_init__(self) -> None:
-        Number(0, 1).check("Strength", self.strength)
 
 
 def surprise(seed: int, style: str | None = None, topology: str | None = None) -> FieldSpec:

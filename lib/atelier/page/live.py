@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Generic, TypeVar
 
@@ -22,7 +21,7 @@ from atelier.drawing import Chart, Frame, encoded
 from atelier.errors import UserError
 from atelier.page.command import LEADS, STOPPED, ProgressBar
 from atelier.page.jobs import OVER, Job
-from atelier.page.packing import Widget, element, hang, hung, pack
+from atelier.page.packing import Widget, element, hung, pack
 from atelier.page.session import give_up, program, session
 
 Step = TypeVar("Step")
@@ -395,14 +394,6 @@ def replay(frames: Iterable[Frame]) -> Any:
     widget.publish(last)
     widget.record = recorder.message()
     return made
-
-
-def write_poster(name: str, frame: Frame) -> Path:
-    """Store the first frame of a notebook, to hang it before the library is there."""
-    made = Live()
-    pictures = made._take(frame, "WEBP")
-    made.close()
-    return hang(name, pack({"scene": made._layout, "frame": made._status}, pictures))
 
 
 def _pictures(frame: Frame, kind: str) -> dict[str, bytes]:

@@ -68,7 +68,7 @@ def write(path: str | Path, slabs: Iterable[Slab] | np.ndarray, spec: FieldSpec 
 
 def volume_file(
     spec: FieldSpec | np.ndarray,
-    size: int | Sequence[int] = 128,
+    voxels: int | Sequence[int] = 128,
     ending: str = ".tif",
     *,
     envelope: str = "ball",
@@ -77,7 +77,7 @@ def volume_file(
     """The volume of a field, or voxels (D, H, W, 4) uint8, as a file: at `path`, which the last step names, or in
     memory, with its bytes as the last step's `data`. Errors as `generate` and `write`."""
     given = isinstance(spec, np.ndarray)
-    slabs = spec if given else generate(spec, size, envelope=envelope)
+    slabs = spec if given else generate(spec, voxels, envelope=envelope)
 
     def make(path: Path) -> Iterator[Written]:
         return write(path, slabs, None if given else spec)
@@ -186,8 +186,9 @@ def as_values(found: np.ndarray, name: str = "The array") -> np.ndarray:
     _check_shape(found.shape, name)
     values = found if found.ndim == 4 else found[..., None]
     if values.dtype.kind in "ui":
-        values = values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
-    values = values.astype(np.float32)
+        values = np.divide(values, np.float32(np.iinfo(values.dtype).max), dtype=np.float32)
+    else:
+        values = values.astype(np.float32)
     if not np.isfinite(values).all():
         raise UserError(f"{name} holds numbers that are not finite (NaN or infinity); replace them first.")
     low, high = float(values.min()), float(values.max())

@@ -23,23 +23,21 @@ _SEEN_FROM = 0.8  # the share of voxels that are less dense than what is seen
 
 @dataclass(frozen=True)
 class Grown:
-    """One step: the volume as fine as it is by now, and a picture of it."""
+    """One step: the volume as fine as it is by now."""
 
     step: int
     spec: FieldSpec
     envelope: str
     voxels: np.ndarray = field(repr=False)  # (D, H, W, 4) uint8
-    pixels: np.ndarray = field(repr=False)  # (H, W, 3) uint8
 
     @property
     def progress(self) -> float:
         """In [0, 1]."""
         return self.step / len(_COARSER)
 
-    @property
-    def still(self) -> bytes:
-        """The picture as PNG."""
-        return drawing.encoded(self.pixels)
+    def still(self, side: int = 320) -> bytes:
+        """A picture of the volume, side × side pixels, as PNG."""
+        return drawing.encoded(march(self.voxels, Camera(), suited_look(self.voxels), (side, side)))
 
     def slice(self, axis: int, at: float) -> np.ndarray:
         """What the field itself has on a plane across axis 0 (x), 1 (y) or 2 (z): (rows, columns, 4) uint8. Columns and
@@ -47,11 +45,10 @@ class Grown:
         return exact_slice(self.spec, self.voxels.shape[:3], axis, at, self.envelope)
 
 
-def grow(spec: FieldSpec, *, voxels: int = 96, envelope: str = "ball", side: int = 320) -> Iterator[Grown]:
-    """The volume of a field, first coarse and then fine. side: of the pictures, in pixels. Errors as `generate`."""
+def grow(spec: FieldSpec, *, voxels: int = 96, envelope: str = "ball") -> Iterator[Grown]:
+    """The volume of a field, first coarse and then fine. Errors as `generate`."""
     for k, coarse in enumerate(_COARSER, 1):
-        baked = _baked(spec, max(2, voxels // coarse), envelope)
-        yield Grown(k, spec, envelope, baked, march(baked, Camera(), suited_look(baked), (side, side)))
+        yield Grown(k, spec, envelope, _baked(spec, max(2, voxels // coarse), envelope))
 
 
 def growth_panels(step: Grown, full: bool = True) -> drawing.Frame:
@@ -60,12 +57,12 @@ def growth_panels(step: Grown, full: bool = True) -> drawing.Frame:
 
 
 def growth_view(step: Grown | None, full: bool = True) -> dict[str, Any]:
-    """What a `page.volume` shows of a step of `grow`, as the arguments of its `show`: with `full` also the field itself
-    on a cut; nothing before the first step."""
+    """What a `page.volume` shows of a step of `grow`, as the arguments of its `show`: with `full` also a still picture
+    and the field itself on a cut; nothing before the first step."""
     if step is None:
         return {}
-    shown = {"voxels": step.voxels, "title": "A random field in space", "still": step.still, **seen_from(step.voxels)}
-    return shown | ({"exact": step.slice} if full else {})
+    shown = {"voxels": step.voxels, "title": "A random field in space", **seen_from(step.voxels)}
+    return shown | ({"still": step.still(), "exact": step.slice} if full else {})
 
 
 def suited_look(voxels: np.ndarray) -> Look:
