@@ -230,13 +230,13 @@ def _(breeder, shown, tree):
 @app.cell(hide_code=True)
 def _(files_ask):
     motion_ask = page.controls(cppn.motion_options(files_ask.value["animate"]))
-    loop_view = page.live(verb="Play the loop", height=420, brief=True)
+    loop = page.loop()
     mo.md("""
     ## Animate
     A walk says what each frame shows: where one looks, the latent vector, or the weights. Every walk ends where it began,
     so the loop has no seam. A field whose only inputs are *spiral* and *theta* can be zoomed into without end.
     """)
-    return loop_view, motion_ask
+    return loop, motion_ask
 
 
 @app.cell
@@ -247,29 +247,21 @@ def _(motion_ask, shown):
 
 
 @app.cell
-def _(loop_view, motion, shown, walk):
-    loop = loop_view.play(
-        cppn.rehearse,
-        walk,
-        **{name: motion[name] for name in ("frames", "fps")},
-        show=cppn.rehearsal_panels,
-        opening=cppn.frame_at(walk, 0, min(motion["frames"], cppn.REHEARSED), (256, 256)),
-        aside=True,
-    )
-    return (loop,)
+def _(loop, motion, walk):
+    # The page draws it by its own shader, at the display's rate; without a graphics processor Python draws it.
+    loop.widget.show(cppn.seen_on(walk), motion["frames"] / motion["fps"])
+    return
 
 
 @app.cell(hide_code=True)
-def _(breeder, loop, loop_view, motion, motion_ask, walk):
+def _(breeder, loop, motion, motion_ask, walk):
     _form = {"zoom": ["walk", "reach"], "latent": ["walk", "path"], "weights": ["walk"]}[motion["walk"]]
     _count, _side, _ending = motion["frames"], int(motion["side"]), f".{motion['format']}"
-    _about = f"{_count} frames of {_side} pixels" + (", the preview has fewer" if _count > cppn.REHEARSED else "")
     _make = partial(cppn.animation_file, walk, _count, (_side, _side), motion["fps"], _ending)
-    _name = f"{breeder.stem}-{motion['walk']}{_ending}"
-    _file = page.take_home({_name: page.File("The animation", _about, _make)})
-    _loop = mo.image(loop.step.data, alt="The loop", rounded=True) if loop.step and loop.step.data else mo.md("")
+    _file = page.File("The animation", f"{_count} frames of {_side} pixels", _make)
     _panel = page.panel(motion_ask, first=[*_form, "frames", "fps", "side", "format"])
-    page.beside(mo.vstack([_panel, _file, _loop], gap=0.8), loop_view)
+    _name = f"{breeder.stem}-{motion['walk']}{_ending}"
+    page.beside(mo.vstack([_panel, page.take_home({_name: _file})], gap=0.8), loop)
     return
 
 

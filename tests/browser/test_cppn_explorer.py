@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from atelier import cppn
+from waiting import until
+from webgl import AS_IF_GRAPHICS
 
 pytestmark = pytest.mark.browser
 APP = "cppn_explorer.py"
@@ -106,13 +108,29 @@ def test_breeding_turning_and_the_way_back(page):
     wait_for(page, lambda found: found.spec == first.spec)
 
 
+def test_a_loop_is_drawn_by_the_page_where_it_has_a_graphics_processor(browser, served):
+    visit = browser.new_page(viewport={"width": 500, "height": 700})
+    visit.add_init_script(AS_IF_GRAPHICS.replace("() => 1", "() => 0.25"))
+    visit.set_default_timeout(60_000)
+    visit.goto(f"{served}?topology=mlp&width=6&depth=2&seed=3&frames=48", wait_until="domcontentloaded")
+    loop = visit.locator(".loop")
+    loop.scroll_into_view_if_needed()
+    loop.locator("canvas[data-frames]").wait_for()
+    visit.get_by_role("button", name="Play the loop").click()
+    until(visit, lambda: int(loop.get_attribute("data-drawn") or 0) > 3)
+    visit.close()
+
+
 @pytest.mark.parametrize("page", ["?frames=12"], indirect=True)
 def test_taking_home_and_coming_back(page, served, tmp_path):
     live(page)
     wait_for_siblings(page)
+    loop = page.locator(".loop canvas")
+    loop.scroll_into_view_if_needed()
+    before = int(loop.get_attribute("data-frames"))
     page.get_by_role("button", name="Play the loop").click()
-
-    page.get_by_label("The loop").or_(page.get_by_alt_text("The loop")).first.wait_for()
+    until(page, lambda: int(loop.get_attribute("data-frames")) > before + 2)  # Python draws, where a processor would
+    page.locator(".loop").get_by_role("button", name="Pause").click()
 
     page.get_by_placeholder("Name").fill("mine")
     page.get_by_role("button", name="Keep it").click()

@@ -1,4 +1,3 @@
-import io
 import itertools
 import json
 import xml.etree.ElementTree as ElementTree
@@ -18,6 +17,7 @@ from atelier.cppn.genetics import (
 )
 from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import WHOLE, as_field, picture
+from atelier.cppn.shading import shader_of
 from atelier.cppn.spec import FieldSpec
 from atelier.cppn.styles import recolour, surprise
 from atelier.cppn.topologies import groups, plan
@@ -26,14 +26,13 @@ from atelier.cppn.walks import (
     endless_zoom,
     frame_at,
     latent_walk,
-    rehearse,
+    seen_on,
     walk_for,
     weight_walk,
     window_walk,
 )
 from atelier.errors import UserError
 from atelier.fields.plane import Window, mesh
-from PIL import Image
 
 
 def render(spec, window, size):
@@ -82,11 +81,10 @@ def test_any_frame_can_be_sought():
     assert np.array_equal(frame_at(WALKS[2], 5, 5, (12, 10)).pixels, played[0].pixels)
 
 
-def test_a_rehearsal_ends_with_the_whole_loop():
-    *_, last = rehearse(walk_for("latent", START), frames=5, fps=10, side=16)
-    assert last.progress == 1
-    with Image.open(io.BytesIO(last.data)) as image:
-        assert (image.n_frames, image.size) == (5, (16, 16))
+def test_what_is_seen_on_a_walk_is_its_frames():
+    drawing, window = seen_on(WALKS[2])(0.6)
+    assert np.array_equal(drawing(window, 10, 12), frame_at(WALKS[2], 3, 5, (12, 10)).pixels)
+    assert drawing.shader().code == shader_of(START.spec).code
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import lazy_loader
 
 _CATALOGUE = "STRENGTH TOPOLOGIES ACTIVATIONS OPERATIONS INITIALISATIONS INPUTS SYMMETRIES COLOURS PALETTES WALKS PATHS"
 _BEGIN = "STARTERS starter begin begin_options file_options motion_options PAPER"
-_WALKS = "walk_for latent_walk weight_walk window_walk endless_zoom animate frame_at rehearse animation_file"
+_WALKS = "walk_for latent_walk weight_walk window_walk endless_zoom animate frame_at seen_on animation_file"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
@@ -23,9 +23,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "rendering": ["picture", "pictures", "render_tiles", "estimate"],
         "recipe": ["Recipe", "WHOLE", "to_token", "from_token", "read", "to_file"],
         "genetics": ["mutate", "crossover", "siblings", "hint"],
-        "walks": [*_WALKS.split(), "rehearsal_panels", "REHEARSED"],
+        "walks": _WALKS.split(),
         "knobs": ["knobs_of", "turned"],
-        "breeding": ["Breeder", "Family", "Member", "LITTER"],
+        "breeding": ["Breeder", "Family", "Member", "LITTER", "drawing_of"],
         "drawings": ["graph_svg", "neuron_sheet", "neuron_strips", "family_tree"],
         "favourites": ["FileShelf", "load_favourites", "favourites_file"],
         "prints": ["write_png", "print_file", "siblings_file", "thumbnail"],

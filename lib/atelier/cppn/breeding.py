@@ -139,10 +139,7 @@ class Breeder:
     @property
     def drawing(self) -> Drawing:
         """The field that is shown."""
-        spec = self.spec
-        return Drawing(
-            lambda window, height, width: cppn.picture(spec, window, (width, height)), lambda: cppn.shader_of(spec)
-        )
+        return drawing_of(self.spec)
 
     def look(self, place: Mapping[str, float]) -> None:
         """Follow a page that looks at x, y and zoom; nothing happens if it looked there already. Raises SettingError: a
@@ -353,6 +350,13 @@ class Breeder:
     def _seed(self, label: str) -> int:
         self._draws += 1
         return new_seed(self.spec.seed, f"{label} {self._draws} {len(self.family.members)}")
+
+
+def drawing_of(spec: FieldSpec) -> Drawing:
+    """A function that draws a field."""
+    return Drawing(
+        lambda window, height, width: cppn.picture(spec, window, (width, height)), lambda: cppn.shader_of(spec)
+    )
 
 
 def _favourites_in(data: bytes, name: str) -> dict[str, Recipe]:

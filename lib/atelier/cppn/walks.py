@@ -5,24 +5,23 @@ A walk is a function of t in [0, 1]; a loop is one that ends where it began, so 
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from atelier import animation, drawing
+from atelier import animation
+from atelier.cppn.breeding import drawing_of
 from atelier.cppn.catalogue import PATHS, WALKS
 from atelier.cppn.recipe import Recipe
 from atelier.cppn.rendering import picture
 from atelier.cppn.spec import LATENT, blend
 from atelier.cppn.styles import draw_latent, new_seed
 from atelier.errors import UserError
-from atelier.fields.plane import Window, check_size
+from atelier.fields.plane import Drawing, Window, check_size
 from atelier.settings import Choice, Number
 
 Walk = Callable[[float], Recipe]
 FRAMES = Number(1, 10_000, whole=True)
-REHEARSED = 240
-"""Frames of a preview at most."""
 _NUMBERS = (
     "scale", "std", "bias", "cycles", "relief", "contrast", "brightness", "saturation", "latent_scale"
 )  # fmt: skip
@@ -35,7 +34,6 @@ class Frame:
     index: int
     count: int
     pixels: np.ndarray = field(repr=False)  # (H, W, 3) uint8
-    data: bytes | None = field(default=None, repr=False)  # the whole loop as a file, where a run ends with one
 
     @property
     def step(self) -> int:
@@ -138,21 +136,14 @@ def walk_for(kind: str, recipe: Recipe, reach: float = 16.0, path: str = "spline
     return weight_walk(recipe, Recipe(spec.replace(strands=(*strands, (new_seed(spec.seed, "breath"), 0.5))), window))
 
 
-def rehearse(walk: Walk, *, frames: int = 120, fps: int = 24, side: int = 256) -> Iterator[Frame]:
-    """`animate` a walk at a small size, with `REHEARSED` frames at most; the last frame has the whole loop as `data`,
-    an animated WebP."""
-    count, shown = min(frames, REHEARSED), []
-    for frame in animate(walk, count, (side, side)):
-        shown.append(frame.pixels)
-        if frame.step < count:
-            yield frame
-    *_, written = animation.encode(".webp", shown, max(1, round(fps * count / frames)))
-    yield replace(frame, data=written.data)
+def seen_on(walk: Walk) -> Callable[[float], tuple[Drawing, Window]]:
+    """What a `page.loop` plays of a walk: at t what draws the field, and where it looks."""
 
+    def at(t: float) -> tuple[Drawing, Window]:
+        recipe = walk(t)
+        return drawing_of(recipe.spec), recipe.window
 
-def rehearsal_panels(frame: Frame, full: bool = True) -> drawing.Frame:
-    """A frame of the loop, as the page shows it."""
-    return drawing.Frame({"loop": frame.pixels}, step=frame.step, total=f"of {frame.count} frames")
+    return at
 
 
 def animation_file(

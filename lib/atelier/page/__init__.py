@@ -5,6 +5,7 @@ from atelier.page.controls import Ask, choice, controls, follow_in_address, numb
 from atelier.page.downloads import File, out_file, take_home
 from atelier.page.layout import beside, panel, row, section, stats, table, title, told
 from atelier.page.live import Run, live, replay
+from atelier.page.loop import loop
 from atelier.page.pad import pad
 from atelier.page.session import attempt, check, session
 from atelier.page.viewer import viewer

@@ -25,7 +25,13 @@ POSTERS = ROOT / "data" / "gallery" / "posters"
 WIDGETS: weakref.WeakSet["Widget"] = weakref.WeakSet()
 """Every widget that is not closed, for the report, which takes their state with it."""
 _BYTES_PER_SECOND = 4e6
-_SHARED = {"live": ("chart",), "mixer": ("chart",), "viewer": ("painter", "gestures"), "volume": ("gestures",)}
+_SHARED = {
+    "live": ("chart",),
+    "mixer": ("chart",),
+    "viewer": ("painter", "gestures"),
+    "loop": ("painter",),
+    "volume": ("gestures",),
+}
 
 
 class Widget(anywidget.AnyWidget):
