@@ -30,6 +30,7 @@ FRAMES_PER_SECOND = 15
 SLOW_SECONDS = 0.4
 FULL_SECONDS = 0.5
 KEPT_SECONDS = 20.0
+DRAWING_SHARE = 0.25  # of the time of a run that nobody watches, for the moments to go back to
 MOST_POINTS = 240
 MOST_MOMENTS = 60
 RECORD_BYTES = 1 << 20
@@ -265,15 +266,18 @@ class Live(Widget):
 
     def _run_through(self, run: Run) -> None:
         """Without a browser: to the end, or until someone stops the program."""
-        bar, moments, last = ProgressBar(), 0, None
+        bar, moments, last, began, drawing = ProgressBar(), 0, None, time.monotonic(), 0.0
         name = getattr(run.make.func, "__name__", "run").replace("_", " ")
         steps, most = run.make(), MOST_MOMENTS // 3 if self._look["brief"] else MOST_MOMENTS
         try:
             for last in steps:
                 bar(name, last.progress, f"step {last.step:,}")
-                if self._session.shown and run.moments is None and last.progress >= (moments / most) ** 1.5:
+                now = time.monotonic()
+                wanted = self._session.shown and run.moments is None and last.progress >= (moments / most) ** 1.5
+                if wanted and drawing <= DRAWING_SHARE * (now - began):
                     moments = math.ceil(most * last.progress ** (1 / 1.5) + 1e-9)
                     self._recorder.offer(run.show(last, True))
+                    drawing += time.monotonic() - now
                 if STOPPED.signal:
                     STOPPED.words = f" at step {last.step:,}"
                     break
