@@ -274,7 +274,7 @@ class Live(Widget):
                 bar(name, last.progress, f"step {last.step:,}")
                 now = time.monotonic()
                 wanted = self._session.shown and run.moments is None and last.progress >= (moments / most) ** 1.5
-                if wanted and drawing <= DRAWING_SHARE * (now - began):
+                if wanted and drawing <= 0.5 + DRAWING_SHARE * (now - began):
                     moments = math.ceil(most * last.progress ** (1 / 1.5) + 1e-9)
                     self._recorder.offer(run.show(last, True))
                     drawing += time.monotonic() - now
