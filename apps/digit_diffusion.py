@@ -172,7 +172,7 @@ def _(file_problem, keep_choice, load_file, loaded, measure_canvas, train_ask, t
     _panel = page.panel(train_ask, first=_first, more={"More": list(train_ask.controls)[6:]})
     _right = [train_canvas, mo.hstack([load_file, measure_canvas], justify="start", align="start", gap=2, wrap=True)]
     _goes_on = "Train goes on from it, with its network and recipe; set the time in all."
-    _words = f"Loaded: it is the network that draws now. {loaded.note or _goes_on}" if loaded else ""
+    _words = f"Loaded: it is among the networks that draw, above. {loaded.note or _goes_on}" if loaded else ""
     _right += page.told(file_problem, _words)
     page.section(_text, page.beside(mo.vstack([_panel, keep_choice], gap=0.6), mo.vstack(_right)))
     return

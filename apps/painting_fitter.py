@@ -139,8 +139,8 @@ def _(own_picture, picture_ask):
 def _(load_file, network_ask, picture):
     _asked = {"network": network_ask.value["network"], "picture": picture, "checkpoint": load_file.contents()}
     loaded, load_problem = page.attempt(fields.build, **_asked) if load_file.value else (None, "")
-    _words = f"{load_problem} The file chosen under *Take home* is not used."
-    mo.callout(mo.md(_words), kind="warn") if load_problem else None
+    _words = f"{load_problem} The file chosen under Take home is not used."
+    mo.callout(_words, kind="warn") if load_problem else None
     return load_problem, loaded
 
 
@@ -171,15 +171,16 @@ def _(canvas, loss, network, picture, rate, training_ask):
 
 
 @app.cell(hide_code=True)
-def _(canvas, picture, run):
+def _(canvas, run):
     canvas  # this cell, and those below, follow the run when it comes to rest
     step, hint = run.step, mo.md("*This appears when the run rests.*")
+    learned = run.args[1]  # its picture; a long run that is paused waits before it follows a change
     _note = (
         "<small>The network's size counts its weights as float32. The JPEG is the best one of this picture that is not "
-        f"larger. JPEG was designed for pictures, and often wins. {picture.note}</small>"
+        f"larger. JPEG was designed for pictures, and often wins. {learned.note}</small>"
     )
     mo.vstack([page.stats(fields.honest_numbers(step)), mo.md(_note)], gap=0.3) if step else hint
-    return hint, step
+    return hint, learned, step
 
 
 @app.cell(hide_code=True)
@@ -196,14 +197,14 @@ def _():
 
 
 @app.cell
-def _(canvas, picture, run, viewer):
+def _(canvas, learned, run, viewer):
     canvas  # the viewer follows the run, also while it goes on
-    pixels = fields.bicubic(picture)
+    pixels = fields.bicubic(learned)
 
     def _views(step, pixels=pixels):
         return {"the network": fields.renderer(step.network), "its pixels, bicubic": pixels}
 
-    viewer.follow(run, _views, picture.aspect)
+    viewer.follow(run, _views, learned.aspect)
     return (pixels,)
 
 
@@ -303,7 +304,7 @@ def _(repair_canvas):
 
 @app.cell
 def _(cover_pad, picture, repair_ask, training_ask):
-    # `known` is a mask (height, width): any Boolean tensor will do, for instance torch.rand(pixels.shape[:2]) < 0.3
+    # `known` is a mask (height, width): any Boolean tensor will do, for instance torch.rand(picture.pixels.shape[:2]) < 0.3
     with page.check():
         known = fields.known_pixels(picture, repair_ask.value["known"], training_ask.value["seed"], cover_pad.covered)
     return (known,)
@@ -410,11 +411,11 @@ def _(large_size, load_file, load_problem, loaded):
 
 
 @app.cell
-def _(hint, large_size, picture, picture_ask, solid, solid_files, step, upload, volume_ask):
+def _(hint, large_size, learned, picture_ask, solid, solid_files, step, upload, volume_ask):
     _name = (upload.name() or picture_ask.value["picture"]).rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
     def _large():
-        return fields.large_picture(step.network, picture.aspect, large_size.value)
+        return fields.large_picture(step.network, learned.aspect, large_size.value)
 
     _files = {
         f"{_name}.safetensors": page.File("Checkpoint", "the network itself", lambda: fields.checkpoint(step)),

@@ -88,7 +88,7 @@ def contact_sheet(tiles: Sequence[np.ndarray], columns: int, gap: int = 0, groun
 
 
 def side_by_side(tiles: Sequence[np.ndarray]) -> np.ndarray:
-    """Tiles (H, W) or (H, W, 3) uint8 of any size in a row, with 8 pixels of gray between them."""
+    """Tiles in a row, with 8 pixels of gray between them: uint8, all (H, W) or all (H, W, 3), of any size."""
     height, gap = max(map(len, tiles)), ((0, 8), (0, 0))
     spaced = [np.pad(tile, ((0, height - len(tile)), *gap)[: tile.ndim], constant_values=128) for tile in tiles]
     return np.hstack(spaced)[:, :-8]

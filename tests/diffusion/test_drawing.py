@@ -96,6 +96,32 @@ def test_many_digits_come_group_after_group_and_are_the_same(model, monkeypatch)
         list(draw(model, samples=0))
 
 
+def test_a_sampler_that_remembers_begins_anew_with_each_group(model, monkeypatch):
+    class Remembers:
+        def __init__(self):
+            self.before = None
+
+        def __call__(self, predict, x, t, s, noise):
+            x0_hat = predict(x, t.t)
+            if self.before is not None:
+                x0_hat = (x0_hat + self.before) / 2
+            self.before = x0_hat
+            return s.alpha * x0_hat + s.sigma * t.eps_hat(x, x0_hat), x0_hat
+
+    asked = {"samples": 5, "sampling_steps": 3, "layout": "contiguous"}
+    together = last(draw(model, sampler=Remembers(), **asked))
+    monkeypatch.setattr(drawing, "_GROUP", 2)
+    apart = last(draw(model, sampler=Remembers(), **asked))
+    torch.testing.assert_close(apart.at.x_t, together.at.x_t, atol=1e-5, rtol=0)
+
+
+def test_a_drawing_that_was_stopped_says_how_many_digits_it_has(model, monkeypatch):
+    monkeypatch.setattr(drawing, "_GROUP", 2)
+    first, *_, end = draw(model, samples=5, sampling_steps=1)
+    assert (summary(first)["samples"], summary(first)["drawn"]) == (5, 2)
+    assert "drawn" not in summary(end)
+
+
 def test_moments_of_a_long_drawing_stay_within_their_memory(model):
     step = last(draw(model, samples=10, sampling_steps=200, sampler="ddim"))
     assert len(step.past.moments) <= 60

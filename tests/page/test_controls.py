@@ -3,7 +3,7 @@
 import importlib
 
 import pytest
-from atelier.page.controls import Ask, Words, choice, number, parse, ratio_steps, seed, switch, text, usage
+from atelier.page.controls import Ask, Words, choice, number, parse, path, ratio_steps, seed, switch, text, usage
 from atelier.page.session import Session
 from atelier.settings import Control, Knob, Number, SettingError
 
@@ -138,6 +138,14 @@ def test_a_browser_may_send_anything_and_the_last_good_value_stays(visit):
     assert knob() == 0.1
 
 
+def test_a_browser_cannot_set_what_belongs_to_the_command_line(visit):
+    ask = Ask({"drawing": path(), "size": KNOWN["size"]})
+    ask._update({"drawing": "/etc/hostname", "size": 9})
+    assert ask.value == {"drawing": "", "size": 9}
+    ask._update({"drawing": "/no/such/file"})
+    assert (ask.value["drawing"], ask.sentences) == ("", {})
+
+
 def test_ratio_steps_are_round_and_whole_where_numbers_are():
     assert ratio_steps(Number(1, 100, whole=True, log=True), 60) == [1, 2, 3, 5, 7, 10, 20, 30, 50, 60, 70, 100]
 
@@ -173,3 +181,27 @@ def test_a_choice_stays_when_its_controls_are_made_anew_with_the_same_default(vi
     assert known.take(loaded, known.taken_again(), keep=True)[0] == {}  # another default is what is meant now
     fewer = {"model": choice(("shipped",), "shipped", door="page")}
     assert known.take(fewer, known.taken_again(), keep=True)[0] == {}
+
+
+def test_what_was_set_back_to_its_default_stays_there(visit, monkeypatch):
+    monkeypatch.setattr(controls, "cell", lambda: "second")
+    words = {"brightness": "1"}
+    monkeypatch.setattr(controls, "address", lambda: words)
+    known = Words(Session(live=True, mode="run"), KNOWN)
+    made = {"brightness": KNOWN["brightness"]}
+    assert known.take(made)[0] == {"brightness": 1.0}
+    known.asks["second"] = []
+    words.clear()  # the reader has moved it back, so the address says nothing of it
+    assert known.take(made, again=True, keep=True)[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step", "stops"),
+    [(0, 1, 0.3, [0, 0.3, 0.6, 0.9, 1]), (-0.1, 0.1, 0.05, [-0.1, -0.05, 0, 0.05, 0.1])],
+)
+def test_a_slider_has_every_stop(low, high, step, stops):
+    assert controls._element("x", number(low, high, low, step=step, whole=False), low).steps == stops
+
+
+def test_zero_is_among_the_stops_of_a_slider_with_odd_ends():
+    assert 0 in controls._element("z", number(-4.6, 4, -4.6, step=0.05), -4.6).steps

@@ -134,6 +134,49 @@ def test_a_paused_run_that_took_long_is_not_lost_by_a_touched_control(live, monk
         wait_for(lambda: header(live)["state"] == "finished" and header(live)["step"] == 9)
 
 
+def test_a_long_run_that_is_about_to_pause_is_not_lost_either(live, monkeypatch):
+    monkeypatch.setattr(sys.modules[Live.__module__], "KEPT_SECONDS", 0.0)
+    go = threading.Event()
+
+    def slowly():
+        yield Step(1, 0.1)
+        go.wait(10)
+        yield Step(2, 0.2)
+
+    first = live.play(slowly, show=show)
+    wait_for(lambda: live.job.count == 1)
+    press(live, "pause")
+    assert live.job.holding
+    assert live.play(count, 9, show=show) is first
+    go.set()
+    wait_for(lambda: header(live)["state"] == "paused")
+    assert header(live)["waiting"]
+
+
+def test_a_run_that_waited_dims_what_the_old_one_left(live, monkeypatch):
+    monkeypatch.setattr(sys.modules[Live.__module__], "KEPT_SECONDS", 0.0)
+    live.play(count, 50, show=show)
+    wait_for(lambda: live.job.count > 1)
+    press(live, "pause")
+    wait_for(lambda: header(live)["state"] == "paused")
+    live.play(count, 9, 0.2, show=show)
+    press(live, "play")  # the old one goes on to its end
+    wait_for(lambda: header(live)["state"] == "finished")
+    assert header(live)["waiting"]
+    press(live, "play")
+    assert not header(live)["waiting"]
+    assert header(live)["left"]
+
+
+def test_a_poster_keeps_its_words_when_the_page_says_hello(visit):
+    made = Live("digit_diffusion")
+    before = header(made)
+    press(made, "hello")
+    assert header(made) == before
+    assert before["note"] == "Opening"
+    made.close()
+
+
 def test_what_is_left_of_another_run_is_said_to_be_left(live):
     live.play(count, 3, show=show, start=False)
     press(live, "play")

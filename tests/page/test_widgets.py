@@ -351,3 +351,16 @@ def test_a_closed_widget_does_not_disturb_a_report(viewer):
     closed = Viewer()
     closed.close()
     assert viewer.model_id in report("A page", [mo.ui.anywidget(viewer)])
+
+
+def test_a_volume_that_was_shown_in_passing_is_shown_anew_at_rest(visit):
+    volume, voxels = Volume(), np.ones((4, 4, 4, 4), np.uint8)
+    volume.show(voxels, passing=True)
+    assert unpack(volume.frame)[0]["passing"]
+    volume.show(voxels, still=b"still", exact=lambda axis, at: voxels[0])
+    header, pictures = unpack(volume.frame)
+    assert (header["passing"], header["exact"], pictures["still"]) == (False, True, b"still")
+    before = volume.frame
+    volume.show(voxels, title="again")
+    assert volume.frame is before
+    volume.close()

@@ -97,7 +97,7 @@ class Breeder:
         self.window = begin.window
         self.draft: FieldSpec | None = None
         self.shelf = shelf or FileShelf()
-        self.strength = strength
+        self.strength = Number(0, 1).check("Strength", strength)
         self.litter = Litter((0,), begin.window, 0, strength)
         self.note = ""
         self._way: list[tuple[int, Window, FieldSpec | None, Litter]] = []

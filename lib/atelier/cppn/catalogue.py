@@ -6,7 +6,7 @@ A new entry needs a line here, and a function of the same name in `topologies`, 
 from dataclasses import dataclass
 
 STRENGTH = 0.35
-"""Of a mutation: 0 changes nothing, 0.2 is a tweak, 1 an overhaul."""
+"""Strength of a mutation: 0 changes nothing, 0.2 is a tweak, 1 an overhaul."""
 
 
 @dataclass(frozen=True)

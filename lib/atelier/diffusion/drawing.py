@@ -1,5 +1,6 @@
 """Drawing digits step by step; each step carries what came before it, so that its picture is a function of it alone."""
 
+import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -86,7 +87,7 @@ def draw(
     layout: str = "auto",
     **guidance: Guidance | float | None,
 ) -> Iterator[Drawing]:
-    """Draw digits out of noise, one `Drawing` a step, of more than 1,000 digits one group after another.
+    """Draw digits out of noise, one `Drawing` a step. Of more than 1,000 digits one group is drawn after another.
 
     Args:
         digit: "all" (in turn), or one of "0" to "9".
@@ -141,7 +142,8 @@ def _groups(denoiser: Denoiser, labels: Tensor | None, n: int, **options: Any) -
     for first in range(0, n, _GROUP):
         count = min(_GROUP, n - first)
         mine = None if labels is None else labels[first : first + count]
-        for at in sample(denoiser, mine, n=count, first=first, **options):
+        anew = options | {"sampler": copy.deepcopy(options["sampler"])}  # one of a reader's own may remember steps
+        for at in sample(denoiser, mine, n=count, first=first, **anew):
             pictures = {name: getattr(at, name).cpu() for name in ("x", "x0_hat", "x_t")}
             if done is None:
                 shown = replace(at, **pictures)
@@ -232,8 +234,10 @@ def summary(step: Drawing, learned: Any = None, judged: Any = None) -> dict[str,
         learned: the last `learning.Learning` of a training, if there was one.
         judged: the last `evaluation.EvaluationStep`, if there was one.
     """
+    drawn = len(step.images)
     found = {
         **step.asked,
+        **({"drawn": drawn} if drawn < step.asked["samples"] else {}),
         "seconds": round(step.at.seconds, 3),
         "model": step.model.title,
         "parameters": step.model.parameters,

@@ -103,9 +103,8 @@ def race_panels(lap: Lap, full: bool = True) -> Frame:
     blank = np.full(lap.picture.shape[:2], 128, np.uint8)
     shown = lap.runners if full else {lap.newest: lap.runners[lap.newest]}
     pictures = {name: blank if r.picture is None else to_uint8(r.picture) for name, r in shown.items()}
-    captions = {
-        name: f"{name} · {r.error or decibels(r.psnr)}" for name, r in lap.runners.items() if r.picture is not None
-    }
+    told = {name: r.error or ("" if r.picture is None else decibels(r.psnr)) for name, r in lap.runners.items()}
+    captions = {name: f"{name} · {words}" if words else name for name, words in told.items()}
     lines = [Line(*map(list, runner.curve), name) for name, runner in lap.runners.items()]
     chart = Chart("PSNR, dB", lines, digits=1, over="processor seconds each", height=180, newest=False)
     return Frame(pictures, captions, [chart], step=lap.step, total="steps in all", seconds=lap.seconds)

@@ -138,8 +138,9 @@ def honest_numbers(step: FitStep) -> dict[str, str]:
     size = 4 * count
     jpeg_size, jpeg_psnr = jpeg_of_size(step.picture.cpu(), size)
     rival = f"{decibels(jpeg_psnr)} at {jpeg_size / 1e3:,.0f} kB" if jpeg_size <= size else "none is so small"
+    steps = "1 step" if step.step == 1 else f"{step.step:,} steps"
     return {
-        f"Network after {step.step:,} steps": f"{decibels(step.measure().psnr)} at {size / 1e3:,.0f} kB",
+        f"Network after {steps}": f"{decibels(step.measure().psnr)} at {size / 1e3:,.0f} kB",
         "Best JPEG of at most that size": rival,
         "Parameters": f"{count:,}",
         "Parameters ÷ picture values": f"{count / values:.2g}",

@@ -84,7 +84,7 @@ function chart(spec) {
     draw();
   };
   canvas.onpointerleave = () => { hovered = null; tell(); draw(); };
-  function at(x) { mark = x; tell(); draw(); }
+  function at(step) { mark = spec.over === "steps" ? step : null; tell(); draw(); }
   function update(next) {
     lines = next;
     tell();

@@ -116,6 +116,8 @@ class Ask(mo.ui.dictionary):
             except Exception:  # not from our page: an element refuses what it never offered
                 raw = {}
             for name, given in raw.items():
+                if self.controls[name].door == "command":  # a path of this machine is not for a browser to set
+                    continue
                 try:
                     self._checked[name] = self.controls[name].check(name, given)
                 except SettingError as error:
@@ -187,7 +189,8 @@ class Words:
             return {name: value for name, value in self.given.items() if name in group and value is not None}, {}
         found, problems = {}, {}
         if again and keep:
-            self._words |= {name: text for name, text in address().items() if name in group}
+            others = {name: text for name, text in self._words.items() if name not in group}
+            self._words = others | {name: text for name, text in address().items() if name in group}
             found |= self._kept(group)
         elif again:  # a choice above has changed, and what was asked for belonged to the controls before
             follow_in_address(dict.fromkeys(self._known.keys() & group.keys()))
@@ -334,13 +337,13 @@ def _element(name: str, control: Control, value: Any) -> Any:
             return mo.ui.slider(steps=steps, value=value, **slider)
         case Number():
             step, value = step_of(domain), min(max(value, domain.low), domain.high)
-            count = round((domain.high - domain.low) / step)
+            count = math.floor((domain.high - domain.low) / step + 1e-9)
             if count > _MOST_STEPS:
                 return mo.ui.number(domain.low, domain.high, step=domain.step, value=value, **wide)
-            if isinstance(step, int):
+            if isinstance(step, int) and value == int(value):
                 return mo.ui.slider(domain.low, domain.high, step=step, value=value, **slider)
             # A page of marimo 0.25 that puts a slider with `steps` where one with a fractional value stood loses it.
-            steps = sorted({value, *(float(f"{domain.low + k * step:.6g}") for k in range(count)), domain.high})
+            steps = sorted({value, *(round(domain.low + k * step, 6) for k in range(count + 1)), domain.high})
             return mo.ui.slider(steps=steps, value=value, **slider)
     return mo.ui.text(control.write(value), **wide)
 

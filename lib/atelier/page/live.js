@@ -51,7 +51,8 @@ function transportBar(send) {
     total.textContent = header.total ?? "";
     clock.textContent = header.seconds == null ? "" : `${header.seconds.toFixed(1)} ${scene.clock}`;
     const word = header.place > 0 ? `Number ${header.place} in the queue` : holding ? "Pausing" : WORDS[header.state];
-    const waits = header.waiting && header.state === "paused" ? "⟲ begins with what you changed" : "";
+    const again = header.state === "paused" ? "⟲" : "▶";
+    const waits = header.waiting && !running ? `${again} begins with what you changed` : "";
     const note = ["failed", "missing", "stopped"].includes(header.state) ? "" : header.note;  // such as the time left
     state.textContent = state.title = [word, waits, note].filter(Boolean).join(" · ");
   }
@@ -86,7 +87,7 @@ function render({ model, el }) {
   const flow = element("div", { class: "flow", tabindex: "0", "aria-label": "What flows where" });
   const root = element("div", { class: "atelier live" }, bar.node, problem, told.node, panels, replay, charts, flow);
   el.replaceChildren(root);
-  let pictures = {}, curves = {}, state = null, moments = [], frozen = false;
+  let pictures = {}, curves = {}, state = null, waited = false, moments = [], frozen = false;
   const resting = (word) => word !== "running" && word !== "queued";
 
   function paint(found) {
@@ -127,7 +128,9 @@ function render({ model, el }) {
     bar.node.inert = !header.live;
     bar.update(header);
     bar.node.classList.toggle("still", Boolean(header.still));
-    if (state !== null && header.state !== state && resting(header.state) && header.live) {
+    const begun = waited && !header.waiting;  // another run than the one that the cells know
+    waited = Boolean(header.waiting);
+    if (header.live && (begun || (state !== null && header.state !== state && resting(header.state)))) {
       model.set("settled", model.get("settled") + 1);
       model.save_changes();
     }

@@ -29,7 +29,7 @@ Step = TypeVar("Step")
 FRAMES_PER_SECOND = 15
 SLOW_SECONDS = 0.4
 FULL_SECONDS = 0.5
-KEPT_SECONDS = 20.0
+KEPT_SECONDS = 20.0  # a paused run of more is not ended by a change
 DRAWING_SHARE = 0.25  # of the time of a run that nobody watches, for the moments to go back to
 MOST_POINTS = 240
 MOST_MOMENTS = 60
@@ -51,6 +51,11 @@ class Run(Generic[Step]):
     step: Step | None = None
     newest: Step | None = None
     watch: Callable[[Step], object] | None = None
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """What the function of the run was called with. While another run waits, a notebook has newer values."""
+        return self.make.args
 
 
 class Live(Widget):
@@ -86,8 +91,8 @@ class Live(Widget):
         self._layout: dict[str, Any] = header.get("scene", {})
         self.scene = self._layout | self._look
         if header:
-            self._status |= {"captions": header["frame"].get("captions", {})}
-            self.frame = pack(header["frame"] | {"note": "Opening"}, self._pictures)
+            self._status |= header["frame"] | {"note": "Opening"}
+            self.frame = pack(self._status, self._pictures)
 
     # What a notebook calls.
 
@@ -108,8 +113,8 @@ class Live(Widget):
         """Offer the run that `function(*args, **kwargs)` makes, an iterator of steps.
 
         Called again with the same arguments (the same objects, or equal plain values) it changes nothing. With others,
-        the run that was going on ends, and the canvas is ready for the new one; but a paused run that took more than
-        KEPT_SECONDS stays until the reader presses the button.
+        the run that was going on ends, and the canvas is ready for the new one; but a paused run of more than 20
+        seconds stays until the reader presses the button.
 
         Args:
             show: show(step, full) is what a step looks like. With `full` false it may leave out what is slow to draw.
@@ -137,13 +142,14 @@ class Live(Widget):
                 if self.run.step is not None and not (self.job and self.job.state == "running"):
                     self.publish(show(self.run.step, True))
             return self.run
-        costly = self.job and self.job.state == "paused" and self.job.seconds > KEPT_SECONDS
-        if self.job and (held or costly):
+        job = self.job
+        costly = job and (job.state == "paused" or (job.active and job.holding)) and job.seconds > KEPT_SECONDS
+        if job and (held or costly):
             self._wait_with(run)
             return self.run
         if start is None:
             start = opening is None
-        start = start or bool(self.job and self.job.active and not self.job.holding)
+        start = start or bool(job and job.active and not job.holding)
         self.halt()
         self.send({"problem": ""})  # what a run told that has ended now
         stays, first = opening is None and not start, self.run is None
@@ -155,13 +161,13 @@ class Live(Widget):
             if alone and not (aside and session().script and not session().state.get("report")):
                 self._run_through(run)
             return run
-        # What the canvas shows till the first frame: a poster, or what is left of another run, which a page dims.
-        kept = {key: self._status[key] for key in ("captions", "charts") if stays and key in self._status}
-        self._status, self.record = {"state": "new", "live": True, "left": not first, **kept}, b""
-        if not stays:
-            self._pictures = {}
-        elif self._layout and not first:
-            self._status["note"] = "Not run yet with what is chosen now"
+        with self._lock:  # what the canvas shows till the first frame: a poster, or another run's, which a page dims
+            kept = {key: self._status[key] for key in ("captions", "charts") if stays and key in self._status}
+            self._status, self.record = {"state": "new", "live": True, "left": not first, **kept}, b""
+            if not stays:
+                self._pictures = {}
+            elif self._layout and not first:
+                self._status["note"] = "Not run yet with what is chosen now"
         if opening is not None and not isinstance(opening, Frame):
             run.step = run.newest = opening
             opening = show(opening, True)
@@ -206,10 +212,11 @@ class Live(Widget):
         """The job that the buttons mean: a fresh one when there is none or it is over."""
         with self._lock:
             if self.job is None or self.job.state in OVER:
-                self.run = run = self._waiting or self.run
-                self._waiting, self._recorder, self._next_full, self.record = None, Recorder(), 0.0, b""
-                shown = {key: self._status[key] for key in ("charts", "captions", "left") if key in self._status}
-                self._status = {"state": "new", "live": True, "step": 0} | shown
+                left, self.run = self._waiting is not None, self._waiting or self.run
+                run, self._waiting, self._recorder, self._next_full, self.record = self.run, None, Recorder(), 0.0, b""
+                shown = {key: self._status[key] for key in ("charts", "captions") if key in self._status}
+                left = left or self._status.get("left", False)
+                self._status = {"state": "new", "live": True, "step": 0, "left": left} | shown
                 job = Job(run.make, lambda step: self._draw(job, run, step), lambda: self._settle(job, run))
                 job.delay = SLOW_SECONDS if self._slow else 0.0
                 self.job = job

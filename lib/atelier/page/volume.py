@@ -47,6 +47,7 @@ class Volume(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._voxels: np.ndarray | None = None
+        self._passing = False
         self._run: Run | None = None
         self._step: Any = None
 
@@ -75,7 +76,7 @@ class Volume(Widget):
         Raises:
             UserError: not such an array, too large, a name that `view` does not have.
         """
-        if voxels is self._voxels:
+        if voxels is self._voxels and not self._passing:
             return
         voxels = voxels() if callable(voxels) else voxels
         shape = getattr(voxels, "shape", ())
@@ -85,7 +86,7 @@ class Volume(Widget):
             raise UserError(f"A page shows volumes of 2 to {MOST_SIDE} voxels a side; bake this one smaller.")
         if unknown := view.keys() - _VIEW.keys():
             raise UserError(f"A view has no {', '.join(sorted(unknown))}; it has {', '.join(_VIEW)}.")
-        self._voxels = voxels
+        self._voxels, self._passing = voxels, passing
         self._acts = {"exact": exact} if exact else {}
         header = {"size": list(shape[:3]), "title": title, "exact": exact is not None and self._watched}
         header["passing"] = passing

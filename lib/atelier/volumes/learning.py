@@ -78,7 +78,7 @@ def _original(volume: Tensor, title: str) -> tuple[np.ndarray, dict[str, str]]:
     sides = volume.shape[:3]
     size = " × ".join(map(str, reversed(sides)))
     slices = [volume.cpu().narrow(cut, side // 2, 1) for cut, side in enumerate(sides)]
-    return _tiles(slices), {"original": f"{title}, {size} voxels, cut through the middle", "network": "network"}
+    return _joined(slices), {"original": f"{title}, {size} voxels, cut through the middle", "network": "network"}
 
 
 def fit_panels(step: FitStep, full: bool = True) -> Frame:
@@ -89,7 +89,7 @@ def fit_panels(step: FitStep, full: bool = True) -> Frame:
         lines = list(whole(*step.picture.shape[:3]))
         lines[cut] = lines[cut][side // 2, None]
         now.append(evaluate(field, *lines))
-    pictures, counted = {"network": _tiles(now)}, {"total": step.total, "seconds": step.seconds}
+    pictures, counted = {"network": _joined(now)}, {"total": step.total, "seconds": step.seconds}
     if not full:
         return Frame(pictures, step=step.step, **counted)
     measure = step.measure()
@@ -98,7 +98,7 @@ def fit_panels(step: FitStep, full: bool = True) -> Frame:
     return Frame({"original": original, **pictures}, captions, charts(step)[1:], step=step.step, **counted)
 
 
-def _tiles(slices: list[Tensor]) -> np.ndarray:
+def _joined(slices: list[Tensor]) -> np.ndarray:
     """Slices (1, H, W, C), (D, 1, W, C) and (D, H, 1, C) as one picture (H, W, 3) uint8, over a dark ground."""
     tiles = []
     for cut, values in enumerate(slices):
