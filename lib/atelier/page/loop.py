@@ -21,7 +21,7 @@ _MOST_BYTES, _MOST_BYTES_OF_A_REPORT = 6 << 20, 1 << 20
 
 
 class Loop(Widget):
-    """Plays what a walk shows, a square picture at each t, under a button and a slider.
+    """Plays what a walk shows, a square picture at each t, under a button and a slider, once somebody sees it.
 
     Where the page can draw it by a shader, it gets the shader's numbers at some moments of the walk, and mixes those
     of two neighbours at the display's rate, also in a report without a kernel. Else Python draws one picture after
@@ -44,9 +44,8 @@ class Loop(Widget):
             at: at(t) gives what draws the picture at t, and where it looks; at(1) looks as at(0) does.
             seconds: how long a turn takes.
         """
-        count = self._walk[0] + 1 if self._walk else 1
-        self._walk = count, seconds, at
-        self._stale = self._watched and count > 1 and not self._seen
+        self._walk = (self._walk[0] + 1 if self._walk else 1), seconds, at
+        self._stale = self._watched and not self._seen
         if not self._stale:
             self._aside(self._begin)
 
