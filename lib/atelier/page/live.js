@@ -53,7 +53,7 @@ function transportBar(send) {
     const word = header.place > 0 ? `Number ${header.place} in the queue` : holding ? "Pausing" : WORDS[header.state];
     const again = header.state === "paused" ? "⟲" : "▶";
     const waits = header.waiting && !running ? `${again} begins with what you changed` : "";
-    const note = ["failed", "missing", "stopped"].includes(header.state) ? "" : header.note;  // such as the time left
+    const note = waits || ["failed", "missing", "stopped"].includes(header.state) ? "" : header.note;  // such as the time left
     state.textContent = state.title = [word, waits, note].filter(Boolean).join(" · ");
   }
   return { node, update, dress, count };
