@@ -19,6 +19,7 @@ from atelier.diffusion.sheets import sheet
 from atelier.drawing import Chart, Frame, Line, contact_sheet, encoded, npz
 from atelier.errors import UserError
 from atelier.settings import Number
+from atelier.steps import time_left
 
 MOST_SHOWN = 400
 """Digits on a page; files hold all of them, a PNG up to 1,000."""
@@ -164,6 +165,7 @@ def panels(step: Drawing, full: bool = True) -> Frame:
         Chart("Change of x̂₀ in a step", [Line(past.steps[1:], past.change)], digits=3, height=64),
     ]
     frame = _frame(_moment(step), at.steps, len(at.x_t), step.asked["samples"])
+    frame = replace(frame, note=time_left(at.seconds, step.progress))
     return replace(frame, charts=charts) if full else frame
 
 
@@ -197,7 +199,7 @@ def _frame(moment: Moment, steps: int, n: int, wanted: int) -> Frame:
         },
         flow=moment.flow,
         step=moment.step,
-        total=f"of {steps} steps" + (f" · {n:,} of {wanted:,} digits" if n < wanted else ""),
+        total=f"of {steps} step{'s' * (steps > 1)}" + (f" · {n:,} of {wanted:,} digits" if n < wanted else ""),
         seconds=moment.seconds,
     )
 

@@ -29,7 +29,7 @@ from atelier.errors import UserError
 from atelier.parallel import team
 from atelier.paths import spare_file
 from atelier.processors import on_free_processors
-from atelier.steps import Around
+from atelier.steps import Around, in_words
 
 KEEP_AFTER = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Epochs after which samples are kept."""
@@ -244,13 +244,6 @@ def measure(lesson: Lesson) -> Iterator[Measuring]:
 def measured(step: Measuring, full: bool = True) -> Frame:
     """The result of `measure` in words."""
     return Frame(step=step.step, total="steps tried" if step.step else "", note=step.note)
-
-
-def in_words(seconds: float) -> str:
-    """Seconds, minutes or hours."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _draw_samples(average: Denoiser) -> Tensor:

@@ -14,12 +14,12 @@ from atelier import figures
 from atelier.data.digits import load_digits
 from atelier.diffusion.catalogue import FEW, SAMPLERS
 from atelier.diffusion.evaluation import EvaluationReport, EvaluationStep
-from atelier.diffusion.learning import in_words
 from atelier.diffusion.models import Model, with_steps
 from atelier.diffusion.sampling import initial_noise
 from atelier.diffusion.schedules import Schedule
 from atelier.diffusion.sheets import headed_sheet
 from atelier.drawing import Chart, Frame, Line
+from atelier.steps import in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

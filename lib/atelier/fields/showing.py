@@ -18,6 +18,7 @@ from atelier.fields.metrics import decibels, jpeg_of_size, psnr, radial_spectrum
 from atelier.fields.networks import as_field, parameter_count
 from atelier.fields.plane import fitted_size, whole
 from atelier.fields.rendering import to_uint8
+from atelier.steps import time_left
 
 _FLOW_SIDE, _INSIDE_SIDE = 40, 56
 _COLUMNS, _ROWS = 6, 4
@@ -30,7 +31,12 @@ _SCALES = (0.01, 0.02, 0.05, 0.1, 0.2)
 def panels(step: FitStep, full: bool = True) -> Frame:
     """Original, network and error, the curves so far, and the values inside the network; with `full` false only the
     network's picture."""
-    counted = {"step": step.step, "total": step.total, "seconds": step.seconds, "note": step.note or _time_left(step)}
+    counted = {
+        "step": step.step,
+        "total": step.total,
+        "seconds": step.seconds,
+        "note": step.note or time_left(step.seconds, step.progress),
+    }
     if not full:
         return Frame({"network": to_uint8(step.render())}, **counted)
     measure, original = step.measure(), step.picture
@@ -51,13 +57,6 @@ def charts(step: FitStep) -> list[Chart]:
     """The curves so far: loss, PSNR, SSIM."""
     curves = step.history.curves
     return [replace(c, lines=[Line(list(curves["step"]), list(curves[c.title.lower()]))]) for c in _CHARTS]
-
-
-def _time_left(step: FitStep) -> str:
-    left = step.seconds * (1 / step.progress - 1)
-    if left < 5:
-        return ""
-    return f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left"
 
 
 def error_picture(measure: Measure, original: Tensor) -> tuple[np.ndarray, float]:
