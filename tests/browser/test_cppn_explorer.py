@@ -127,6 +127,7 @@ def test_taking_home_and_coming_back(page, served, tmp_path):
     wait_for_siblings(page)
     loop = page.locator(".loop canvas")
     loop.scroll_into_view_if_needed()
+    page.locator(".loop canvas[data-frames]").wait_for()  # it is drawn once somebody sees it
     before = int(loop.get_attribute("data-frames"))
     page.get_by_role("button", name="Play the loop").click()
     until(page, lambda: int(loop.get_attribute("data-frames")) > before + 2)  # Python draws, where a processor would
