@@ -117,23 +117,28 @@ def draw(
     options = {"sampler": sampler, "guidance": chosen, "eta": eta, "seed": seed}
     options |= {"precision": precision, "layout": layout}
     options["steps"] = None if few else sampling_steps
-    start, before, drawn, past = None, None, None, Past()
+    drawn = None
     for at, progress in _groups(model.denoiser, labels, samples, **options):
-        if drawn and drawn.at.last:  # the first group is finished
-            drawn = replace(drawn, at=at, progress=progress)
-            yield drawn
-            continue
-        start = at.x if start is None else start
-        past.steps.append(at.step)
-        past.noise.append(at.noise_fraction)
-        if before is not None:
-            past.change.append(float((at.x0_hat - before).square().mean().sqrt()) / 2)
-        before = at.x0_hat
-        drawn = Drawing(model, at, progress, labels, start, past, asked)
-        most = max(4, min(_MOST_MOMENTS, _MOMENT_BYTES // (2 * min(samples, MOST_SHOWN) * 28 * 28)))
-        if at.step % math.ceil(at.steps / most) == 0 or at.last:
-            past.moments.append(_moment(drawn))
+        if drawn is None:
+            drawn = Drawing(model, at, progress, labels, at.x, Past(), asked)
+            _remember(drawn)
+        else:
+            before, drawn = drawn.at, replace(drawn, at=at, progress=progress)
+            if not before.last:  # later groups leave no trace but their digits
+                _remember(drawn, before)
         yield drawn
+
+
+def _remember(step: Drawing, before: SampleStep | None = None) -> None:
+    """Note what a step of the first group looks like. before: the step before it."""
+    at, past = step.at, step.past
+    past.steps.append(at.step)
+    past.noise.append(at.noise_fraction)
+    if before is not None:
+        past.change.append(float((at.x0_hat - before.x0_hat).square().mean().sqrt()) / 2)
+    most = max(4, min(_MOST_MOMENTS, _MOMENT_BYTES // (2 * min(len(at.x), MOST_SHOWN) * 28 * 28)))
+    if at.step % math.ceil(at.steps / most) == 0 or at.last:
+        past.moments.append(_moment(step))
 
 
 def _groups(denoiser: Denoiser, labels: Tensor | None, n: int, **options: Any) -> Iterator[tuple[SampleStep, float]]:
