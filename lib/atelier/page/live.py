@@ -143,8 +143,7 @@ class Live(Widget):
                     self.publish(show(self.run.step, True))
             return self.run
         job = self.job
-        costly = job and (job.state == "paused" or (job.active and job.holding)) and job.seconds > KEPT_SECONDS
-        if job and (held or costly):
+        if job and (held or _costly(job)):
             self._wait_with(run)
             return self.run
         if start is None:
@@ -161,13 +160,7 @@ class Live(Widget):
             if alone and not (aside and session().script and not session().state.get("report")):
                 self._run_through(run)
             return run
-        with self._lock:  # what the canvas shows till the first frame: a poster, or another run's, which a page dims
-            kept = {key: self._status[key] for key in ("captions", "charts") if stays and key in self._status}
-            self._status, self.record = {"state": "new", "live": True, "left": not first, **kept}, b""
-            if not stays:
-                self._pictures = {}
-            elif self._layout and not first:
-                self._status["note"] = "Not run yet with what is chosen now"
+        self._renew(stays, first)
         if opening is not None and not isinstance(opening, Frame):
             run.step = run.newest = opening
             opening = show(opening, True)
@@ -175,6 +168,17 @@ class Live(Widget):
         if start:
             self._current().start()
         return run
+
+    def _renew(self, stays: bool, first: bool) -> None:
+        """The status of a run that has not begun. Till its first frame the canvas shows a poster or, unless this is the
+        `first` run, what another one has left, which the page dims. stays: nothing replaces it by itself."""
+        with self._lock:
+            kept = {key: self._status[key] for key in ("captions", "charts") if stays and key in self._status}
+            self._status, self.record = {"state": "new", "live": True, "left": not first, **kept}, b""
+            if not stays:
+                self._pictures = {}
+            elif self._layout and not first:
+                self._status["note"] = "Not run yet with what is chosen now"
 
     def halt(self) -> None:
         """End the current job, if any."""
@@ -405,6 +409,11 @@ def replay(frames: Iterable[Frame]) -> Any:
     widget.publish(last)
     widget.record = recorder.message()
     return made
+
+
+def _costly(job: Job) -> bool:
+    """Whether a job that is paused, or about to be, took so long that a change may not end it."""
+    return (job.state == "paused" or (job.active and job.holding)) and job.seconds > KEPT_SECONDS
 
 
 def _pictures(frame: Frame, kind: str) -> dict[str, bytes]:
