@@ -70,7 +70,9 @@ function render({ model, el }) {
   }
   play.onclick = () => {
     set(!playing);
-    if (!playing) { show(); if (header.live) send("at", { t }); }  // Python has the last word on a picture that stands still
+    if (playing) return;
+    show();
+    if (here() && header.live) send("at", { t });  // Python has the last word on a picture that stands still
   };
   slider.oninput = () => { set(false); ask(); t = Number(slider.value); show(); };
 
